@@ -1,0 +1,9 @@
+//! Brim: an S3-compatible object store, a static-website host and a CDN edge cache.
+//!
+//! `docs/architecture.md` is the map: which module does what, and which may name which.
+
+pub mod blob;
+pub mod clock;
+pub mod http;
+pub mod kv;
+pub mod names;

@@ -1,0 +1,11 @@
+//! The names of things: parsed once, valid ever after.
+
+mod bucket;
+mod etag;
+mod ids;
+mod key;
+
+pub use bucket::{BucketName, InvalidBucketName};
+pub use etag::{ETag, InvalidETag};
+pub use ids::{AccountId, BucketId, InvalidId, UploadId};
+pub use key::{InvalidObjectKey, ObjectKey};
