@@ -36,8 +36,8 @@ impl Headers {
     }
 
     /// Every value of the field `name` (in lower case), in order.
-    pub fn all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
-        self.iter().filter(move |(given, _)| *given == name).map(|(_, value)| value)
+    pub fn all<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_slice())
     }
 
     pub fn contains(&self, name: &str) -> bool {
