@@ -7,3 +7,4 @@ pub mod clock;
 pub mod http;
 pub mod kv;
 pub mod names;
+pub mod store;
