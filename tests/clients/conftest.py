@@ -119,7 +119,7 @@ def run(argv, env, status=0, stdin=b"", cwd=None, timeout=COMMAND_SECONDS):
     argv = [str(word) for word in argv]
     done = subprocess.run(argv, env=env, input=stdin, capture_output=True, cwd=cwd, timeout=timeout)
     allowed = status if isinstance(status, tuple) else (status,)
-    assert done.returncode in allowed, f"{' '.join(argv)}\n-> {done.returncode}\n{done.stdout.decode()}\n{done.stderr.decode()}"
+    assert done.returncode in allowed, f"{' '.join(argv)}\n-> {done.returncode}\n{done.stdout.decode(errors="replace")}\n{done.stderr.decode(errors="replace")}"
     return done
 
 
