@@ -9,7 +9,8 @@ LISTEN ?= 127.0.0.1:9000
 ADMIN_LISTEN ?= 127.0.0.1:9090
 # Narrows the tests: `make test-rust FILTER=listing`, `make test-clients FILTER=multipart`.
 FILTER ?=
-export DATA LISTEN ADMIN_LISTEN FILTER
+CACHE ?= $(HOME)/.cache/brim
+export DATA LISTEN ADMIN_LISTEN FILTER CACHE
 
 help: ## Show this list
 	@echo 'Targets:'
@@ -17,8 +18,8 @@ help: ## Show this list
 	@echo 'Variables:'
 	@echo '  LISTEN, ADMIN_LISTEN, DATA   addresses and data directory of the demo ($(LISTEN), $(ADMIN_LISTEN), $(DATA))'
 	@echo '  FILTER                       part of a test name, for test-rust and test-clients'
-	@echo '  BRIM_CACHE                   tools and compiled code, outside the checkout (~/.cache/brim)'
-	@echo '  CARGO_TARGET_DIR             compiled code only (BRIM_CACHE/target)'
+	@echo '  CACHE                        tools and compiled code, outside the checkout (~/.cache/brim)'
+	@echo '  CARGO_TARGET_DIR             compiled code only (CACHE/target)'
 	@echo 'The first build compiles RocksDB: about 20 minutes on two cores. Later builds take seconds to minutes.'
 
 build: prepare-build ## Build the server (release)

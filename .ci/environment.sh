@@ -2,9 +2,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-export BRIM_CACHE="${BRIM_CACHE:-$HOME/.cache/brim}"
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$BRIM_CACHE/target}"
-mkdir -p "$BRIM_CACHE"
+export CACHE="${CACHE:-$HOME/.cache/brim}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$CACHE/target}"
+mkdir -p "$CACHE"
 
 # A toolchain installed by rustup a moment ago is not in this shell's PATH yet.
 if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
@@ -39,9 +39,9 @@ install_packages() {
 
 is_debian() { has apt-get && has dpkg-query; }
 
-# Makes the Python environment in $BRIM_CACHE/$1 hold exactly the requirements file $2; nothing happens when it does.
+# Makes the Python environment in $CACHE/$1 hold exactly the requirements file $2; nothing happens when it does.
 install_python() {
-    local home="$BRIM_CACHE/$1" requirements="$2"
+    local home="$CACHE/$1" requirements="$2"
     cmp -s "$requirements" "$home/installed.txt" && return 0
     if is_debian && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
         install_packages python3 python3-venv

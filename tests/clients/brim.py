@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-READY = re.compile(r"^brim: ready .*\bs3=(?P<s3>\S+) admin=(?P<admin>\S+) data=(?P<data>.+) credentials=(?P<file>.+)$")
+READY = re.compile(r"^brim: ready .*\bs3=(?P<s3>\S+) admin=(?P<admin>\S+)")
 START_SECONDS = 30
 STOP_SECONDS = 30
 
@@ -35,16 +35,18 @@ class Brim:
     def __init__(self, data: Path, environment=None):
         self.data = data
         self.log = open(f"{data}.log", "ab")
-        argv = [os.environ["BRIM_BINARY"], "server", "--data", str(data)]
+        argv = [os.environ["SERVER_BINARY"], "server", "--data", str(data)]
         argv += ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+        # The user's own BRIM_... options must not reach the server under test.
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("BRIM_")}
         self.process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env={**os.environ, **(environment or {})}
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env={**clean, **(environment or {})}
         )
         ready = READY.match(self._first_line())
         assert ready, f"no ready line; see {self.log.name}:\n{Path(self.log.name).read_text()[-2000:]}"
         self.endpoint, self.admin = ready["s3"], ready["admin"]
-        self.credentials_file = ready["file"]
-        self.keys = Keys.read(self.credentials_file)
+        self.credentials_file = data / "credentials"
+        self.keys = Keys.read(self.credentials_file) if self.credentials_file.exists() else None
         self.host, self.port = urlsplit(self.endpoint).hostname, urlsplit(self.endpoint).port
 
     def _first_line(self):
@@ -74,7 +76,7 @@ class Brim:
 
 
 class Elsewhere:
-    """A server that somebody else runs, named by BRIM_TEST_ENDPOINT: for comparing the tests with another store."""
+    """A server that somebody else runs, named by TEST_ENDPOINT: for comparing the tests with another store."""
 
     def __init__(self, endpoint, credentials_file):
         self.endpoint = self.admin = endpoint

@@ -40,9 +40,9 @@ def pytest_configure():
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    endpoint = os.environ.get("BRIM_TEST_ENDPOINT")
+    endpoint = os.environ.get("TEST_ENDPOINT")
     if endpoint:
-        running = Elsewhere(endpoint, os.environ["BRIM_TEST_CREDENTIALS"])
+        running = Elsewhere(endpoint, os.environ["TEST_CREDENTIALS"])
     else:
         running = Brim(tmp_path_factory.mktemp("server") / "data")
     yield running
@@ -58,7 +58,7 @@ def own_server(tmp_path):
         started.append(Brim(tmp_path / "own-data", environment))
         return started[-1]
 
-    if os.environ.get("BRIM_TEST_ENDPOINT"):
+    if os.environ.get("TEST_ENDPOINT"):
         pytest.skip("needs the binary")
     yield start
     for one in started:
@@ -119,7 +119,8 @@ def run(argv, env, status=0, stdin=b"", cwd=None, timeout=COMMAND_SECONDS):
     argv = [str(word) for word in argv]
     done = subprocess.run(argv, env=env, input=stdin, capture_output=True, cwd=cwd, timeout=timeout)
     allowed = status if isinstance(status, tuple) else (status,)
-    assert done.returncode in allowed, f"{' '.join(argv)}\n-> {done.returncode}\n{done.stdout.decode(errors="replace")}\n{done.stderr.decode(errors="replace")}"
+    printed = "\n".join(text.decode(errors="replace") for text in (done.stdout, done.stderr))
+    assert done.returncode in allowed, f"{' '.join(argv)}\n-> {done.returncode}\n{printed}"
     return done
 
 

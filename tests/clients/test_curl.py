@@ -47,7 +47,7 @@ def test_the_admin_port_answers_health_readiness_and_metrics(server, s3, bucket,
     s3.list_objects_v2(Bucket=bucket)
     plain = ["curl", "--silent", "--show-error", "--fail", "--max-time", "10"]
     environment = client_environment(server, tmp_path)
-    for path in ("/health", "/ready"):
+    for path in ("/health/live", "/health/ready"):
         run([*plain, f"{server.admin}{path}"], environment)
     metrics = run([*plain, f"{server.admin}/metrics"], environment).stdout.decode()
     samples = [line for line in metrics.splitlines() if line and not line.startswith("#")]

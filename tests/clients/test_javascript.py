@@ -9,7 +9,7 @@ from conftest import client_environment, run
 from expect import MIB, body_of, checksum, md5, multipart_etag, noise
 
 HERE = Path(__file__).parent
-PACKAGES = Path(os.environ.get("BRIM_CACHE", Path.home() / ".cache" / "brim")) / "node" / "node_modules"
+PACKAGES = Path(os.environ.get("CACHE", Path.home() / ".cache" / "brim")) / "node" / "node_modules"
 
 
 @pytest.fixture

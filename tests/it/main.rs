@@ -1,2 +1,11 @@
-#[test]
-fn placeholder() {}
+//! What clients see, over HTTP, of the real binary: one file per subject. `tests/clients` drives real clients; here is what
+//! those cannot or will not send.
+
+mod bad_input;
+mod chunked;
+mod harness;
+mod listing;
+mod races;
+mod raw;
+mod signed;
+mod streaming;
