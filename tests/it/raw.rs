@@ -86,7 +86,8 @@ impl Raw {
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|word| word.parse().ok());
         let status = status.unwrap_or_else(|| panic!("not a status line: {head:?}"));
-        let split = |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+        let split =
+            |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
         let mut answer = Answer { status, headers: lines.filter_map(split).collect(), body: Vec::new() };
         if status >= 200 && status != 204 && status != 304 {
             answer.body = self.body_of(&answer).await;
@@ -94,9 +95,18 @@ impl Raw {
         Some(answer)
     }
 
-    /// Whether the server says nothing for this long.
-    pub async fn is_silent_for(&mut self, time: Duration) -> bool {
-        self.pending.is_empty() && timeout(time, self.read_more()).await.is_err()
+    /// Reads one line of whatever comes, or `None` at the end of the stream.
+    pub async fn next_line(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let line = self.pending.drain(..=end).collect::<Vec<_>>();
+                return Some(String::from_utf8_lossy(&line).trim_end().to_owned());
+            }
+            if !self.read_more_in_time().await {
+                return (!self.pending.is_empty())
+                    .then(|| String::from_utf8_lossy(&std::mem::take(&mut self.pending)).into_owned());
+            }
+        }
     }
 
     /// Whether the server closes the connection in time.
@@ -116,7 +126,8 @@ impl Raw {
         let mut body = Vec::new();
         loop {
             let line = self.line().await;
-            let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16).expect("a chunk size");
+            let size =
+                usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16).expect("a chunk size");
             body.extend(self.take(size).await);
             assert_eq!(self.line().await, "", "a chunk ends with its line");
             if size == 0 {

@@ -100,7 +100,12 @@ async fn every_streaming_mode_stores_the_decoded_bytes() {
                     let upload = Upload { declared, transfer_chunked, ..Upload::new(mode, noise(size, 1)) };
                     let target = format!("/{bucket}/{declared}-{transfer_chunked}-{size}");
                     let answer = upload.send(&client, &target).await;
-                    assert_eq!(answer.status, 200, "{upload:?}: {answer:?}", upload = (mode, declared, transfer_chunked, size));
+                    assert_eq!(
+                        answer.status,
+                        200,
+                        "{upload:?}: {answer:?}",
+                        upload = (mode, declared, transfer_chunked, size)
+                    );
                     let stored = client.get(&target).await;
                     assert!(stored.body == upload.data, "{mode:?} {target}");
                     assert_eq!(stored.header("content-encoding"), None, "aws-chunked is framing, not an encoding");
@@ -128,7 +133,8 @@ fn streams_survive_any_split() {
     let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&uploads, |upload| {
         let target = format!("/{bucket}/k");
-        let (answer, stored) = runtime.block_on(async { (upload.send(&client, &target).await, client.get(&target).await) });
+        let (answer, stored) =
+            runtime.block_on(async { (upload.send(&client, &target).await, client.get(&target).await) });
         prop_assert_eq!(answer.status, 200, "{}", answer.text());
         prop_assert!(stored.body == upload.data);
         Ok(())
