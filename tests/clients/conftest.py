@@ -119,7 +119,7 @@ def run(argv, env, status=0, stdin=b"", cwd=None, timeout=COMMAND_SECONDS):
     argv = [str(word) for word in argv]
     done = subprocess.run(argv, env=env, input=stdin, capture_output=True, cwd=cwd, timeout=timeout)
     allowed = status if isinstance(status, tuple) else (status,)
-    printed = "\n".join(text.decode(errors="replace") for text in (done.stdout, done.stderr))
+    printed = "\n".join(text[-2000:].decode(errors="backslashreplace") for text in (done.stdout, done.stderr))
     assert done.returncode in allowed, f"{' '.join(argv)}\n-> {done.returncode}\n{printed}"
     return done
 

@@ -324,7 +324,7 @@ async fn malformed_xml_is_refused_within_bounds() {
         format!("<Other>{object}</Other>"),
         format!("<Delete>{object}</Delete><Delete/>"),
         format!("<Delete><Quiet>perhaps</Quiet>{object}</Delete>"),
-        format!("<!DOCTYPE d [<!ENTITY e \"k\">]><Delete><Object><Key>&e;</Key></Object></Delete>"),
+        "<!DOCTYPE d [<!ENTITY e \"k\">]><Delete><Object><Key>&e;</Key></Object></Delete>".into(),
         "<Delete><Object><Key>&unknown;</Key></Object></Delete>".into(),
         format!("<Delete>{}</Delete>", object.repeat(1001)),
         format!("<Delete>{}{}</Delete>", "<a>".repeat(50_000), "</a>".repeat(50_000)),

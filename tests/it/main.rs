@@ -1,6 +1,7 @@
 //! What clients see, over HTTP, of the real binary: one file per subject. `tests/clients` drives real clients; here is what
 //! those cannot or will not send.
 
+mod admin;
 mod bad_input;
 mod chunked;
 mod harness;
