@@ -1,4 +1,4 @@
-// PutObject with a stream whose length nobody knows: chunked over plain http, with a checksum trailer.
+// PutObject with a stream: chunked over plain http, with a checksum trailer and without a Content-Length on the wire.
 import { Readable } from "node:stream";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 
@@ -22,4 +22,6 @@ async function* pieces() {
     yield piece;
   }
 }
-await client.send(new PutObjectCommand({ Bucket: process.env.BUCKET, Key: "stream/a b+%2F", Body: Readable.from(pieces(), { objectMode: false }) }));
+// The SDK makes `x-amz-decoded-content-length` of this length, and demands it.
+const Body = Readable.from(pieces(), { objectMode: false });
+await client.send(new PutObjectCommand({ Bucket: process.env.BUCKET, Key: "stream/a b+%2F", Body, ContentLength: total }));
