@@ -219,12 +219,13 @@ def test_s3api_listings(aws, s3, bucket):
     for key in ("a/1", "a/2", "b", "c d", "e"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"x")
     v1 = aws.api("list-objects", "--bucket", bucket, "--delimiter", "/", "--no-paginate", "--max-keys", "2", "--marker", "a/2")
-    assert [entry["Key"] for entry in v1["Contents"]][-1:] in (["c d"], ["b"])
+    assert [entry["Key"] for entry in v1["Contents"]] == ["b", "c d"]
     v2 = aws.api(
         "list-objects-v2", "--bucket", bucket, "--delimiter", "/", "--prefix", "", "--fetch-owner", "--encoding-type", "url",
         "--start-after", "b", "--no-paginate", "--max-keys", "1",
     )
-    assert [(entry["Key"], bool(entry["Owner"]["ID"])) for entry in v2["Contents"]] == [("c+d", True)] or v2["Contents"][0]["Key"] == "c%20d"
+    assert len(v2["Contents"]) == 1 and v2["Contents"][0]["Owner"]["ID"]
+    assert v2["Contents"][0]["Key"] in ("c+d", "c%20d"), "the CLI leaves an encoding that it was told to ask for"
     assert v2["IsTruncated"] and v2["KeyCount"] == 1
     following = aws.api("list-objects-v2", "--bucket", bucket, "--continuation-token", v2["NextContinuationToken"], "--no-paginate")
     assert [entry["Key"] for entry in following["Contents"]] == ["e"]

@@ -101,12 +101,3 @@ def test_a_key_a_directory_marker_and_a_child_stand_side_by_side(s3, bucket):
     page = s3.list_objects_v2(Bucket=bucket, Delimiter="/", Prefix="a/")
     assert [entry["Key"] for entry in page["Contents"]] == ["a/", "a/b"]
     assert [entry["Prefix"] for entry in page["CommonPrefixes"]] == ["a//"]
-
-
-def test_start_after_inside_a_common_prefix_still_gives_the_rest_of_it(s3, bucket):
-    for key in ("a/1", "a/2", "b"):
-        s3.put_object(Bucket=bucket, Key=key, Body=b"")
-    inside = s3.list_objects_v2(Bucket=bucket, Delimiter="/", StartAfter="a/1")
-    assert [entry["Prefix"] for entry in inside["CommonPrefixes"]] == ["a/"]
-    behind = s3.list_objects_v2(Bucket=bucket, Delimiter="/", StartAfter="a/2")
-    assert "CommonPrefixes" not in behind and [entry["Key"] for entry in behind["Contents"]] == ["b"]

@@ -40,7 +40,8 @@ enum Entry {
     Prefix(String),
 }
 
-/// What the listing must give, all pages together, in order.
+/// What the listing must give, all pages together, in order. A start inside a group stands behind the whole group: a client
+/// that goes on from a group's name must not meet it again.
 fn model(keys: &BTreeSet<String>, query: &Query) -> Vec<Entry> {
     let mut entries = Vec::new();
     for key in keys.iter().filter(|key| key.starts_with(&query.prefix) && key.as_str() > query.after.as_str()) {
@@ -51,7 +52,8 @@ fn model(keys: &BTreeSet<String>, query: &Query) -> Vec<Entry> {
             }
             _ => Entry::Key(key.clone()),
         };
-        if entries.last() != Some(&entry) {
+        let is_behind = matches!(&entry, Entry::Prefix(prefix) if query.after.starts_with(prefix));
+        if !is_behind && entries.last() != Some(&entry) {
             entries.push(entry);
         }
     }
@@ -163,21 +165,12 @@ fn listings_agree_with_the_model() {
                 assert_eq!(client.put(&format!("/{bucket}/{}", encoded(key)), "").await.status, 200, "{key:?}");
             }
             for query in &queries {
-                prop_assert_eq!(list(&client, &bucket, query).await, model_of(&keys, query), "{:?}", query);
+                prop_assert_eq!(list(&client, &bucket, query).await, model(&keys, query), "{:?}", query);
             }
             Ok(())
         })
     });
     outcome.unwrap();
-}
-
-/// The model, for a marker that ends with the delimiter: such a marker names a group, and the group is behind us.
-fn model_of(keys: &BTreeSet<String>, query: &Query) -> Vec<Entry> {
-    let mut entries = model(keys, query);
-    if query.version == Version::One {
-        entries.retain(|entry| !matches!(entry, Entry::Prefix(prefix) if *prefix == query.after));
-    }
-    entries
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +180,7 @@ async fn without_an_encoding_control_characters_are_escaped_as_entities() {
     let bucket = server.bucket().await;
     assert_eq!(client.put(&format!("/{bucket}/a%01%0D%26%3C"), "").await.status, 200);
     let page = client.get(&format!("/{bucket}?list-type=2")).await;
-    assert_eq!(page.element("Key").as_deref(), Some("a&#x1;&#13;&amp;&lt;").or(page.element("Key").as_deref()));
+    assert_eq!(page.element("Key").as_deref(), Some("a&#x1;&#13;&amp;&lt;"));
     assert!(!page.body.contains(&1), "a control character stands in the XML as it is");
     assert_eq!(page.element("EncodingType"), None);
 }
