@@ -7,3 +7,5 @@ pub mod clock;
 pub mod http;
 pub mod kv;
 pub mod names;
+#[cfg(feature = "server")]
+pub mod s3;
