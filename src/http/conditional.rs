@@ -80,27 +80,30 @@ pub enum InvalidWriteCondition {
 impl Names {
     /// The name of the header that carries `condition`, in lower case.
     pub const fn header(self, condition: Condition) -> &'static str {
-        match (self, condition) {
-            (Self::Plain, Condition::IfMatch) => "if-match",
-            (Self::Plain, Condition::IfNoneMatch) => "if-none-match",
-            (Self::Plain, Condition::IfModifiedSince) => "if-modified-since",
-            (Self::Plain, Condition::IfUnmodifiedSince) => "if-unmodified-since",
-            (Self::CopySource, Condition::IfMatch) => "x-amz-copy-source-if-match",
-            (Self::CopySource, Condition::IfNoneMatch) => "x-amz-copy-source-if-none-match",
-            (Self::CopySource, Condition::IfModifiedSince) => "x-amz-copy-source-if-modified-since",
-            (Self::CopySource, Condition::IfUnmodifiedSince) => "x-amz-copy-source-if-unmodified-since",
-        }
+        self.row(condition).0
     }
-}
 
-impl Condition {
-    /// The plain header's name as S3 writes it in the `Condition` element of a 412.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::IfMatch => "If-Match",
-            Self::IfNoneMatch => "If-None-Match",
-            Self::IfModifiedSince => "If-Modified-Since",
-            Self::IfUnmodifiedSince => "If-Unmodified-Since",
+    /// The same name as S3 writes it in the `Condition` element of a 412.
+    pub const fn shown(self, condition: Condition) -> &'static str {
+        self.row(condition).1
+    }
+
+    const fn row(self, condition: Condition) -> (&'static str, &'static str) {
+        match (self, condition) {
+            (Self::Plain, Condition::IfMatch) => ("if-match", "If-Match"),
+            (Self::Plain, Condition::IfNoneMatch) => ("if-none-match", "If-None-Match"),
+            (Self::Plain, Condition::IfModifiedSince) => ("if-modified-since", "If-Modified-Since"),
+            (Self::Plain, Condition::IfUnmodifiedSince) => ("if-unmodified-since", "If-Unmodified-Since"),
+            (Self::CopySource, Condition::IfMatch) => ("x-amz-copy-source-if-match", "x-amz-copy-source-If-Match"),
+            (Self::CopySource, Condition::IfNoneMatch) => {
+                ("x-amz-copy-source-if-none-match", "x-amz-copy-source-If-None-Match")
+            }
+            (Self::CopySource, Condition::IfModifiedSince) => {
+                ("x-amz-copy-source-if-modified-since", "x-amz-copy-source-If-Modified-Since")
+            }
+            (Self::CopySource, Condition::IfUnmodifiedSince) => {
+                ("x-amz-copy-source-if-unmodified-since", "x-amz-copy-source-If-Unmodified-Since")
+            }
         }
     }
 }
@@ -123,7 +126,7 @@ impl Conditions {
         }
     }
 
-    /// Whether there is nothing to evaluate.
+    /// Whether there is nothing to evaluate, as with most requests: no validators need be made then.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -231,8 +234,8 @@ impl InvalidWriteCondition {
     /// The name of the header at fault, as S3 writes it in the `Header` element of its error.
     pub const fn header(self) -> &'static str {
         match self {
-            Self::IfMatch => Condition::IfMatch.name(),
-            Self::IfNoneMatchTag | Self::Both => Condition::IfNoneMatch.name(),
+            Self::IfMatch => Names::Plain.shown(Condition::IfMatch),
+            Self::IfNoneMatchTag | Self::Both => Names::Plain.shown(Condition::IfNoneMatch),
         }
     }
 }
@@ -348,6 +351,17 @@ mod tests {
         assert_eq!(conditions("if-none-match", "a"), Outcome::Proceed);
         assert_eq!(conditions("if-modified-since", THEN), Outcome::Proceed);
         assert_eq!(conditions("if-unmodified-since", BEFORE), Outcome::Proceed);
+    }
+
+    #[test]
+    fn names_are_looked_up_in_lower_case_and_shown_as_s3_shows_them() {
+        use Condition::*;
+        for condition in [IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince] {
+            let (plain, copied) = (Names::Plain, Names::CopySource);
+            assert_eq!(plain.shown(condition).to_ascii_lowercase(), plain.header(condition));
+            assert_eq!(copied.shown(condition).to_ascii_lowercase(), copied.header(condition));
+            assert_eq!(copied.shown(condition), format!("x-amz-copy-source-{}", plain.shown(condition)));
+        }
     }
 
     #[test]

@@ -21,11 +21,11 @@ pub fn format_http(time: Timestamp) -> String {
     let mut text = String::with_capacity(29);
     text.push_str(civil.day_name);
     text.push_str(", ");
-    push_number(&mut text, civil.day, 2);
+    push_two(&mut text, civil.day);
     text.push(' ');
     text.push_str(MONTHS[civil.month as usize - 1]);
     text.push(' ');
-    push_number(&mut text, civil.year, 4);
+    push_year(&mut text, civil.year);
     text.push(' ');
     push_time(&mut text, &civil);
     text.push_str(" GMT");
@@ -43,15 +43,16 @@ pub fn parse_http(text: &str) -> Option<Timestamp> {
 pub fn format_iso8601(time: Timestamp) -> String {
     let civil = Civil::of(time);
     let mut text = String::with_capacity(24);
-    push_number(&mut text, civil.year, 4);
+    push_year(&mut text, civil.year);
     text.push('-');
-    push_number(&mut text, civil.month, 2);
+    push_two(&mut text, civil.month);
     text.push('-');
-    push_number(&mut text, civil.day, 2);
+    push_two(&mut text, civil.day);
     text.push('T');
     push_time(&mut text, &civil);
     text.push('.');
-    push_number(&mut text, civil.milli, 3);
+    text.push(digit(civil.milli / 100));
+    push_two(&mut text, civil.milli % 100);
     text.push('Z');
     text
 }
@@ -67,13 +68,13 @@ pub fn parse_iso8601(text: &str) -> Option<Timestamp> {
 pub fn format_basic(time: Timestamp) -> String {
     let civil = Civil::of(time);
     let mut text = String::with_capacity(16);
-    push_number(&mut text, civil.year, 4);
-    push_number(&mut text, civil.month, 2);
-    push_number(&mut text, civil.day, 2);
+    push_year(&mut text, civil.year);
+    push_two(&mut text, civil.month);
+    push_two(&mut text, civil.day);
     text.push('T');
-    push_number(&mut text, civil.hour, 2);
-    push_number(&mut text, civil.minute, 2);
-    push_number(&mut text, civil.second, 2);
+    push_two(&mut text, civil.hour);
+    push_two(&mut text, civil.minute);
+    push_two(&mut text, civil.second);
     text.push('Z');
     text
 }
@@ -156,19 +157,26 @@ fn days_since_epoch(year: u64, month: u64, day: u64) -> Option<u64> {
 }
 
 fn push_time(text: &mut String, civil: &Civil) {
-    push_number(text, civil.hour, 2);
+    push_two(text, civil.hour);
     text.push(':');
-    push_number(text, civil.minute, 2);
+    push_two(text, civil.minute);
     text.push(':');
-    push_number(text, civil.second, 2);
+    push_two(text, civil.second);
 }
 
-/// Writes the last `width` digits of `number`. The formatting machinery of `std` would cost more than the rest here.
-fn push_number(text: &mut String, number: u64, width: u32) {
-    for place in (0..width).rev() {
-        let digit = number / 10_u64.pow(place) % 10;
-        text.push(char::from(b'0' + digit as u8));
-    }
+fn push_year(text: &mut String, year: u64) {
+    push_two(text, year / 100);
+    push_two(text, year % 100);
+}
+
+/// Writes a number below 100 as two digits. The formatting machinery of `std` would cost more than all the rest here.
+fn push_two(text: &mut String, number: u64) {
+    text.push(digit(number / 10));
+    text.push(digit(number % 10));
+}
+
+fn digit(number: u64) -> char {
+    char::from(b'0' + number as u8)
 }
 
 fn number(digits: &str) -> Option<u64> {

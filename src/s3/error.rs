@@ -5,7 +5,7 @@ use std::error::Error;
 
 use super::xml::read::MalformedXml;
 use super::xml::write::Writer;
-use crate::http::conditional::{Condition, InvalidWriteCondition};
+use crate::http::conditional::{Condition, InvalidWriteCondition, Names};
 
 /// Declares the codes, one row each: code, HTTP status, message.
 macro_rules! codes {
@@ -171,9 +171,9 @@ impl S3Error {
         Self::new(Code::NotImplemented).detail("Header", header)
     }
 
-    /// A PreconditionFailed that names the condition.
-    pub fn precondition_failed(condition: Condition) -> Self {
-        Self::new(Code::PreconditionFailed).detail("Condition", condition.name())
+    /// A PreconditionFailed that names the header whose condition does not hold.
+    pub fn precondition_failed(names: Names, condition: Condition) -> Self {
+        Self::new(Code::PreconditionFailed).detail("Condition", names.shown(condition))
     }
 
     /// An InternalError whose cause goes to the log.
@@ -193,6 +193,7 @@ impl S3Error {
         self
     }
 
+    /// The HTTP status of the answer.
     pub const fn status(&self) -> u16 {
         self.code.status()
     }
@@ -303,7 +304,8 @@ mod tests {
         let both = S3Error::from(InvalidWriteCondition::Both);
         assert_eq!((both.status(), both.details), (501, vec![("Header", "If-None-Match".to_owned())]));
         assert_eq!(S3Error::from(InvalidWriteCondition::IfMatch).status(), 400);
-        let failed = S3Error::precondition_failed(Condition::IfMatch);
-        assert_eq!((failed.status(), failed.details), (412, vec![("Condition", "If-Match".to_owned())]));
+        let failed = S3Error::precondition_failed(Names::CopySource, Condition::IfMatch);
+        let detail = ("Condition", "x-amz-copy-source-If-Match".to_owned());
+        assert_eq!((failed.status(), failed.details), (412, vec![detail]));
     }
 }

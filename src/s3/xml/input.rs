@@ -84,6 +84,7 @@ pub struct Tag {
 }
 
 impl Delete {
+    /// Reads the body of DeleteObjects.
     pub fn from_body(body: &[u8]) -> Result<Self, MalformedXml> {
         let delete: Self = from_body(body, "Delete", Bounds::LIST)?;
         if !(1..=MAX_DELETED_OBJECTS).contains(&delete.objects.len()) {
@@ -94,6 +95,7 @@ impl Delete {
 }
 
 impl CompleteMultipartUpload {
+    /// Reads the body of CompleteMultipartUpload. Numbers, tags and checksums are not judged here.
     pub fn from_body(body: &[u8]) -> Result<Self, MalformedXml> {
         let complete: Self = from_body(body, "CompleteMultipartUpload", Bounds::LIST)?;
         if !(1..=MAX_PARTS).contains(&complete.parts.len()) {

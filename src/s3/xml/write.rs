@@ -48,10 +48,12 @@ impl Writer {
         self
     }
 
+    /// Writes an element with a number.
     pub fn number(&mut self, name: &'static str, number: u64) -> &mut Self {
         self.text(name, &number.to_string())
     }
 
+    /// Writes an element with `true` or `false`.
     pub fn flag(&mut self, name: &'static str, flag: bool) -> &mut Self {
         self.text(name, if flag { "true" } else { "false" })
     }
