@@ -7,4 +7,6 @@ pub mod clock;
 pub mod http;
 pub mod kv;
 pub mod names;
+#[cfg(feature = "server")]
+pub mod s3;
 pub mod store;

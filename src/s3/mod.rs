@@ -1,0 +1,4 @@
+//! The S3 dialect over HTTP.
+
+pub mod error;
+pub mod xml;
