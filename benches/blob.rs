@@ -6,16 +6,17 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use brim::blob::{BlobRef, Blobs, FileBlobs, Options};
 use bytes::Bytes;
+use rustix::fs::{Advice, fadvise};
 
 const MIB: usize = 1 << 20;
 const CHUNK: usize = 512 << 10;
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 15;
 
 fn main() {
     let directory = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
@@ -27,15 +28,18 @@ fn main() {
     runtime.block_on(runtime.spawn(measured)).expect("measurements that end");
 }
 
-async fn measure(blobs: Arc<FileBlobs>, root: std::path::PathBuf) {
+async fn measure(blobs: Arc<FileBlobs>, root: PathBuf) {
     for size in [MIB, 16 * MIB, 64 * MIB] {
         writes(&blobs, &root, size).await;
     }
     for size in [MIB, 64 * MIB] {
         reads(&blobs, &root, size).await;
     }
-    ranges(&blobs, 64 * MIB).await;
-    concurrent_writes(&blobs, 64, 128 << 10).await;
+    cold_reads(&blobs, &root, 256 * MIB).await;
+    for size in [MIB, 64 * MIB] {
+        ranges(&blobs, &root, size).await;
+    }
+    concurrent_writes(&blobs, &root, 128 << 10).await;
 }
 
 async fn writes(blobs: &FileBlobs, root: &Path, size: usize) {
@@ -70,30 +74,59 @@ async fn reads(blobs: &FileBlobs, root: &Path, size: usize) {
     blobs.delete(blob.id).await.expect("a deletable blob");
 }
 
-/// Reads of 64 KiB at scattered places of one blob: what a seek costs.
-async fn ranges(blobs: &FileBlobs, size: usize) {
-    let blob = write(blobs, &Bytes::from(random(CHUNK)), size).await;
-    let reads = 20_000;
-    let begun = Instant::now();
-    for i in 0..reads {
-        let start = (i * 7_919_000) % (size as u64 - 65_536);
-        let mut reader = blobs.read(blob, start..start + 65_536).await.expect("a readable blob");
-        while reader.next().await.expect("good bytes").is_some() {}
+async fn cold_reads(blobs: &FileBlobs, root: &Path, size: usize) {
+    let chunk = Bytes::from(random(CHUNK));
+    let blob = write(blobs, &chunk, size).await;
+    let path = root.join("raw");
+    write_raw(&path, &chunk, size);
+    let (mut engine, mut raw) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        evict(&path);
+        raw.push(timed(|| read_raw(&path, size, false)));
+        evict(&file_of(root, blob));
+        let begun = Instant::now();
+        assert_eq!(read(blobs, blob).await, size as u64);
+        engine.push(begun.elapsed());
     }
-    let each = begun.elapsed() / reads as u32;
-    println!("cached ranges of 64 KiB: {each:?} each");
+    compare("uncached read", size, engine, raw, "pread");
     blobs.delete(blob.id).await.expect("a deletable blob");
 }
 
-async fn concurrent_writes(blobs: &Arc<FileBlobs>, writers: usize, size: usize) {
-    let each = 16;
+/// Reads of 1000 bytes at scattered places of one blob: what a seek costs.
+async fn ranges(blobs: &FileBlobs, root: &Path, size: usize) {
+    const READS: u64 = 20_000;
+    let blob = write(blobs, &Bytes::from(random(CHUNK)), size).await;
+    let starts = || (0..READS).map(|i| (i * 7_919_000) % (size as u64 - 1000));
+    let path = file_of(root, blob);
+    let raw = timed(|| {
+        let mut block = vec![0; 64 << 10];
+        for start in starts() {
+            let file = File::open(&path).expect("the blob's file");
+            file.read_exact_at(&mut block, start & !0xffff).expect("its bytes");
+            std::hint::black_box(crc_fast::crc64_nvme(&block));
+        }
+    });
     let begun = Instant::now();
-    let tasks: Vec<_> = (0..writers)
+    for start in starts() {
+        let mut reader = blobs.read(blob, start..start + 1000).await.expect("a readable blob");
+        while reader.next().await.expect("good bytes").is_some() {}
+    }
+    let [engine, raw] = [begun.elapsed(), raw].map(|all| all.as_nanos() as f64 / 1000.0 / READS as f64);
+    println!("ranges of 1000 bytes in {:2} MiB: {engine:.1} us; open + pread + crc64nvme: {raw:.1} us", size / MIB);
+    blobs.delete(blob.id).await.expect("a deletable blob");
+}
+
+async fn concurrent_writes(blobs: &Arc<FileBlobs>, root: &Path, size: usize) {
+    const WRITERS: usize = 64;
+    const EACH: usize = 32;
+    let chunk = Bytes::from(random(size));
+    let raw = timed(|| write_raw_together(root, &chunk, WRITERS, EACH));
+    let begun = Instant::now();
+    let tasks: Vec<_> = (0..WRITERS)
         .map(|_| {
-            let blobs = blobs.clone();
+            let (blobs, chunk) = (blobs.clone(), chunk.clone());
             tokio::spawn(async move {
-                let chunk = Bytes::from(random(size));
-                for _ in 0..each {
+                for _ in 0..EACH {
                     write(&blobs, &chunk, size).await;
                 }
             })
@@ -102,8 +135,28 @@ async fn concurrent_writes(blobs: &Arc<FileBlobs>, writers: usize, size: usize) 
     for task in tasks {
         task.await.expect("a writer that ends");
     }
-    let rate = (writers * each) as f64 / begun.elapsed().as_secs_f64();
-    println!("{writers} writers of {} KiB: {rate:.0} durable blobs/s", size >> 10);
+    let [engine, raw] = [begun.elapsed(), raw].map(|all| (WRITERS * EACH) as f64 / all.as_secs_f64());
+    println!(
+        "{WRITERS} writers of {} KiB: {engine:.0} blobs/s; threads with syncs of their own: {raw:.0}/s",
+        size >> 10
+    );
+}
+
+/// What a server without shared syncs would do: every thread syncs its file and then the directory.
+fn write_raw_together(root: &Path, chunk: &[u8], writers: usize, each: usize) {
+    let directory = root.join("together");
+    fs::create_dir(&directory).expect("a new directory");
+    std::thread::scope(|scope| {
+        for writer in 0..writers {
+            let directory = &directory;
+            scope.spawn(move || {
+                for i in 0..each {
+                    write_raw(&directory.join(format!("{writer}-{i}")), chunk, chunk.len());
+                    File::open(directory).and_then(|directory| directory.sync_all()).expect("a durable name");
+                }
+            });
+        }
+    });
 }
 
 async fn write(blobs: &FileBlobs, chunk: &Bytes, size: usize) -> BlobRef {
@@ -142,6 +195,19 @@ fn read_raw(path: &Path, size: usize, checked: bool) {
             }
         }
     }
+}
+
+/// Finds a blob's file without knowing the engine's layout.
+fn file_of(root: &Path, blob: BlobRef) -> PathBuf {
+    let directories = fs::read_dir(root.join("blobs")).expect("the engine's root");
+    let mut paths = directories.flatten().map(|directory| directory.path().join(blob.id.to_string()));
+    paths.find(|path| path.exists()).expect("a file with the blob's name")
+}
+
+/// Drops a synced file from the page cache.
+fn evict(path: &Path) {
+    let file = File::open(path).expect("an existing file");
+    fadvise(&file, 0, None, Advice::DontNeed).expect("a file system with a page cache");
 }
 
 fn timed(work: impl FnOnce()) -> Duration {

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::super::{FooterBuilder, footer_bytes};
-use super::layout::Segment;
 use super::{BlobId, BlobRef, Error, Shared};
 
 /// How many written bytes start their way to the disk together, so that the sync at the end finds little left to do and
@@ -53,15 +52,13 @@ impl Draft {
         Ok(())
     }
 
+    /// Completes the file and makes its bytes durable; its name is another matter.
     pub(super) fn finish(&mut self) -> Result<BlobRef, Error> {
         let length = self.footer.length();
         let (footer, footer_checksum) = std::mem::take(&mut self.footer).finish();
         self.file.write_all(&footer)?;
         self.give_back_room(length + footer.len() as u64)?;
-        // File first, then the name that leads to it, then the reference: a crash in between leaves an orphan for the
-        // sweeper, never a reference to bytes that are not there.
         self.shared.syncs.file(&self.file, &self.path)?;
-        self.shared.syncs.directory(&self.shared.layout, Segment::of(self.id))?;
         Ok(BlobRef { id: self.id, length, footer_checksum })
     }
 

@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::io::Errno;
 use serde::Deserialize;
 
 use self::buffers::Buffers;
@@ -79,7 +80,7 @@ impl FileBlobs {
     /// Fails where another engine has `root` open, and where blobs exist but the run counter is lost (a new counter could
     /// give out ids again).
     pub fn open(root: &Path, options: Options) -> Result<Self, Error> {
-        let layout = Layout::prepare(root)?;
+        let layout = Layout::prepare(root).map_err(|error| at(root, &error))?;
         let lock = lock(root)?;
         let run = run::begin(&layout)?;
         let shared = Shared {
@@ -99,12 +100,16 @@ fn lock(root: &Path) -> Result<File, Error> {
     let directory = File::open(root)?;
     match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(directory),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let message = format!("{} is in use by another process", root.display());
-            Err(Error::Io(io::Error::new(io::ErrorKind::ResourceBusy, message)))
+        Err(Errno::WOULDBLOCK) => {
+            Err(at(root, &io::Error::new(io::ErrorKind::ResourceBusy, "in use by another engine")))
         }
-        Err(error) => Err(io::Error::from(error).into()),
+        Err(error) => Err(at(root, &error.into())),
     }
+}
+
+/// Says where it happened, for the operator who gave the path.
+fn at(path: &Path, error: &io::Error) -> Error {
+    Error::Io(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 #[async_trait]

