@@ -1,5 +1,6 @@
 //! Writing a blob from asynchronous code.
 
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,6 +17,8 @@ pub(super) struct FileWriter {
     shared: Arc<Shared>,
     id: BlobId,
     state: State,
+    /// Whether a step failed or was lost: the blob then has a hole, and must not be finished.
+    broken: bool,
 }
 
 /// Who has the draft.
@@ -35,7 +38,7 @@ impl FileWriter {
     pub(super) async fn create(shared: Arc<Shared>, id: BlobId, length: Option<u64>) -> Result<Self, Error> {
         let owner = shared.clone();
         let work = spawn_blocking(move || Ok((Box::new(Draft::create(owner, id, length)?), None)));
-        let mut writer = Self { shared, id, state: State::Busy(work) };
+        let mut writer = Self { shared, id, state: State::Busy(work), broken: false };
         let (draft, _) = writer.settled().await?;
         writer.state = State::Idle(draft);
         Ok(writer)
@@ -51,7 +54,7 @@ impl FileWriter {
         match (settled, std::mem::replace(&mut self.state, State::Gone)) {
             (Some(settled), _) => settled,
             (None, State::Idle(draft)) => Ok((draft, None)),
-            (None, _) => Err(Error::Io(std::io::Error::other("this blob could not be written earlier"))),
+            (None, _) => Err(broken()),
         }
     }
 
@@ -59,11 +62,16 @@ impl FileWriter {
         &mut self,
         step: impl FnOnce(&mut Draft) -> Result<Option<BlobRef>, Error> + Send + 'static,
     ) -> Result<(), Error> {
+        // Stays so if what follows fails, or if the caller does not wait for it.
+        if std::mem::replace(&mut self.broken, true) {
+            return Err(broken());
+        }
         let (mut draft, _) = self.settled().await?;
         self.state = State::Busy(spawn_blocking(move || {
             let blob = step(&mut draft)?;
             Ok((draft, blob))
         }));
+        self.broken = false;
         Ok(())
     }
 }
@@ -105,4 +113,8 @@ impl Drop for FileWriter {
             (State::Idle(_) | State::Busy(_) | State::Gone, _) => {}
         }
     }
+}
+
+fn broken() -> Error {
+    Error::Io(io::Error::other("an earlier part of this blob was not written"))
 }
