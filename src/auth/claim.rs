@@ -1,5 +1,7 @@
 //! Who a request says it is from, before anything is verified.
 
+use std::fmt;
+
 use crate::clock::Timestamp;
 use crate::http::head::Head;
 
@@ -8,13 +10,13 @@ use super::query::QueryFields;
 use super::{Options, v2, v4};
 
 /// A parsed signature. Nothing about it is proven until [`super::verify`] has accepted it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Claim {
     pub(super) signature: Signature,
 }
 
 /// A signature of either version.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) enum Signature {
     V4(v4::Signature),
     V2(v2::Signature),
@@ -67,6 +69,18 @@ impl Claim {
             Signature::V4(signature) => signature.session_token.as_deref(),
             Signature::V2(signature) => signature.session_token.as_deref(),
         }
+    }
+}
+
+impl fmt::Debug for Claim {
+    /// Leaves signature and session token out: they do not belong in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("access_key_id", &self.access_key_id())
+            .field("service", &self.service())
+            .field("presigned", &self.is_presigned())
+            .field("time", &self.time())
+            .finish_non_exhaustive()
     }
 }
 
@@ -150,6 +164,7 @@ mod tests {
         head.headers.push("date", "Fri, 24 May 2013 00:00:00 GMT");
         let claim = parse(&head, &Options::default()).unwrap().unwrap();
         assert_eq!((claim.access_key_id(), claim.service(), claim.is_presigned()), ("AKID", "s3", false));
+        assert!(!format!("{claim:?}").contains("c2ln"));
         let options = Options { signature_v2: false, ..Options::default() };
         assert!(matches!(parse(&head, &options), Err(Error::SignatureV2Refused)));
     }

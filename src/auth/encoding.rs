@@ -45,6 +45,17 @@ pub(super) fn query_pairs(query: &str) -> impl Iterator<Item = (&str, Option<&st
     })
 }
 
+/// The bytes as hex digits in lower case.
+pub(super) fn lower_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
 fn push_recoded(out: &mut Vec<u8>, mut raw: &[u8], keep: impl Fn(u8) -> bool, is_space: impl Fn(u8) -> bool) {
     while let Some((byte, length)) = next_byte(raw) {
         let literal = length == 1;
@@ -113,6 +124,12 @@ mod tests {
         ] {
             assert_eq!(path(raw), canonical, "{raw}");
         }
+    }
+
+    #[test]
+    fn hex_is_what_the_hex_crate_makes_of_it() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(lower_hex(&bytes), hex::encode(&bytes));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use aws_lc_rs::{digest, hmac};
 use moka::sync::Cache;
 
+use super::encoding::lower_hex;
+
 /// How many derived keys are remembered when nothing else is said.
 pub const DEFAULT_CAPACITY: u64 = 4096;
 
@@ -72,7 +74,7 @@ impl SigningKey {
         for part in parts {
             context.update(part);
         }
-        hex::encode(context.sign())
+        lower_hex(context.sign().as_ref())
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::encoding::{decode_query, query_pairs};
 use super::error::Error;
 
-/// The signature parameters of both versions, decoded. Names are case-sensitive, but for `x-amz-security-token`.
+/// The signature parameters of both versions, decoded. Names are case-sensitive.
 #[derive(Default)]
 pub(super) struct QueryFields<'q> {
     pub algorithm: Option<Cow<'q, str>>,
@@ -19,6 +19,7 @@ pub(super) struct QueryFields<'q> {
     pub v2_access_key_id: Option<Cow<'q, str>>,
     pub v2_signature: Option<Cow<'q, str>>,
     pub v2_expires: Option<Cow<'q, str>>,
+    pub v2_security_token: Option<Cow<'q, str>>,
 }
 
 /// The parameter that version 4 leaves out of the canonical query.
@@ -57,11 +58,12 @@ impl<'q> QueryFields<'q> {
             b"X-Amz-Expires" => Some(&mut self.expires),
             b"X-Amz-SignedHeaders" => Some(&mut self.signed_headers),
             b"X-Amz-Signature" => Some(&mut self.signature),
-            b"X-Amz-Security-Token" | b"x-amz-security-token" => Some(&mut self.security_token),
+            b"X-Amz-Security-Token" => Some(&mut self.security_token),
             b"X-Amz-Content-Sha256" => Some(&mut self.content_sha256),
             b"AWSAccessKeyId" => Some(&mut self.v2_access_key_id),
             b"Signature" => Some(&mut self.v2_signature),
             b"Expires" => Some(&mut self.v2_expires),
+            b"x-amz-security-token" => Some(&mut self.v2_security_token),
             _ => None,
         }
     }

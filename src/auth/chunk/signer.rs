@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::digest;
 use subtle::ConstantTimeEq;
 
+use super::super::encoding::lower_hex;
 use super::super::error::Error;
 use super::super::keys::{Scope, SigningKey};
 
@@ -28,13 +29,13 @@ impl ChunkSigner {
 
     /// Verifies the signature of the next chunk, whose bytes have this SHA-256.
     pub fn verify_chunk(&mut self, digest: &digest::Digest, provided: &str) -> Result<(), Error> {
-        let text = format!("{EMPTY_SHA256}\n{}", hex::encode(digest));
+        let text = format!("{EMPTY_SHA256}\n{}", lower_hex(digest.as_ref()));
         self.verify("AWS4-HMAC-SHA256-PAYLOAD\n", &text, provided)
     }
 
     /// Verifies the signature of the trailer, given as its lines in canonical form.
     pub fn verify_trailer(&mut self, canonical: &str, provided: &str) -> Result<(), Error> {
-        let text = hex::encode(digest::digest(&digest::SHA256, canonical.as_bytes()));
+        let text = lower_hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
         self.verify("AWS4-HMAC-SHA256-TRAILER\n", &text, provided)
     }
 

@@ -18,7 +18,7 @@ use super::query::QueryFields;
 use super::{Options, date};
 
 /// A parsed signature of version 2, from either place.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Signature {
     pub access_key_id: String,
     pub session_token: Option<String>,
@@ -28,7 +28,7 @@ pub(super) struct Signature {
 }
 
 /// What dates the request.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Validity {
     /// Signed in a header, at this time.
     Signed(Timestamp),
@@ -64,10 +64,8 @@ impl Signature {
             return Err(Error::QueryIncomplete);
         };
         let until = seconds(expires).ok_or_else(|| Error::InvalidExpires(expires.to_string()))?;
-        let token = match &fields.security_token {
-            Some(token) => Some(token.as_ref()),
-            None => head.headers.text(SECURITY_TOKEN)?,
-        };
+        // The order is that of the string to sign: what is believed is what is signed.
+        let token = head.headers.text(SECURITY_TOKEN)?.or(fields.v2_security_token.as_deref());
         Ok(Self {
             access_key_id: access_key_id.to_string(),
             session_token: token.map(str::to_owned),

@@ -193,6 +193,66 @@ fn boto3s_slash_behind_a_bare_bucket_is_accepted_and_no_other() {
     }
 }
 
+/// Requests that botocore 1.43 signed, dated 24 May 2013.
+#[test]
+fn requests_of_botocore_verify() {
+    let token = ("x-amz-security-token", "to/ken+==");
+    for (method, target, headers, signature) in [
+        ("GET", "/bucket?prefix=a%20b&encoding-type=url", &[][..], "R7CYrorpG0j9EGZmEqFcUpWkwpo="),
+        (
+            "POST",
+            "/bucket/k%20%C3%A9%2B/x?uploads",
+            &[("x-amz-meta-Two", "a  b"), ("x-amz-acl", "public-read")],
+            "1KZdwBANeNRBj77OwZjUjk03jf0=",
+        ),
+        ("GET", "/bucket/k?acl&versionId=v%2B%2F%3D", &[token], "n9S23B/69uh7Vmsx/PTn4HHPPMs="),
+    ] {
+        let mut head = head(method, target, headers);
+        head.headers.push("Date", "Fri, 24 May 2013 00:00:00 GMT");
+        head.headers.push("Authorization", format!("AWS {AKID}:{signature}"));
+        assert!(verified(&head, None).is_ok(), "{target}");
+    }
+    let signed_headers = [("content-type", "text/plain"), ("x-amz-acl", "public-read")];
+    for (method, target, headers) in [
+        ("GET", "/bucket?encoding-type=url&Signature=yKu3coAPevCxwTl5RaphIKOHyWY%3D", &[][..]),
+        (
+            "GET",
+            "/bucket/k%20%C3%A9%2B/x?response-content-disposition=attachment%3B%20filename%3D%22a%2Bb.txt%22\
+             &Signature=tKHuEVB5VHW2CFXjr3wrboDpetA%3D",
+            &[],
+        ),
+        ("GET", "/bucket/k?Signature=blZvRwiQchlYpC6QTCzw%2FpFWkj8%3D&x-amz-security-token=to%2Fken%2B%3D%3D", &[]),
+        (
+            "PUT",
+            "/bucket/k?Signature=8QdOAi7dnag9JAjWApQuQEF5FTI%3D&content-type=text%2Fplain&x-amz-acl=public-read",
+            &signed_headers,
+        ),
+    ] {
+        let head = head(method, &format!("{target}&AWSAccessKeyId={AKID}&Expires=1369357200"), headers);
+        assert!(verified(&head, None).is_ok(), "{target}");
+    }
+}
+
+#[test]
+fn the_body_of_a_version_two_request_is_held_to_what_its_head_claims() {
+    for (mode, accepted) in [
+        ("UNSIGNED-PAYLOAD", true),
+        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", true),
+        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", false),
+    ] {
+        let headers = [("x-amz-content-sha256", mode), ("x-amz-decoded-content-length", "1")];
+        let mut head = head("PUT", "/b/k", &headers);
+        head.headers.push("date", "Fri, 24 May 2013 00:00:00 GMT");
+        let signature = signed(&head, None);
+        head.headers.push("authorization", format!("AWS {AKID}:{signature}"));
+        match verified(&head, None) {
+            Ok(_) => assert!(accepted),
+            Err(Error::UnsignedSeed) => assert!(!accepted),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[test]
 fn subresources_are_signed_sorted_and_decoded() {
     let query = "uploadId=a%2Fb&prefix=x&response-content-type=text%2Fplain&acl&delete=";
@@ -217,6 +277,10 @@ fn a_presigned_session_token_is_signed_wherever_it_is() {
     }
     let other = head("GET", &format!("/b/k?{query}&x-amz-security-token=other"), &[]);
     assert!(matches!(verified_at(now, &other, None), Err(Error::SignatureDoesNotMatch(_))));
+    let unsigned = head("GET", &format!("/b/k?{query}&X-Amz-Security-Token=to%2Bken"), &[]);
+    assert_eq!(parse(&unsigned, &Options::default()).unwrap().unwrap().session_token(), None);
+    let both = head("GET", &format!("/b/k?{query}&x-amz-security-token=other"), &[("x-amz-security-token", "to+ken")]);
+    assert_eq!(parse(&both, &Options::default()).unwrap().unwrap().session_token(), Some("to+ken"));
 }
 
 #[test]

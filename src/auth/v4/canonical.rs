@@ -19,14 +19,14 @@ pub(super) fn request(head: &Head, signature: &Signature, payload_hash: &str) ->
     out.push(b'\n');
     push_parameters(&mut out, &head.query, signature.lifetime.is_some());
     out.push(b'\n');
-    for name in signature.signed_headers.split(';') {
+    for name in signature.signed_headers.iter() {
         out.extend_from_slice(name.as_bytes());
         out.push(b':');
         push_values(&mut out, &head.headers, name);
         out.push(b'\n');
     }
     out.push(b'\n');
-    out.extend_from_slice(signature.signed_headers.as_bytes());
+    out.extend_from_slice(signature.signed_headers.as_str().as_bytes());
     out.push(b'\n');
     out.extend_from_slice(payload_hash.as_bytes());
     out
@@ -103,8 +103,13 @@ fn push_trimmed(out: &mut Vec<u8>, value: &[u8]) {
     let is_space = |byte: &u8| *byte == b' ' || *byte == b'\t';
     let start = value.iter().position(|byte| !is_space(byte)).unwrap_or(value.len());
     let end = value.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    let value = &value[start..end];
+    if !value.windows(2).any(|pair| pair == b"  ") {
+        out.extend_from_slice(value);
+        return;
+    }
     let mut after_space = false;
-    for &byte in &value[start..end] {
+    for &byte in value {
         if byte != b' ' || !after_space {
             out.push(byte);
         }

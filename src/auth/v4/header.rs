@@ -7,7 +7,7 @@ use crate::http::head::Head;
 
 use super::super::date;
 use super::super::error::Error;
-use super::{Signature, credential};
+use super::{Signature, SignedHeaders, credential};
 
 impl Signature {
     /// Parses what follows the algorithm: `Credential=..., SignedHeaders=..., Signature=...` in any order.
@@ -15,9 +15,8 @@ impl Signature {
         let fields = Fields::parse(text)?;
         let (time, stamp) = dated(head)?;
         let (access_key_id, scope) = credential::parse(fields.credential, &stamp).map_err(Error::HeaderMalformed)?;
-        if !credential::is_header_list(fields.signed_headers) {
-            return Err(malformed("SignedHeaders must be unique names in lower case, separated by semicolons"));
-        }
+        let signed_headers = SignedHeaders::parse(fields.signed_headers)
+            .ok_or_else(|| malformed("SignedHeaders must be unique names in lower case, separated by semicolons"))?;
         Ok(Self {
             access_key_id,
             scope,
@@ -25,7 +24,7 @@ impl Signature {
             session_token: head.headers.text("x-amz-security-token")?.map(str::to_owned),
             lifetime: None,
             stamp,
-            signed_headers: fields.signed_headers.to_owned(),
+            signed_headers,
             content_sha256: None,
             provided: fields.signature.to_owned(),
         })
@@ -101,7 +100,7 @@ mod tests {
         ] {
             let signature = parsed(&fields, &[("x-amz-date", "20130524T000000Z")]).unwrap();
             assert_eq!(signature.access_key_id, "AKID");
-            assert_eq!(signature.signed_headers, "host;range");
+            assert_eq!(signature.signed_headers.as_str(), "host;range");
             assert_eq!(signature.provided, "00");
         }
     }

@@ -7,6 +7,7 @@ mod canonical;
 mod credential;
 mod header;
 mod query;
+mod signed_headers;
 mod verify;
 
 #[cfg(test)]
@@ -20,11 +21,13 @@ use super::Options;
 use super::error::Error;
 use super::keys::Scope;
 
+use signed_headers::SignedHeaders;
+
 /// The one algorithm of version 4 that is supported.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// A parsed signature of version 4, from either place.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Signature {
     pub access_key_id: String,
     pub scope: Scope,
@@ -34,8 +37,7 @@ pub(super) struct Signature {
     pub lifetime: Option<Duration>,
     /// [`Self::time`] as it is signed: `YYYYMMDDTHHMMSSZ`.
     stamp: String,
-    /// Names in lower case, joined by semicolons, as signed.
-    signed_headers: String,
+    signed_headers: SignedHeaders,
     /// The value of `X-Amz-Content-Sha256` in the query of a presigned request.
     content_sha256: Option<String>,
     /// As given by the caller: to be compared, in constant time, and echoed.

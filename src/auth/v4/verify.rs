@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::http::head::{Head, Headers};
 
 use super::super::chunk::ChunkSigner;
+use super::super::encoding::lower_hex;
 use super::super::error::{Error, Mismatch};
 use super::super::keys::SigningKey;
 use super::super::payload::{CONTENT_SHA256, ContentSha256, Payload, UNSIGNED_PAYLOAD};
@@ -47,7 +48,7 @@ impl Signature {
         now: Timestamp,
         options: &Options,
     ) -> Result<(), Error> {
-        let computed = hex::encode(body_sha256);
+        let computed = lower_hex(body_sha256);
         let payload_hash = head.headers.text(CONTENT_SHA256)?.unwrap_or(&computed);
         if !payload_hash.eq_ignore_ascii_case(&computed) {
             return Err(Error::BodyDigestMismatch);
@@ -67,7 +68,7 @@ impl Signature {
         self.check_time(now, options)?;
         self.check_signed_headers(&head.headers)?;
         let canonical_request = canonical::request(head, self, payload_hash);
-        let hash = hex::encode(digest::digest(&digest::SHA256, &canonical_request));
+        let hash = lower_hex(digest::digest(&digest::SHA256, &canonical_request).as_ref());
         let string_to_sign = format!("{ALGORITHM}\n{}\n{}\n{hash}", self.stamp, self.scope.text());
         let key = secret.keys.get(&self.access_key_id, secret.secret, &self.scope);
         let expected = key.sign(&[string_to_sign.as_bytes()]);
@@ -100,19 +101,15 @@ impl Signature {
     /// one, would let whoever has the URL read with its signer's rights.
     fn check_signed_headers(&self, headers: &Headers) -> Result<(), Error> {
         let mut missing: Vec<String> = Vec::new();
-        if !self.signs("host") {
+        if !self.signed_headers.contains("host") {
             missing.push("host".to_owned());
         }
         for (name, _) in headers.iter() {
             let excused = self.lifetime.is_some() && UNSIGNED_IF_PRESIGNED.contains(&name);
-            if name.starts_with("x-amz-") && !excused && !self.signs(name) {
+            if name.starts_with("x-amz-") && !excused && !self.signed_headers.contains(name) {
                 missing.push(name.to_owned());
             }
         }
         if missing.is_empty() { Ok(()) } else { Err(Error::HeadersNotSigned(missing)) }
-    }
-
-    fn signs(&self, name: &str) -> bool {
-        self.signed_headers.split(';').any(|signed| signed == name)
     }
 }
