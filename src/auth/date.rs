@@ -87,8 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_moment_does_not_overflow() {
-        assert!(parse("99991231T235959Z").is_none_or(|time| time.as_seconds() == 253_402_300_799));
+    fn times_beyond_the_calendar_have_no_format() {
         assert_eq!(format_basic(Timestamp::from_millis(u64::MAX)), None);
     }
 }
