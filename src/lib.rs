@@ -2,6 +2,7 @@
 //!
 //! `docs/architecture.md` is the map: which module does what, and which may name which.
 
+pub mod auth;
 pub mod blob;
 pub mod clock;
 pub mod http;
