@@ -82,6 +82,7 @@ codes! {
     InvalidPartOrder 400 "The list of parts was not in ascending order. Parts must be ordered by part number."
     InvalidPolicyDocument 400 "The content of the form does not meet the conditions specified in the policy document."
     InvalidRange 416 "The requested range is not satisfiable"
+    InvalidRedirectLocation 400 "The website redirect location is not valid."
     InvalidRequest 400 "Invalid Request"
     InvalidSecurity 403 "The provided security credentials are not valid."
     InvalidStorageClass 400 "The storage class you specified is not valid"
@@ -94,6 +95,7 @@ codes! {
     MalformedPOSTRequest 400 "The body of your POST request is not well-formed multipart/form-data."
     MalformedPolicy 400 "Policies must be valid JSON and the first byte must be '{'"
     MalformedXML 400 "The XML you provided was not well-formed or did not validate against our published schema"
+    MalformedTrailerError 400 "The request contained trailing data that was not well-formed or did not conform to our published schema."
     MaxMessageLengthExceeded 400 "Your request was too big."
     MaxPostPreDataLengthExceeded 400 "Your POST request fields preceding the upload file were too large."
     MetadataTooLarge 400 "Your metadata headers exceed the maximum allowed metadata size"
@@ -146,6 +148,8 @@ pub struct S3Error {
     pub message: Cow<'static, str>,
     /// Further elements of the body, in order.
     pub details: Vec<(&'static str, String)>,
+    /// Headers that the answer has besides.
+    pub headers: Vec<(String, String)>,
     /// What caused it: for the log, never shown to the client.
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -153,7 +157,7 @@ pub struct S3Error {
 impl S3Error {
     /// An error with the code's own message.
     pub const fn new(code: Code) -> Self {
-        Self { code, message: Cow::Borrowed(code.message()), details: Vec::new(), source: None }
+        Self { code, message: Cow::Borrowed(code.message()), details: Vec::new(), headers: Vec::new(), source: None }
     }
 
     /// An error with a message of its own, which the client reads: nothing internal.
@@ -184,6 +188,12 @@ impl S3Error {
     /// Adds an element to the body.
     pub fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.details.push((name, value.into()));
+        self
+    }
+
+    /// Adds a header to the answer.
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
         self
     }
 
