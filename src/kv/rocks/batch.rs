@@ -17,6 +17,7 @@ pub(super) struct Positions(Vec<u64>);
 pub(super) struct Merge<'m> {
     database: &'m Database,
     families: Vec<&'m ColumnFamily>,
+    read: ReadOptions,
     positions: &'m mut Positions,
     writes: WriteBatch,
     /// What the batch changes, by table id.
@@ -64,7 +65,8 @@ impl<'m> Merge<'m> {
     pub fn new(database: &'m Database, positions: &'m mut Positions) -> Result<Self, Error> {
         let families = database.tables.iter().map(|table| database.family(*table)).collect::<Result<_, _>>()?;
         let changes = database.tables.iter().map(|_| Changes::default()).collect();
-        Ok(Self { database, families, positions, writes: WriteBatch::default(), changes })
+        let read = ReadOptions::default();
+        Ok(Self { database, families, read, positions, writes: WriteBatch::default(), changes })
     }
 
     /// Adds `commit` behind those added before, if its expectations hold then; adds nothing otherwise.
@@ -100,9 +102,8 @@ impl<'m> Merge<'m> {
         if let Some(changed) = self.changes[table.id].get(key) {
             return compare(index, changed.map(Bytes::as_ref), expected);
         }
-        let read = ReadOptions::default();
-        let stored =
-            self.database.rocks.get_pinned_cf_opt(self.families[table.id], key, &read).map_err(engine_error)?;
+        let family = self.families[table.id];
+        let stored = self.database.rocks.get_pinned_cf_opt(family, key, &self.read).map_err(engine_error)?;
         compare(index, stored.as_deref(), expected)
     }
 

@@ -10,10 +10,14 @@ use super::super::{CommitError, Committed, Error};
 use super::batch::{Merge, Positions};
 use super::open::{Database, engine_error};
 use super::options::Durability;
-use super::queue::{Queue, Request, Taken};
+use super::queue::{Company, Queue, Request, Taken};
 
 /// How long a relaxed commit may stay unsynced.
 const RELAXED_SYNC_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A batch waits for company at most this share of the time that the batch before it took, and at most so long.
+const COMPANY_SHARE: u32 = 4;
+const COMPANY_PATIENCE: Duration = Duration::from_micros(500);
 
 /// Drains the queue, a batch at a time, until it is closed.
 pub(super) struct Committer {
@@ -39,9 +43,10 @@ impl Committer {
 
     pub fn run(mut self) {
         let mut requests = Vec::new();
+        let mut company = Company::none();
         loop {
-            match self.queue.take(&mut requests, self.sync_due) {
-                Taken::Commits => self.commit(&mut requests),
+            match self.queue.take(&mut requests, self.sync_due, company) {
+                Taken::Commits => company = self.commit(&mut requests),
                 Taken::Nothing => {}
                 Taken::Closed => break,
             }
@@ -54,20 +59,33 @@ impl Committer {
         }
     }
 
-    /// Judges, writes and answers one batch.
-    fn commit(&mut self, requests: &mut Vec<Request>) {
+    /// Judges, writes and answers one batch, and says for whom the next one should wait.
+    fn commit(&mut self, requests: &mut Vec<Request>) -> Company {
+        let began = Instant::now();
         let mut answers = Vec::with_capacity(requests.len());
         let written = self.apply(requests, &mut answers);
         if let Err(error) = &written {
             // First of all, so that whoever hears of the failure finds the engine read-only.
             self.queue.fail(error.to_string());
         }
+        let answered = answers.len();
         // Conflicts too are answered after the write: the value that one tells may be from this batch.
         for (answer, verdict) in answers {
             let verdict = written.clone().map_err(CommitError::from).and(verdict);
             // The caller may be gone; its commit stands.
             let _ = answer.send(verdict);
         }
+        self.company(answered, began.elapsed())
+    }
+
+    /// The callers just answered are likely to come back at once. Without waiting for them, those that queued up during
+    /// the sync and those that it served would take turns, and each sync would serve half of the callers.
+    fn company(&self, answered: usize, took: Duration) -> Company {
+        if self.durability == Durability::Relaxed {
+            return Company::none();
+        }
+        let patience = (took / COMPANY_SHARE).min(COMPANY_PATIENCE);
+        Company { commits: answered + self.queue.len(), until: Instant::now() + patience }
     }
 
     fn apply(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>) -> Result<(), Error> {

@@ -24,6 +24,7 @@ pub(super) struct Database {
 impl Database {
     /// Opens or makes the database in `path` with a column family for each of `tables`.
     pub fn open(path: &Path, options: &RocksOptions, tables: &[Table]) -> Result<Self, Error> {
+        options.check()?;
         check_tables(tables)?;
         refuse_foreign_directory(path, tables)?;
         if options.durability == Durability::Strict {

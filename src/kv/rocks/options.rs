@@ -22,11 +22,11 @@ pub enum Durability {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RocksOptions {
     pub durability: Durability,
-    /// The memory for cached blocks, filters, indexes and unflushed writes together, in bytes.
+    /// The memory for cached blocks, filters, indexes and unflushed writes together, in bytes; 8 MiB at least.
     pub memory_bytes: u64,
-    /// How many threads flush and compact.
+    /// How many threads flush and compact; 1 at least.
     pub background_threads: u32,
-    /// The most table files held open at once.
+    /// The most table files held open at once; 32 at least.
     pub open_files: u32,
 }
 
@@ -37,6 +37,9 @@ impl Default for RocksOptions {
 }
 
 const MIB: u64 = 1024 * 1024;
+
+const MIN_MEMORY_BYTES: u64 = 8 * MIB;
+const MIN_OPEN_FILES: u32 = 32;
 
 /// Of `memory_bytes`, one part in this many may hold unflushed writes; they are charged to the block cache.
 const WRITE_BUFFER_SHARE: u64 = 3;
@@ -70,6 +73,22 @@ pub(super) struct Layout {
     pub database: Options,
     pub cache: Cache,
     write_buffer_bytes: u64,
+}
+
+impl RocksOptions {
+    /// Refuses what RocksDB would silently replace.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let fault = if self.memory_bytes < MIN_MEMORY_BYTES {
+            "needs at least 8 MiB of memory"
+        } else if self.background_threads == 0 {
+            "needs a background thread"
+        } else if self.open_files < MIN_OPEN_FILES {
+            "needs at least 32 open files"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Engine(format!("the storage engine {fault}")))
+    }
 }
 
 impl Layout {

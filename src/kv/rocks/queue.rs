@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::super::{Commit, CommitError, Committed, Error, Expected, Write};
@@ -35,6 +35,14 @@ pub(super) struct Request {
     kib: u32,
 }
 
+/// How long a batch waits for more commits than one, so that callers who were answered together are written together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Company {
+    /// How many are enough.
+    pub commits: usize,
+    pub until: Instant,
+}
+
 /// What [`Queue::take`] came back with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
@@ -47,6 +55,9 @@ pub(super) enum Taken {
 
 struct State {
     waiting: VecDeque<Request>,
+    waiting_kib: u32,
+    /// The committer sleeps until this many wait, or a full batch.
+    wanted: usize,
     phase: Phase,
 }
 
@@ -59,7 +70,7 @@ enum Phase {
 impl Queue {
     pub fn new() -> Self {
         Self {
-            state: Mutex::new(State { waiting: VecDeque::new(), phase: Phase::Open }),
+            state: Mutex::new(State { waiting: VecDeque::new(), waiting_kib: 0, wanted: 1, phase: Phase::Open }),
             filled: Condvar::new(),
             room: Semaphore::new(QUEUE_KIB as usize),
         }
@@ -78,15 +89,18 @@ impl Queue {
                 // Given back by the committer, which takes the commit over here.
                 room.forget();
             }
-            state.waiting.push_back(Request { commit, answer, kib });
-            self.filled.notify_one();
+            state.push(Request { commit, answer, kib });
+            if state.has_wanted() {
+                self.filled.notify_one();
+            }
         }
         // No answer: the committer stopped before it came to this commit.
         answered.await.unwrap_or_else(|_| Err(self.refusal().into()))
     }
 
-    /// Moves the next commits into `batch`, in order of arrival; waits for the first until `deadline`.
-    pub fn take(&self, batch: &mut Vec<Request>, deadline: Option<Instant>) -> Taken {
+    /// Moves the next commits into `batch`, in order of arrival; waits for the first until `deadline`, and then for more
+    /// as `company` says.
+    pub fn take(&self, batch: &mut Vec<Request>, deadline: Option<Instant>, company: Company) -> Taken {
         let mut state = self.state.lock();
         while state.waiting.is_empty() {
             if !matches!(state.phase, Phase::Open) {
@@ -100,15 +114,21 @@ impl Queue {
                 return Taken::Nothing;
             }
         }
-        let mut kib = 0;
-        while kib < BATCH_KIB && batch.len() < BATCH_COMMITS {
-            let Some(request) = state.waiting.pop_front() else { break };
-            kib += request.kib;
-            batch.push(request);
-        }
+        self.wait_for(company, &mut state);
+        let kib = state.move_to(batch);
         drop(state);
         self.room.add_permits(kib as usize);
         Taken::Commits
+    }
+
+    fn wait_for(&self, company: Company, state: &mut MutexGuard<'_, State>) {
+        state.wanted = company.commits.min(BATCH_COMMITS);
+        while !state.has_wanted() && matches!(state.phase, Phase::Open) {
+            if self.filled.wait_until(state, company.until).timed_out() {
+                break;
+            }
+        }
+        state.wanted = 1;
     }
 
     /// How many commits wait now.
@@ -124,7 +144,11 @@ impl Queue {
     /// Takes no more commits and drops those that wait, unapplied.
     pub fn fail(&self, reason: String) {
         self.stop(Phase::Failed(reason));
-        let dropped = std::mem::take(&mut self.state.lock().waiting);
+        let dropped = {
+            let mut state = self.state.lock();
+            state.waiting_kib = 0;
+            std::mem::take(&mut state.waiting)
+        };
         // Outside the lock: each sender that is dropped here wakes its caller.
         drop(dropped);
     }
@@ -145,7 +169,35 @@ impl Queue {
     }
 }
 
+impl Company {
+    /// No waiting: the first commit is enough.
+    pub fn none() -> Self {
+        Self { commits: 1, until: Instant::now() }
+    }
+}
+
 impl State {
+    fn push(&mut self, request: Request) {
+        self.waiting_kib += request.kib;
+        self.waiting.push_back(request);
+    }
+
+    fn has_wanted(&self) -> bool {
+        self.waiting.len() >= self.wanted || self.waiting_kib >= BATCH_KIB
+    }
+
+    /// Moves the first commits into `batch`, as many as fit, and gives the room that they took.
+    fn move_to(&mut self, batch: &mut Vec<Request>) -> u32 {
+        let mut kib = 0;
+        while kib < BATCH_KIB && batch.len() < BATCH_COMMITS {
+            let Some(request) = self.waiting.pop_front() else { break };
+            kib += request.kib;
+            batch.push(request);
+        }
+        self.waiting_kib -= kib;
+        kib
+    }
+
     fn check(&self) -> Result<(), Error> {
         match &self.phase {
             Phase::Open => Ok(()),
@@ -174,6 +226,7 @@ fn kib_of(commit: &Commit) -> u32 {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::super::super::contract::RECORDS;
     use super::*;
@@ -197,10 +250,10 @@ mod tests {
             }
         }
         let mut batch = Vec::new();
-        assert_eq!(queue.take(&mut batch, None), Taken::Commits);
+        assert_eq!(queue.take(&mut batch, None, Company::none()), Taken::Commits);
         assert_eq!(batch.len(), 2);
         batch.clear();
-        assert_eq!(queue.take(&mut batch, None), Taken::Commits);
+        assert_eq!(queue.take(&mut batch, None, Company::none()), Taken::Commits);
         assert_eq!(batch.len(), 1);
         assert_eq!(queue.room.available_permits(), QUEUE_KIB as usize);
     }
@@ -218,7 +271,7 @@ mod tests {
             assert_eq!(queue.len(), 1);
         }
         let mut batch = Vec::new();
-        queue.take(&mut batch, None);
+        queue.take(&mut batch, None, Company::none());
         assert_eq!((batch.len(), queue.len()), (1, 0));
     }
 
@@ -233,7 +286,7 @@ mod tests {
         for refused in [waiting.await, queue.submit(commit_of(1)).await] {
             assert!(matches!(refused, Err(CommitError::Engine(Error::ReadOnly(_)))));
         }
-        assert_eq!(queue.take(&mut Vec::new(), None), Taken::Closed);
+        assert_eq!(queue.take(&mut Vec::new(), None, Company::none()), Taken::Closed);
     }
 
     #[tokio::test]
@@ -244,14 +297,27 @@ mod tests {
         assert!(futures_util::poll!(&mut waiting).is_pending());
         queue.close();
         let mut batch = Vec::new();
-        assert_eq!(queue.take(&mut batch, None), Taken::Commits);
-        assert_eq!(queue.take(&mut batch, None), Taken::Closed);
+        assert_eq!(queue.take(&mut batch, None, Company::none()), Taken::Commits);
+        assert_eq!(queue.take(&mut batch, None, Company::none()), Taken::Closed);
         assert!(matches!(queue.submit(commit_of(1)).await, Err(CommitError::Engine(Error::Closed))));
+    }
+
+    #[tokio::test]
+    async fn a_batch_waits_for_company_but_not_for_long() {
+        let queue = Queue::new();
+        let first = queue.submit(commit_of(1));
+        tokio::pin!(first);
+        assert!(futures_util::poll!(&mut first).is_pending());
+        let began = Instant::now();
+        let company = Company { commits: 2, until: began + Duration::from_millis(20) };
+        let mut batch = Vec::new();
+        assert_eq!(queue.take(&mut batch, None, company), Taken::Commits);
+        assert!(batch.len() == 1 && began.elapsed() >= Duration::from_millis(20));
     }
 
     #[test]
     fn waiting_ends_at_the_deadline() {
         let queue = Queue::new();
-        assert_eq!(queue.take(&mut Vec::new(), Some(Instant::now())), Taken::Nothing);
+        assert_eq!(queue.take(&mut Vec::new(), Some(Instant::now()), Company::none()), Taken::Nothing);
     }
 }

@@ -1,8 +1,10 @@
 //! What the contract does not say: restarts, damage, and how the engine uses memory and disk.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -122,6 +124,18 @@ fn wrong_tables_are_refused() {
     }
 }
 
+#[test]
+fn options_that_cannot_be_kept_are_refused() {
+    let directory = TempDir::new().unwrap();
+    for options in [
+        RocksOptions { memory_bytes: 1 << 20, ..RocksOptions::default() },
+        RocksOptions { background_threads: 0, ..RocksOptions::default() },
+        RocksOptions { open_files: 3, ..RocksOptions::default() },
+    ] {
+        assert!(RocksKv::open(directory.path(), options, TABLES).is_err());
+    }
+}
+
 /// The one log of the directory that holds anything.
 fn log_in(path: &Path) -> PathBuf {
     let logs = open::files_in(path).unwrap().into_iter().filter(|file| file.extension().is_some_and(|e| e == "log"));
@@ -234,50 +248,119 @@ async fn a_scan_over_many_deleted_rows_leaves_the_worker() {
     assert_eq!(fresh.scan(scan).await.unwrap().items.len(), 1);
 }
 
-/// Set in the process that runs out of room.
-const IN_FULL_PROCESS: &str = "BRIM_TEST_FULL";
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_rows_that_a_scan_met_are_compacted_away() {
+    const ROWS: u32 = 20_000;
+    let fresh = Fresh::open(Durability::Relaxed);
+    let key = |number: u32| number.to_be_bytes().to_vec();
+    for first in (0..ROWS).step_by(1000) {
+        let put = (first..first + 1000).fold(Commit::new(), |commit, number| commit.put(RECORDS, key(number), "v"));
+        fresh.commit(put).await.unwrap();
+    }
+    fresh.kv.flush().unwrap();
+    let delete = (0..ROWS - 1).fold(Commit::new(), |commit, number| commit.delete(RECORDS, key(number)));
+    fresh.commit(delete).await.unwrap();
+    for _ in 0..500 {
+        assert_eq!(fresh.scan(all(RECORDS, 10)).await.unwrap().items.len(), 1);
+        // The memory tier gives up over a thousand deleted rows: once it gives the page, they are gone.
+        if let Ok(page) = fresh.kv.database.scan(&all(RECORDS, 10), Tier::Memory) {
+            assert_eq!(page.items.len(), 1);
+            return;
+        }
+        // The flush that the scan asked for begins with the next write.
+        fresh.commit(Commit::new().put(RECORDS, key(ROWS - 1), "v")).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the deleted rows are still there");
+}
 
-/// Runs the test below in a process whose files may not grow beyond 2 MiB: writing then fails in the kernel.
-#[test]
-fn after_a_failed_write_the_engine_only_reads() {
-    let this = std::env::current_exe().unwrap();
-    let limited = "trap '' XFSZ; ulimit -f 4096; exec \"$0\" --exact --nocapture --include-ignored \"$1\"";
-    let output = Command::new("sh")
-        .args(["-c", limited])
-        .arg(this)
-        .arg("kv::rocks::tests::writes_until_no_room_is_left")
-        .env(IN_FULL_PROCESS, "1")
-        .output()
-        .unwrap();
+/// The directory for a test that runs in a process of its own.
+const DIRECTORY_OF_CHILD: &str = "BRIM_TEST_DIRECTORY";
+
+/// Runs one of the ignored tests below through `shell`, where it is `"$0" "$@"`.
+fn child(shell: &str, test: &str, directory: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", shell]).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "--nocapture", "--ignored"]).arg(format!("kv::rocks::tests::{test}"));
+    command.env(DIRECTORY_OF_CHILD, directory);
+    command
+}
+
+fn directory_of_child() -> PathBuf {
+    PathBuf::from(std::env::var_os(DIRECTORY_OF_CHILD).expect("another test runs this one"))
+}
+
+/// The child's files may not grow beyond 2 MiB: writing then fails in the kernel.
+#[tokio::test]
+async fn after_a_failed_write_the_engine_only_reads() {
+    let directory = TempDir::new().unwrap();
+    let limited = "trap '' XFSZ; ulimit -f 4096; exec \"$0\" \"$@\"";
+    let output = child(limited, "writes_until_no_room_is_left", directory.path()).output().unwrap();
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && shown.contains("1 passed"),
         "{shown}{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    let kv = open_in(directory.path()).unwrap();
+    assert_eq!(kv.get(VALUES, &[0]).await.unwrap().unwrap(), vec![0; 1 << 20]);
+    kv.commit(Commit::new().put(RECORDS, "k", "v")).await.unwrap();
 }
 
 #[tokio::test]
 #[ignore = "run by after_a_failed_write_the_engine_only_reads"]
 async fn writes_until_no_room_is_left() {
-    assert!(std::env::var_os(IN_FULL_PROCESS).is_some(), "needs a limit on file sizes");
-    let fresh = Fresh::open(Durability::Strict);
+    let kv = open_in(&directory_of_child()).unwrap();
     let mut failure = None;
     for number in 0..8u8 {
         let commit = Commit::new().put(VALUES, vec![number], vec![number; 1 << 20]);
-        if let Err(error) = fresh.commit(commit).await {
+        if let Err(error) = kv.commit(commit).await {
             failure = Some((number, error));
             break;
         }
     }
     let (failed, error) = failure.unwrap();
     assert!(matches!(error, CommitError::Engine(Error::Engine(_))), "{error:?}");
-    let refused = fresh.commit(Commit::new().put(RECORDS, "k", "v")).await;
+    let refused = kv.commit(Commit::new().put(RECORDS, "k", "v")).await;
     assert!(matches!(refused, Err(CommitError::Engine(Error::ReadOnly(_)))), "{refused:?}");
     for number in 0..failed {
-        assert_eq!(fresh.get(VALUES, &[number]).await.unwrap().unwrap(), vec![number; 1 << 20]);
+        assert_eq!(kv.get(VALUES, &[number]).await.unwrap().unwrap(), vec![number; 1 << 20]);
     }
-    assert_eq!(fresh.get(VALUES, &[failed]).await.unwrap(), None);
+    assert_eq!(kv.get(VALUES, &[failed]).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn every_answered_commit_survives_a_kill() {
+    let directory = TempDir::new().unwrap();
+    let mut answered = 0;
+    for _ in 0..3 {
+        let mut writer = child("exec \"$0\" \"$@\"", "appends_until_it_is_killed", directory.path());
+        let mut writer = writer.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(writer.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let positions = lines.filter_map(|line| line.strip_prefix("position ").map(|number| number.parse().unwrap()));
+        answered = positions.take(200).last().unwrap();
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+    }
+    let kv = open_in(directory.path()).unwrap();
+    let page = kv.scan(all(QUEUE, usize::MAX)).await.unwrap();
+    assert!(answered >= 600 && page.items.len() as u64 >= answered, "{answered} {}", page.items.len());
+    for (item, position) in page.items.iter().zip(1u64..) {
+        assert!(matches!(item, Item::Row { key, .. } if *key == position.to_be_bytes()[..]));
+        // The same commit wrote both.
+        assert!(kv.get(RECORDS, &position.to_be_bytes()).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+#[ignore = "run by every_answered_commit_survives_a_kill"]
+async fn appends_until_it_is_killed() {
+    let kv = open_in(&directory_of_child()).unwrap();
+    let page = kv.scan(all(QUEUE, usize::MAX)).await.unwrap();
+    for next in page.items.len() as u64 + 1..100_000 {
+        let commit = Commit::new().append(QUEUE, "e").put(RECORDS, next.to_be_bytes().to_vec(), "v");
+        println!("position {}", kv.commit(commit).await.unwrap().positions[0]);
+    }
 }
 
 /// What a scan gives, by the words of the contract: walks every row.
