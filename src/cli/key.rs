@@ -46,7 +46,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     log::init(config.log.format, "warn")?;
     let json = matches.get_flag("json");
     if name == "list" {
-        return print(&list(&config)?, json, keys_as_json, keys_as_text);
+        return print(list(&config)?.as_slice(), json, keys_as_json, keys_as_text);
     }
     let operation = operation(name, matches)?;
     let changed = Changed::of(&operation);
@@ -102,7 +102,12 @@ fn list(config: &ServerConfig) -> Result<Vec<KeySummary>, Failure> {
     }
 }
 
-fn print<T>(answer: &T, json: bool, as_json: fn(&T) -> Value, as_text: fn(&T) -> String) -> Result<(), Failure> {
+fn print<T: ?Sized>(
+    answer: &T,
+    json: bool,
+    as_json: fn(&T) -> Value,
+    as_text: fn(&T) -> String,
+) -> Result<(), Failure> {
     let text = if json { format!("{:#}\n", as_json(answer)) } else { as_text(answer) };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -125,7 +130,7 @@ fn status_word(status: Status) -> &'static str {
     }
 }
 
-fn keys_as_json(keys: &Vec<KeySummary>) -> Value {
+fn keys_as_json(keys: &[KeySummary]) -> Value {
     let key = |key: &KeySummary| {
         json!({
             "access_key_id": key.access_key_id,
@@ -137,7 +142,7 @@ fn keys_as_json(keys: &Vec<KeySummary>) -> Value {
     keys.iter().map(key).collect()
 }
 
-fn keys_as_text(keys: &Vec<KeySummary>) -> String {
+fn keys_as_text(keys: &[KeySummary]) -> String {
     let mut text = format!("{:<20}  {:<8}  {:<24}  DESCRIPTION\n", "ACCESS KEY ID", "STATUS", "CREATED");
     for key in keys {
         let (id, status, created) = (&key.access_key_id, status_word(key.status), key.created.to_string());
@@ -193,8 +198,8 @@ mod tests {
             created: Timestamp::from_seconds(0),
             description: "laptop".into(),
         };
-        let text = keys_as_text(&vec![key.clone()]);
+        let text = keys_as_text(std::slice::from_ref(&key));
         assert_eq!(text.lines().nth(1).unwrap(), "BRIMAAAAAAAAAAAAAAAA  disabled  1970-01-01T00:00:00.000Z  laptop");
-        assert_eq!(keys_as_json(&vec![key])[0]["created"], "1970-01-01T00:00:00.000Z");
+        assert_eq!(keys_as_json(&[key])[0]["created"], "1970-01-01T00:00:00.000Z");
     }
 }

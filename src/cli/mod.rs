@@ -55,6 +55,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn command() -> Command {
     Command::new("brim")
+        .bin_name("brim")
         .version(env!("CARGO_PKG_VERSION"))
         .about("An S3-compatible object store")
         .after_help(AFTER_HELP)

@@ -8,7 +8,8 @@ use super::server::SECTIONS;
 const INTRODUCTION: &str = "\
 # Configuration of `brim server`
 
-This page is made from the declarations in `src/config/server.rs`; `BRIM_BLESS=1 cargo test --lib config` writes it anew.
+This page is made from the declarations in `src/config/server.rs`; `BLESS=1 cargo test --release --lib config`
+writes it anew.
 
 Every option can stand in a TOML file (`--config FILE`, or `BRIM_CONFIG`) and in the environment; a few are flags too.
 A flag beats the environment, the environment beats the file, the file beats the default. An empty environment variable
@@ -69,11 +70,14 @@ mod tests {
     #[test]
     fn the_committed_page_is_up_to_date() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
-        if std::env::var_os("BRIM_BLESS").is_some() {
+        if std::env::var_os("BLESS").is_some() {
             std::fs::write(path, markdown()).unwrap();
         }
         let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(committed == markdown(), "docs/configuration.md is stale: run `BRIM_BLESS=1 cargo test --lib config`");
+        assert!(
+            committed == markdown(),
+            "docs/configuration.md is stale: run `BLESS=1 cargo test --release --lib config`"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What `brim server` can be told, and by whom: flag beats environment beats file beats default.
 //!
-//! Every option is declared once, in [`server`]; the typed tree, the flags, the environment variables, the faults and
+//! Every option is declared once, in `server`; the typed tree, the flags, the environment variables, the faults and
 //! `docs/configuration.md` are derived from that declaration.
 
 mod declare;

@@ -108,7 +108,8 @@ options! {
         /// `text` for people, `json` for machines.
         "log.format" => format: Format = LOG_FORMAT, default "text", example "\"json\"";
         /// What is logged: a level, or a level per module.
-        "log.filter" => filter: String = LOG_FILTER, default "info", example "\"info,brim::store=debug\"";
+        "log.filter" => filter: String = LOG_FILTER, default "info,actix_server=warn",
+            example "\"info,actix_server=warn,brim::store=debug\"";
     }
 }
 

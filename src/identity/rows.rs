@@ -21,6 +21,12 @@ pub const MAX_PAGE: usize = 500;
 /// How often a change is tried again when another change of the same key comes between.
 const MAX_ATTEMPTS: usize = 8;
 
+/// How many rows are looked at to find one that the master key opens.
+const CHECKED_ROWS: usize = 16;
+
+/// What becomes of a record, or of a row that is none: another record, or nothing.
+type Change = fn(Result<KeyRecord, Error>) -> Result<Option<KeyRecord>, Error>;
+
 /// The root key and the access keys of a server.
 pub struct Identities {
     kv: Arc<dyn Kv>,
@@ -64,7 +70,8 @@ impl Identities {
             Ok(key) => return Ok(Some(key)),
             Err(generation) => generation,
         };
-        let Some((_, record)) = self.record(access_key_id).await? else { return Ok(None) };
+        let Some(row) = self.kv.get(KEYS, access_key_id.as_bytes()).await? else { return Ok(None) };
+        let record = decode(access_key_id, &row)?;
         if record.status != Status::Active {
             return Ok(None);
         }
@@ -106,8 +113,7 @@ impl Identities {
         for item in page.items {
             let Item::Row { key, value } = item else { continue };
             let id = String::from_utf8_lossy(&key).into_owned();
-            let record = KeyRecord::decode(&value).ok_or_else(|| Error::Record(id.clone()))?;
-            keys.push(record.summary(id));
+            keys.push(decode(&id, &value)?.summary(id));
         }
         let after = keys.last().filter(|_| page.more).map(|key| key.access_key_id.clone());
         Ok(Page { keys, after })
@@ -117,31 +123,32 @@ impl Identities {
     ///
     /// To be awaited to its end, like every change: dropped half-way, the change may stay unnoticed until a restart.
     pub async fn disable(&self, access_key_id: &str) -> Result<(), Error> {
-        self.change(access_key_id, |record| Some(KeyRecord { status: Status::Disabled, ..record })).await
+        self.change(access_key_id, |record| Ok(Some(KeyRecord { status: Status::Disabled, ..record? }))).await
     }
 
     /// Lets a disabled key work again.
     pub async fn enable(&self, access_key_id: &str) -> Result<(), Error> {
-        self.change(access_key_id, |record| Some(KeyRecord { status: Status::Active, ..record })).await
+        self.change(access_key_id, |record| Ok(Some(KeyRecord { status: Status::Active, ..record? }))).await
     }
 
-    /// Removes a key for good; it stops working from the next request on.
+    /// Removes a key for good, even one whose row is damaged; it stops working from the next request on.
     pub async fn delete(&self, access_key_id: &str) -> Result<(), Error> {
-        self.change(access_key_id, |_| None).await
+        self.change(access_key_id, |_| Ok(None)).await
     }
 
-    /// Replaces a key's record by what `next` makes of it, or removes it.
-    async fn change(&self, access_key_id: &str, next: fn(KeyRecord) -> Option<KeyRecord>) -> Result<(), Error> {
+    /// Replaces a key's record by what `next` makes of it, or removes the row.
+    async fn change(&self, access_key_id: &str, next: Change) -> Result<(), Error> {
         if access_key_id == &*self.root.access_key_id {
             return Err(Error::Root(access_key_id.to_owned()));
         }
         for _ in 0..MAX_ATTEMPTS {
-            let Some((row, record)) = self.record(access_key_id).await? else {
+            let Some(row) = self.kv.get(KEYS, access_key_id.as_bytes()).await? else {
                 return Err(Error::NoSuchKey(access_key_id.to_owned()));
             };
+            let changed = next(decode(access_key_id, &row))?;
             let key = Bytes::copy_from_slice(access_key_id.as_bytes());
             let commit = Commit::new().expect(KEYS, key.clone(), Some(row));
-            let commit = match next(record) {
+            let commit = match changed {
                 Some(record) => commit.put(KEYS, key, record.encode()),
                 None => commit.delete(KEYS, key),
             };
@@ -158,26 +165,31 @@ impl Identities {
         Err(Error::Contended)
     }
 
-    async fn record(&self, access_key_id: &str) -> Result<Option<(Bytes, KeyRecord)>, Error> {
-        let Some(row) = self.kv.get(KEYS, access_key_id.as_bytes()).await? else { return Ok(None) };
-        let record = KeyRecord::decode(&row).ok_or_else(|| Error::Record(access_key_id.to_owned()))?;
-        Ok(Some((row, record)))
-    }
-
     fn unseal(&self, access_key_id: &str, record: &KeyRecord) -> Result<SecretKey, Error> {
         let sealed = || Error::Sealed(access_key_id.to_owned());
         let secret = self.master.open(access_key_id, &record.secret).map_err(|_| sealed())?;
         SecretKey::parse(&secret).ok_or_else(sealed)
     }
 
-    /// Opens one secret, so that a wrong master key stops the start and not the first request.
+    /// Opens a secret, so that a wrong master key stops the start and not the first request. Looks at a few rows: one that
+    /// is damaged must not look like a wrong key, nor keep the operator from deleting it.
     async fn check_master_key(&self) -> Result<(), Error> {
-        let page = self.kv.scan(Scan::prefix(KEYS, b"", 1)).await?;
-        let Some(Item::Row { key, value }) = page.items.first() else { return Ok(()) };
-        let id = String::from_utf8_lossy(key);
-        let record = KeyRecord::decode(value).ok_or_else(|| Error::Record(id.clone().into_owned()))?;
-        self.unseal(&id, &record).map(drop)
+        let page = self.kv.scan(Scan::prefix(KEYS, b"", CHECKED_ROWS)).await?;
+        let mut first_error = None;
+        for item in page.items {
+            let Item::Row { key, value } = item else { continue };
+            let id = String::from_utf8_lossy(&key);
+            match decode(&id, &value).and_then(|record| self.unseal(&id, &record)) {
+                Ok(_) => return Ok(()),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        first_error.map_or(Ok(()), Err)
     }
+}
+
+fn decode(access_key_id: &str, row: &[u8]) -> Result<KeyRecord, Error> {
+    KeyRecord::decode(row).ok_or_else(|| Error::Record(access_key_id.to_owned()))
 }
 
 impl fmt::Debug for Identities {

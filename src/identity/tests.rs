@@ -69,6 +69,11 @@ async fn a_row_moved_under_another_id_or_cut_short_does_not_give_a_secret() {
     kv.commit(moved).await.unwrap();
     assert!(matches!(identities.secret_of("stolen").await, Err(Error::Sealed(_))));
     assert!(matches!(identities.secret_of("short").await, Err(Error::Record(_))));
+    // Damaged rows neither pass for a wrong master key, nor are there for good.
+    let identities = open(kv.clone(), MASTER).await.unwrap();
+    assert!(matches!(identities.disable("short").await, Err(Error::Record(_))));
+    identities.delete("short").await.unwrap();
+    assert!(kv.get(KEYS, b"short").await.unwrap().is_none());
 }
 
 #[tokio::test]

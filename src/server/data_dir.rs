@@ -69,8 +69,7 @@ impl DataDir {
         let failed = |source| Error::Io { path: path.to_owned(), source };
         create(path).map_err(failed)?;
         // Before the lock there is nothing to write, so a directory that is not ours stays as it was.
-        let has_marker = path.join(MARKER).exists();
-        if !has_marker {
+        if !exists(path, MARKER)? {
             check_fresh(path)?;
         }
         let lock = DirectoryLock::take(&path.join(LOCK), path)?;
@@ -85,7 +84,7 @@ impl DataDir {
     /// Opens a directory that a server made before; makes nothing.
     pub fn open_existing(path: &Path) -> Result<Self, Error> {
         let missing = || Error::Missing { path: path.to_owned() };
-        if !path.join(MARKER).exists() {
+        if !exists(path, MARKER)? {
             return Err(missing());
         }
         let lock = DirectoryLock::take(&path.join(LOCK), path)?;
@@ -95,7 +94,7 @@ impl DataDir {
 
     fn opened(path: &Path, marker: Marker, lock: DirectoryLock) -> Result<Self, Error> {
         for part in [KV, BLOBS, MASTER_KEY] {
-            if !path.join(part).exists() {
+            if !exists(path, part)? {
                 return Err(Error::LostPart { path: path.to_owned(), part });
             }
         }
@@ -132,15 +131,18 @@ impl DataDir {
     }
 }
 
+/// Makes the directory and those above it, each durable in the one that holds it.
 fn create(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
+    let is_missing = |ancestor: &&Path| !ancestor.as_os_str().is_empty() && !ancestor.is_dir();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    if missing.is_empty() {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(OWNER_ONLY).create(path)?;
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => private_file::sync_directory(parent),
-        _ => private_file::sync_directory(Path::new(".")),
+    for made in missing {
+        private_file::sync_directory(made.parent().unwrap_or(Path::new("")))?;
     }
+    Ok(())
 }
 
 /// Makes a fresh directory a data directory.
@@ -190,6 +192,10 @@ fn check_fresh(path: &Path) -> Result<(), Error> {
     Err(Error::NotOurs { path: path.to_owned(), found: foreign.join(", ") })
 }
 
+fn exists(path: &Path, part: &str) -> Result<bool, Error> {
+    path.join(part).try_exists().map_err(|source| Error::Io { path: path.to_owned(), source })
+}
+
 fn is_empty(path: &Path) -> io::Result<bool> {
     Ok(path.is_dir() && fs::read_dir(path)?.next().is_none())
 }
@@ -225,6 +231,13 @@ mod tests {
             assert_eq!(fs::metadata(path.join(part)).unwrap().mode() & 0o777, OWNER_ONLY, "{part}");
         }
         assert_eq!(fs::metadata(path.join(MASTER_KEY)).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn directories_above_are_made_too_and_a_file_in_the_way_is_refused() {
+        let (_parent, path) = temporary();
+        drop(open(&path.join("a/b")).unwrap());
+        assert!(matches!(open(&path.join("a/b/lock")), Err(Error::Io { .. })));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 mod credentials;
 mod data_dir;
 mod engines;
+mod foundation;
+mod listeners;
 mod lock;
 mod marker;
 mod master_key;
@@ -13,6 +15,7 @@ mod signals;
 mod start;
 
 pub use data_dir::DataDir;
-pub use engines::{TABLES, close_kv, open_kv};
+pub use engines::TABLES;
+pub use foundation::Foundation;
 pub use offline::run_command;
 pub use start::{StartError, run};

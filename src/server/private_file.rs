@@ -76,6 +76,8 @@ pub fn staging_of(path: &Path) -> PathBuf {
 
 /// Makes the entries of the directory `path` durable.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
+    // The parent of a bare name is the current directory.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()
 }
 
@@ -90,7 +92,7 @@ fn write_through(staging: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Bytes before name, name before return: whoever sees the name sees the bytes, even after power loss.
     file.sync_all()?;
     fs::rename(staging, path)?;
-    sync_directory(path.parent().unwrap_or(Path::new(".")))
+    sync_directory(path.parent().unwrap_or(Path::new("")))
 }
 
 #[cfg(test)]
