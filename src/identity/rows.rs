@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::kv::{Commit, CommitError, Item, Kv, Profile, Scan, Table};
 use crate::names::AccountId;
 
-/// Access key id -> [`KeyRecord`].
+/// Access key id -> status, time of making, description and encrypted secret.
 pub const KEYS: Table = Table { id: 0, name: "keys", profile: Profile::Records };
 
 /// The most keys of one page of a list.
@@ -152,12 +152,12 @@ impl Identities {
                 Some(record) => commit.put(KEYS, key, record.encode()),
                 None => commit.delete(KEYS, key),
             };
-            match self.kv.commit(commit).await {
-                Ok(_) => {
-                    // After the commit: a reader that found the old row meanwhile cannot keep it any more.
-                    self.cache.forget(access_key_id);
-                    return Ok(());
-                }
+            let committed = self.kv.commit(commit).await;
+            // After the commit: a reader that found the old row meanwhile cannot keep it any more. After a failed one too:
+            // it may have been applied all the same.
+            self.cache.forget(access_key_id);
+            match committed {
+                Ok(_) => return Ok(()),
                 Err(CommitError::Conflict { .. }) => continue,
                 Err(CommitError::Engine(error)) => return Err(error.into()),
             }

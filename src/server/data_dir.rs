@@ -69,8 +69,12 @@ impl DataDir {
         let failed = |source| Error::Io { path: path.to_owned(), source };
         create(path).map_err(failed)?;
         // Before the lock there is nothing to write, so a directory that is not ours stays as it was.
-        if !exists(path, MARKER)? {
-            check_fresh(path)?;
+        // The second look is for a process that made the directory meanwhile: it is to be named as the one running.
+        if !exists(path, MARKER)?
+            && let Err(error) = check_fresh(path)
+            && !exists(path, MARKER)?
+        {
+            return Err(error);
         }
         let lock = DirectoryLock::take(&path.join(LOCK), path)?;
         // Again under the lock: another process may have made the directory meanwhile.
@@ -157,8 +161,9 @@ fn initialize(path: &Path, clock: &Clock) -> Result<Marker, Error> {
         DirBuilder::new().recursive(true).mode(OWNER_ONLY).create(path.join(part)).map_err(failed)?;
     }
     master_key::make_if_absent(&path.join(MASTER_KEY))?;
+    // The parts before the marker, on the disk too.
+    private_file::sync_directory(path).map_err(failed)?;
     let marker = Marker::new(clock.now())?;
-    // Syncs the directory too, and with it the entries made above.
     marker.write(&path.join(MARKER))?;
     Ok(marker)
 }

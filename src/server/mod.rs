@@ -8,6 +8,7 @@ mod listeners;
 mod lock;
 mod marker;
 mod master_key;
+mod observer;
 mod offline;
 mod private_file;
 mod ready;

@@ -4,12 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
-
 use super::data_dir::DataDir;
 use super::foundation::Foundation;
 use super::listeners::Listeners;
+use super::observer::Observer;
 use super::signals::Signals;
 use super::{credentials, data_dir};
 use crate::clock::Clock;
@@ -46,10 +44,10 @@ pub async fn run(config: ServerConfig) -> Result<(), StartError> {
     let mut signals = Signals::install().map_err(StartError::Signals)?;
     metrics::describe()?;
     metrics::started(clock.now());
-    let upkeep = spawn_upkeep();
 
     let dir = DataDir::open_or_create(&config.process.data, &clock)?;
     let foundation = Foundation::open(dir, &config, &clock).await?;
+    let observer = Observer::start(&foundation).await;
     let listeners = Listeners::start(&config, &foundation)?;
     listeners.ready_line(&foundation).print();
 
@@ -57,19 +55,8 @@ pub async fn run(config: ServerConfig) -> Result<(), StartError> {
     tracing::info!(signal, "stopping");
     signals.exit_at_next();
     listeners.stop().await;
+    observer.stop().await;
     foundation.close().await;
-    upkeep.abort();
     tracing::info!("stopped");
     Ok(())
-}
-
-fn spawn_upkeep() -> JoinHandle<()> {
-    tokio::spawn(async {
-        let mut ticks = tokio::time::interval(metrics::UPKEEP_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            metrics::upkeep();
-        }
-    })
 }

@@ -1,6 +1,6 @@
 //! Metrics in the Prometheus text format.
 //!
-//! Names are declared once, in [`METRICS`]. On the hot path nothing is looked up: [`RequestMetrics`] registers a handle per
+//! Names are declared once, in `METRICS`. On the hot path nothing is looked up: [`RequestMetrics`] registers a handle per
 //! operation and status class at the start, and recording is an index and a few atomic additions.
 
 use std::sync::OnceLock;
@@ -18,6 +18,11 @@ pub const RESPONSE_BYTES: &str = "brim_response_bytes_total";
 pub const CONNECTIONS: &str = "brim_connections";
 pub const STORAGE_FREE: &str = "brim_storage_free_bytes";
 pub const STORAGE_TOTAL: &str = "brim_storage_total_bytes";
+pub const KV_MEMTABLE: &str = "brim_kv_memtable_bytes";
+pub const KV_CACHE: &str = "brim_kv_cache_bytes";
+pub const KV_PENDING_COMPACTION: &str = "brim_kv_pending_compaction_bytes";
+pub const KV_WAL: &str = "brim_kv_wal_bytes";
+pub const KV_QUEUED: &str = "brim_kv_queued_commits";
 pub const START_TIME: &str = "brim_start_time_seconds";
 
 /// How often [`upkeep`] has to run: histogram samples wait in memory in between.
@@ -44,6 +49,11 @@ const METRICS: &[(Type, &str, &str)] = &[
     (Type::Gauge, CONNECTIONS, "Open connections to the S3 endpoint."),
     (Type::Gauge, STORAGE_FREE, "Bytes free on the file system of the data directory."),
     (Type::Gauge, STORAGE_TOTAL, "Size in bytes of the file system of the data directory."),
+    (Type::Gauge, KV_MEMTABLE, "Bytes of metadata written but not yet in table files."),
+    (Type::Gauge, KV_CACHE, "Bytes in the metadata engine's cache, unflushed writes included."),
+    (Type::Gauge, KV_PENDING_COMPACTION, "Estimated bytes that compaction of metadata has to rewrite."),
+    (Type::Gauge, KV_WAL, "Bytes of the metadata's write-ahead log files."),
+    (Type::Gauge, KV_QUEUED, "Commits that wait to be written."),
     (Type::Gauge, START_TIME, "When the process started, in seconds since the Unix epoch."),
 ];
 
@@ -83,10 +93,9 @@ pub fn connections() -> Gauge {
     gauge!(CONNECTIONS)
 }
 
-/// Reports the room on the file system of the data directory, in bytes.
-pub fn storage_space(free: u64, total: u64) {
-    gauge!(STORAGE_FREE).set(free as f64);
-    gauge!(STORAGE_TOTAL).set(total as f64);
+/// Sets the gauge `name` to `value`.
+pub fn set(name: &'static str, value: u64) {
+    gauge!(name).set(value as f64);
 }
 
 /// Reports when the process started.
