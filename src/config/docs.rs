@@ -24,7 +24,7 @@ Times carry a unit: `ms`, `s`, `m`, `h` or `d`. Lists are separated by commas in
 pub fn markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
     for section in SECTIONS {
-        page.push_str(&format!("\n## {}\n\n", section.about.trim().trim_end_matches('.')));
+        page.push_str(&heading(section.about.trim()));
         page.push_str("| key | environment | flag | default | meaning |\n| --- | --- | --- | --- | --- |\n");
         for row in section.rows {
             page.push_str(&table_row(row));
@@ -34,6 +34,14 @@ pub fn markdown() -> String {
     page.push_str(&example());
     page.push_str("```\n");
     page
+}
+
+/// The first sentence as a heading, the others as a paragraph.
+fn heading(about: &str) -> String {
+    match about.split_once(". ") {
+        Some((title, rest)) => format!("\n## {title}\n\n{rest}\n\n"),
+        None => format!("\n## {}\n\n", about.trim_end_matches('.')),
+    }
 }
 
 fn table_row(row: &Row) -> String {

@@ -74,7 +74,7 @@ fn a_server_says_that_it_is_ready_and_stops_in_order() {
     assert!(server.ready.contains(&format!("credentials={}", data.join("credentials").display())), "{}", server.ready);
     assert!(get(server.address("admin"), "/health/ready").starts_with("HTTP/1.1 200"));
     let metrics = get(server.address("admin"), "/metrics");
-    for name in ["brim_start_time_seconds", "brim_storage_free_bytes", "brim_kv_wal_bytes"] {
+    for name in ["brim_start_time_seconds", "brim_storage_free_bytes", "brim_kv_cache_bytes"] {
         let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
         assert!(value.is_some_and(|value| value > 0.0), "{name} in\n{metrics}");
     }
