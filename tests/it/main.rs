@@ -1,2 +1,3 @@
-#[test]
-fn placeholder() {}
+//! The integration tests: one file per subject.
+
+mod operator;
