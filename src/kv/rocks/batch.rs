@@ -172,10 +172,11 @@ mod tests {
     use super::super::options::RocksOptions;
     use super::*;
 
-    /// Merges into an empty database and gives what each commit was told.
+    /// Merges into a database that holds the row `stored`, and gives what each commit was told.
     fn merge(commits: Vec<Commit>) -> (Vec<Result<Committed, CommitError>>, WriteBatch) {
         let directory = TempDir::new().unwrap();
         let database = Database::open(directory.path(), &RocksOptions::default(), TABLES).unwrap();
+        database.rocks.put_cf(database.family(RECORDS).unwrap(), "stored", "v").unwrap();
         let mut positions = Positions::load(&database).unwrap();
         let mut merge = Merge::new(&database, &mut positions).unwrap();
         let verdicts = commits.into_iter().map(|commit| merge.add(commit)).collect();
@@ -192,6 +193,8 @@ mod tests {
             Commit::new().expect(RECORDS, "k", None),
             Commit::new().delete_range(RECORDS, "k", "m").put(RECORDS, "ka", "v"),
             Commit::new().expect(RECORDS, "l", None).expect(RECORDS, "kb", None).expect(RECORDS, "ka", value()),
+            Commit::new().expect(RECORDS, "stored", value()).delete_range(RECORDS, "s", "t"),
+            Commit::new().expect(RECORDS, "stored", None),
             Commit::new().append(QUEUE, "v"),
             Commit::new().expect(QUEUE, 1u64.to_be_bytes().to_vec(), value()),
         ]);
