@@ -1,0 +1,211 @@
+//! Buckets.
+
+use bytes::Bytes;
+
+use super::change::{Cause, Change, ChangeKind};
+use super::codec::{decode, encode};
+use super::error::Error;
+use super::mutation::{Mutation, Row};
+use super::record::{BucketRecord, BucketState, Target};
+use super::tables::{self, BUCKETS, CURRENT, META};
+use super::{Position, Store};
+use crate::kv::{Item, Scan, successor_of_prefix};
+use crate::names::{AccountId, BucketId, BucketName};
+
+/// The row that holds the next bucket's number.
+const NEXT_BUCKET_ID: &[u8] = b"next bucket id";
+/// How often a mutation is put together again after it met another one.
+pub(super) const ATTEMPTS: usize = 16;
+/// How many buckets are read at a time where all are wanted.
+const PAGE: usize = 1000;
+
+/// A bucket as it was read; commits expect it unchanged.
+pub type Bucket = Row<BucketRecord>;
+
+pub struct CreateBucket {
+    pub name: BucketName,
+    pub account: AccountId,
+    pub region: String,
+    pub cause: Cause,
+}
+
+pub struct ListBuckets {
+    pub account: AccountId,
+    pub prefix: String,
+    /// Only names behind this one.
+    pub after: Option<BucketName>,
+    pub limit: usize,
+}
+
+/// A page of an account's buckets, by name.
+pub struct BucketPage {
+    pub buckets: Vec<BucketRecord>,
+    pub more: bool,
+}
+
+impl Store {
+    /// Gives the bucket, whoever owns it, or [`Error::NoSuchBucket`].
+    pub async fn bucket(&self, name: &BucketName) -> Result<Bucket, Error> {
+        let row = self.row(BUCKETS, name.as_str().as_bytes()).await?;
+        row.ok_or_else(|| Error::NoSuchBucket(name.clone()))
+    }
+
+    /// Creates a bucket, or fails with [`Error::BucketOwned`] or [`Error::BucketTaken`].
+    pub async fn create_bucket(&self, create: CreateBucket) -> Result<(BucketRecord, Position), Error> {
+        for _ in 0..ATTEMPTS {
+            if let Some(existing) = self.row::<BucketRecord>(BUCKETS, create.name.as_str().as_bytes()).await? {
+                let owned = existing.record.account == create.account;
+                return Err(if owned { Error::BucketOwned(create.name) } else { Error::BucketTaken(create.name) });
+            }
+            let next = self.kv.get(META, NEXT_BUCKET_ID).await?;
+            let id = next.as_deref().map_or(Ok(1), decode)?;
+            let bucket = BucketRecord {
+                id: BucketId(id),
+                name: create.name.clone(),
+                account: create.account.clone(),
+                created: self.clock.now(),
+                region: create.region.clone(),
+                state: BucketState::Live,
+            };
+            let counter = Bytes::from_static(NEXT_BUCKET_ID);
+            let mutation = Mutation::new()
+                .expect(BUCKETS, tables::bucket(&bucket.name), None)
+                .expect(META, counter.clone(), next)
+                .put(META, counter, encode(&(id + 1)))
+                .put(BUCKETS, tables::bucket(&bucket.name), encode(&bucket))
+                .log(&Change::of_bucket(&bucket, ChangeKind::CreateBucket, bucket.created, create.cause.clone()));
+            if let Ok(position) = self.commit(mutation).await? {
+                return Ok((bucket, position));
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Gives a page of the account's buckets, ordered by name.
+    pub async fn list_buckets(&self, list: &ListBuckets) -> Result<BucketPage, Error> {
+        let mut scan = Scan::prefix(BUCKETS, list.prefix.as_bytes(), PAGE);
+        if let Some(after) = &list.after {
+            scan.start = scan.start.max(behind(after.as_str().as_bytes()));
+        }
+        let mut buckets = Vec::new();
+        loop {
+            let page = self.kv.scan(scan.clone()).await?;
+            for item in page.items {
+                let Item::Row { key, value } = item else { continue };
+                scan.start = behind(&key);
+                let bucket: BucketRecord = decode(&value)?;
+                if bucket.account != list.account {
+                    continue;
+                }
+                if buckets.len() == list.limit {
+                    return Ok(BucketPage { buckets, more: true });
+                }
+                buckets.push(bucket);
+            }
+            if !page.more {
+                return Ok(BucketPage { buckets, more: false });
+            }
+        }
+    }
+
+    /// Deletes an empty bucket. Uploads left in it are aborted.
+    pub async fn delete_bucket(&self, name: &BucketName, cause: Cause) -> Result<Position, Error> {
+        for _ in 0..ATTEMPTS {
+            let bucket = self.bucket(name).await?;
+            // A look before the announcement, so that the common refusal writes nothing.
+            if !self.is_empty(bucket.record.id).await? {
+                return Err(Error::BucketNotEmpty(name.clone()));
+            }
+            if bucket.record.state == BucketState::Deleting {
+                return Err(Error::BucketBusy(name.clone()));
+            }
+            let deleting = BucketRecord { state: BucketState::Deleting, ..bucket.record.clone() };
+            let deleting = Row { bytes: encode(&deleting), record: deleting };
+            let announce = Mutation::new()
+                .expect(BUCKETS, tables::bucket(name), Some(bucket.bytes))
+                .put(BUCKETS, tables::bucket(name), deleting.bytes.clone());
+            if self.commit(announce).await?.is_err() {
+                continue;
+            }
+            // From here on no commit can add to the bucket; a crash leaves the announcement for the next start to settle.
+            return self.settle_deletion(deleting, cause).await;
+        }
+        Err(Error::Contended)
+    }
+
+    /// Finishes or takes back every bucket deletion that a crash interrupted.
+    pub(super) async fn settle_deletions(&self) -> Result<(), Error> {
+        let mut scan = Scan::prefix(BUCKETS, b"", PAGE);
+        loop {
+            let page = self.kv.scan(scan.clone()).await?;
+            for item in page.items {
+                let Item::Row { key, value } = item else { continue };
+                scan.start = behind(&key);
+                let bucket = Row { record: decode::<BucketRecord>(&value)?, bytes: value };
+                if bucket.record.state == BucketState::Deleting {
+                    match self.settle_deletion(bucket, Cause::default()).await {
+                        Ok(_) | Err(Error::BucketNotEmpty(_)) => (),
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            if !page.more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Removes a bucket that is announced as `deleting` if it is empty; otherwise makes it live again.
+    async fn settle_deletion(&self, deleting: Bucket, cause: Cause) -> Result<Position, Error> {
+        let record = &deleting.record;
+        let row = tables::bucket(&record.name);
+        let empty = self.is_empty(record.id).await?;
+        let mutation = Mutation::new().expect(BUCKETS, row.clone(), Some(deleting.bytes.clone()));
+        let mutation = if empty {
+            mutation.delete(BUCKETS, row).sweep(Target::Bucket(record.id)).log(&Change::of_bucket(
+                record,
+                ChangeKind::DeleteBucket,
+                self.clock.now(),
+                cause,
+            ))
+        } else {
+            mutation.put(BUCKETS, row, encode(&BucketRecord { state: BucketState::Live, ..record.clone() }))
+        };
+        let position = self.commit(mutation).await?.map_err(|_| Error::BucketBusy(record.name.clone()))?;
+        if empty { Ok(position) } else { Err(Error::BucketNotEmpty(record.name.clone())) }
+    }
+
+    async fn is_empty(&self, bucket: BucketId) -> Result<bool, Error> {
+        let page = self.kv.scan(Scan::prefix(CURRENT, &tables::current(bucket, b""), 1)).await?;
+        Ok(page.items.is_empty())
+    }
+
+    /// What became of the bucket that a commit expected and did not find.
+    pub(super) async fn bucket_conflict(&self, bucket: &Bucket) -> Error {
+        match self.bucket(&bucket.record.name).await {
+            Ok(now) if now.record.id != bucket.record.id => Error::NoSuchBucket(bucket.record.name.clone()),
+            Ok(_) => Error::BucketBusy(bucket.record.name.clone()),
+            Err(error) => error,
+        }
+    }
+}
+
+impl Mutation {
+    /// Expects the bucket to be live and as it was read. First in every mutation of objects and uploads.
+    pub(super) fn in_bucket(bucket: &Bucket) -> Result<Self, Error> {
+        if bucket.record.state == BucketState::Deleting {
+            return Err(Error::BucketBusy(bucket.record.name.clone()));
+        }
+        Ok(Self::new().expect(BUCKETS, tables::bucket(&bucket.record.name), Some(bucket.bytes.clone())))
+    }
+}
+
+/// The smallest key behind `key`.
+pub(super) fn behind(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
+/// The smallest key behind all that start with `prefix`; empty, which is the table's end, if there is none.
+pub(super) fn behind_prefix(prefix: &[u8]) -> Vec<u8> {
+    successor_of_prefix(prefix).unwrap_or_default()
+}

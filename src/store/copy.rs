@@ -1,0 +1,122 @@
+//! CopyObject and RenameObject: no bytes move, only references.
+
+use std::sync::Arc;
+
+use super::bucket::{ATTEMPTS, Bucket};
+use super::change::{Cause, ChangeKind};
+use super::checksum::Checksum;
+use super::error::Error;
+use super::mutation::{Mutation, Row};
+use super::put::{Precondition, Stored};
+use super::record::{Metadata, ObjectRecord, StorageClass};
+use super::tables::{self, CURRENT};
+use super::Store;
+use crate::names::ObjectKey;
+
+pub struct CopyObject {
+    pub source_bucket: Bucket,
+    pub source_key: ObjectKey,
+    /// The source as it was read and judged; the commit expects it unchanged.
+    pub source: Row<ObjectRecord>,
+    pub bucket: Bucket,
+    pub key: ObjectKey,
+    pub metadata: Metadata,
+    pub storage_class: StorageClass,
+    /// The checksum that the copy shows: the source's, or one computed anew.
+    pub checksum: Option<Checksum>,
+    pub precondition: Precondition,
+    pub cause: Cause,
+}
+
+pub struct RenameObject {
+    pub bucket: Bucket,
+    pub source_key: ObjectKey,
+    /// The source as it was read and judged; the commit expects it unchanged.
+    pub source: Row<ObjectRecord>,
+    pub key: ObjectKey,
+    pub precondition: Precondition,
+    pub cause: Cause,
+}
+
+impl Store {
+    /// Makes `key` an object with the source's bytes. Fails with [`Error::SourceChanged`] if the source is no longer the
+    /// one that was read.
+    pub async fn copy_object(self: &Arc<Self>, copy: CopyObject) -> Result<Stored, Error> {
+        let store = self.clone();
+        let task = tokio::spawn(async move { store.copy_now(&copy).await });
+        task.await.map_err(|_| Error::Aborted)?
+    }
+
+    async fn copy_now(&self, copy: &CopyObject) -> Result<Stored, Error> {
+        self.space.admit(0).await?;
+        let (bucket, key) = (copy.bucket.record.id, &copy.key);
+        let _turn = self.queues.turn(bucket, key.as_bytes()).await?;
+        let source_row = tables::current(copy.source_bucket.record.id, copy.source_key.as_bytes());
+        for _ in 0..ATTEMPTS {
+            let previous = self.current(bucket, key).await?;
+            copy.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
+            let record = copy.record(self.clock.now());
+            let mutation = Mutation::in_bucket(&copy.bucket)?
+                .expect(CURRENT, source_row.clone(), Some(copy.source.bytes.clone()))
+                .put_object(bucket, key, &record, previous.as_ref())
+                .log(&copy.bucket.change(ChangeKind::Copy, key, &record, copy.cause.clone()));
+            match self.commit(mutation).await? {
+                Ok(position) => return Ok(Stored { record, position }),
+                Err(conflict) if conflict.index == 0 => return Err(self.bucket_conflict(&copy.bucket).await),
+                Err(conflict) if conflict.index == 1 => return Err(Error::SourceChanged),
+                Err(_) => (),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Moves an object to another key of its bucket in one commit: no reader sees both keys, or neither. The object
+    /// keeps its modification time. Fails with [`Error::SourceChanged`] as a copy does.
+    pub async fn rename_object(self: &Arc<Self>, rename: RenameObject) -> Result<Stored, Error> {
+        let store = self.clone();
+        let task = tokio::spawn(async move { store.rename_now(&rename).await });
+        task.await.map_err(|_| Error::Aborted)?
+    }
+
+    async fn rename_now(&self, rename: &RenameObject) -> Result<Stored, Error> {
+        let (bucket, key) = (rename.bucket.record.id, &rename.key);
+        let _turns = self.queues.turns(bucket, [rename.source_key.as_bytes(), key.as_bytes()]).await?;
+        let record = &rename.source.record;
+        for _ in 0..ATTEMPTS {
+            let previous = self.current(bucket, key).await?;
+            rename.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
+            let mut arrived = rename.bucket.change(ChangeKind::Rename, key, record, rename.cause.clone());
+            arrived.at = self.clock.now();
+            let mut left =
+                rename.bucket.change(ChangeKind::Delete, &rename.source_key, record, rename.cause.clone());
+            left.at = arrived.at;
+            let mutation = Mutation::in_bucket(&rename.bucket)?
+                .delete_object(bucket, &rename.source_key, &rename.source, record.data.target())
+                .put_object(bucket, key, record, previous.as_ref())
+                .log(&left)
+                .log(&arrived);
+            match self.commit(mutation).await? {
+                Ok(position) => return Ok(Stored { record: record.clone(), position }),
+                Err(conflict) if conflict.index == 0 => return Err(self.bucket_conflict(&rename.bucket).await),
+                Err(conflict) if conflict.index == 1 => return Err(Error::SourceChanged),
+                Err(_) => (),
+            }
+        }
+        Err(Error::Contended)
+    }
+}
+
+impl CopyObject {
+    fn record(&self, modified: crate::clock::Timestamp) -> ObjectRecord {
+        let mut record = self.source.record.clone();
+        record.summary.modified = modified;
+        record.summary.owner = self.bucket.record.account.clone();
+        record.summary.storage_class = self.storage_class;
+        record.metadata = self.metadata.clone();
+        record.checksum = self.checksum.clone();
+        let shown = record.shown_checksum();
+        record.summary.algorithm = shown.algorithm;
+        record.summary.checksum_type = shown.checksum_type();
+        record
+    }
+}

@@ -1,0 +1,181 @@
+//! The digests of a body, computed while it streams by.
+
+use aws_lc_rs::digest;
+use bytes::Bytes;
+use md5::{Digest as _, Md5};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::checksum::{Algorithm, Checksum, Hasher};
+use super::error::{Digest, Error};
+
+/// Which digests to compute besides MD5 and CRC64NVME, which every object has.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DigestPlan {
+    /// The SHA-256 of the body, where the signature claims one.
+    pub sha256: bool,
+    pub checksum: Option<Algorithm>,
+}
+
+/// What the client says the digests are. Whatever is given must agree.
+#[derive(Debug, Clone, Default)]
+pub struct Announced {
+    pub md5: Option<[u8; 16]>,
+    pub sha256: Option<[u8; 32]>,
+    pub checksum: Option<Checksum>,
+}
+
+/// The digests of a whole body.
+#[derive(Debug, Clone)]
+pub struct Digests {
+    pub md5: [u8; 16],
+    pub crc64nvme: u64,
+    pub sha256: Option<[u8; 32]>,
+    /// By the algorithm of the plan.
+    pub checksum: Option<Checksum>,
+}
+
+/// Digests being computed. MD5, the slowest, has a half of its own, so that two cores can share the work.
+pub struct Digester {
+    md5: Md5,
+    rest: Rest,
+}
+
+struct Rest {
+    crc64nvme: Hasher,
+    sha256: Option<digest::Context>,
+    checksum: Option<Hasher>,
+}
+
+/// A digester at work on the blocking threads.
+pub struct Working {
+    md5: JoinHandle<Md5>,
+    rest: JoinHandle<Rest>,
+}
+
+impl Digester {
+    pub fn new(plan: DigestPlan) -> Self {
+        let checksum = plan.checksum.filter(|algorithm| *algorithm != Algorithm::Crc64Nvme).map(Hasher::new);
+        let rest = Rest {
+            crc64nvme: Hasher::new(Algorithm::Crc64Nvme),
+            sha256: plan.sha256.then(|| digest::Context::new(&digest::SHA256)),
+            checksum,
+        };
+        Self { md5: Md5::new(), rest }
+    }
+
+    /// Adds bytes on the calling thread: for small bodies only.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.md5.update(bytes);
+        self.rest.update(bytes);
+    }
+
+    /// Adds bytes on the blocking threads.
+    pub fn update_elsewhere(self, bytes: Bytes) -> Working {
+        let Self { mut md5, mut rest } = self;
+        let shared = bytes.clone();
+        Working {
+            md5: spawn_blocking(move || {
+                md5.update(&shared);
+                md5
+            }),
+            rest: spawn_blocking(move || {
+                rest.update(&bytes);
+                rest
+            }),
+        }
+    }
+
+    pub fn finish(self, plan: DigestPlan) -> Digests {
+        let crc64nvme = self.rest.crc64nvme.finish();
+        let number = crc64nvme.value.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte));
+        let sha256 = self.rest.sha256.map(|sha| {
+            let mut value = [0; 32];
+            value.copy_from_slice(sha.finish().as_ref());
+            value
+        });
+        let checksum = match self.rest.checksum {
+            Some(hasher) => Some(hasher.finish()),
+            None => plan.checksum.map(|_| crc64nvme),
+        };
+        Digests { md5: self.md5.finalize().into(), crc64nvme: number, sha256, checksum }
+    }
+}
+
+impl Rest {
+    fn update(&mut self, bytes: &[u8]) {
+        self.crc64nvme.update(bytes);
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(bytes);
+        }
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(bytes);
+        }
+    }
+}
+
+impl Working {
+    /// Waits for the threads. Fails only when the runtime is being torn down.
+    pub async fn join(self) -> Result<Digester, Error> {
+        let (md5, rest) = tokio::try_join!(self.md5, self.rest).map_err(|_| Error::Aborted)?;
+        Ok(Digester { md5, rest })
+    }
+}
+
+impl Announced {
+    /// Compares what was announced with what came. The order is S3's: the payload's hash is part of the signature.
+    pub fn verify(&self, digests: &Digests) -> Result<(), Error> {
+        if self.sha256.is_some() && self.sha256 != digests.sha256 {
+            return Err(Error::Digest(Digest::Sha256));
+        }
+        if self.md5.is_some_and(|md5| md5 != digests.md5) {
+            return Err(Error::Digest(Digest::Md5));
+        }
+        let Some(announced) = &self.checksum else { return Ok(()) };
+        match &digests.checksum {
+            Some(computed) if computed.same_value(announced) => Ok(()),
+            _ => Err(Error::Digest(Digest::Checksum(announced.algorithm))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digests(plan: DigestPlan, bytes: &[u8]) -> Digests {
+        let mut digester = Digester::new(plan);
+        digester.update(bytes);
+        digester.finish(plan)
+    }
+
+    #[tokio::test]
+    async fn threads_compute_what_the_caller_would() {
+        let plan = DigestPlan { sha256: true, checksum: Some(Algorithm::Sha1) };
+        let here = digests(plan, b"hello world");
+        let there = Digester::new(plan).update_elsewhere(Bytes::from_static(b"hello ")).join().await.unwrap();
+        let there = there.update_elsewhere(Bytes::from_static(b"world")).join().await.unwrap().finish(plan);
+        assert_eq!((here.md5, here.crc64nvme, here.sha256), (there.md5, there.crc64nvme, there.sha256));
+        assert_eq!(here.checksum, there.checksum);
+        assert_eq!(hex::encode(here.md5), "5eb63bbbe01eeed093cb22bb8f5acdc3");
+    }
+
+    #[test]
+    fn whatever_is_announced_must_agree() {
+        let plan = DigestPlan { sha256: true, checksum: Some(Algorithm::Crc64Nvme) };
+        let digests = digests(plan, b"123456789");
+        let right = Announced {
+            md5: Some(digests.md5),
+            sha256: digests.sha256,
+            checksum: Some(Checksum::crc64nvme(0xae8b_1486_0a79_9888)),
+        };
+        right.verify(&digests).unwrap();
+        let wrong = [
+            Announced { md5: Some([0; 16]), ..right.clone() },
+            Announced { sha256: Some([0; 32]), ..right.clone() },
+            Announced { checksum: Some(Checksum::crc64nvme(1)), ..right },
+        ];
+        for announced in wrong {
+            assert!(announced.verify(&digests).is_err());
+        }
+    }
+}

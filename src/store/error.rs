@@ -1,0 +1,86 @@
+//! What can go wrong in the store, in the store's own words.
+
+use super::checksum::Algorithm;
+use crate::names::{BucketName, ObjectKey, UploadId};
+use crate::{blob, kv};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("bucket {0} does not exist")]
+    NoSuchBucket(BucketName),
+    #[error("bucket {0} belongs to the caller already")]
+    BucketOwned(BucketName),
+    #[error("bucket {0} belongs to someone else")]
+    BucketTaken(BucketName),
+    #[error("bucket {0} is not empty")]
+    BucketNotEmpty(BucketName),
+    /// The bucket is being deleted right now; the deletion may still be taken back.
+    #[error("bucket {0} is being deleted")]
+    BucketBusy(BucketName),
+    #[error("object {0} does not exist")]
+    NoSuchKey(ObjectKey),
+    #[error("upload {0} does not exist")]
+    NoSuchUpload(UploadId),
+    /// A condition on the object to be written does not hold.
+    #[error("the precondition does not hold")]
+    PreconditionFailed,
+    /// The source of a copy changed between its reading and the commit; read it again and retry.
+    #[error("the source of the copy changed")]
+    SourceChanged,
+    /// Too many writers want the same key; retry later.
+    #[error("too many writers of one key")]
+    Contended,
+    /// The bytes received are not those that the client announced.
+    #[error("the {0} of the bytes is not the announced one")]
+    Digest(Digest),
+    /// A part of the list is unknown, or its entity tag or checksum is another.
+    #[error("part {0} is not what was uploaded")]
+    InvalidPart(u32),
+    #[error("the parts are not in ascending order")]
+    InvalidPartOrder,
+    #[error("part {number} has only {size} bytes")]
+    PartTooSmall { number: u32, size: u64 },
+    #[error("the object would be larger than {limit} bytes")]
+    TooLarge { limit: u64 },
+    /// The completed object's size is not the announced one.
+    #[error("the parts have {actual} bytes together")]
+    SizeMismatch { actual: u64 },
+    /// Free space is below the reserve; deleting still works.
+    #[error("storage is full")]
+    Full,
+    #[error("unreadable row: {0}")]
+    Record(&'static str),
+    #[error("the commit task ended early")]
+    Aborted,
+    #[error(transparent)]
+    Kv(#[from] kv::Error),
+    #[error(transparent)]
+    Blob(blob::Error),
+}
+
+/// Which digest of a body did not agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digest {
+    Md5,
+    Sha256,
+    Checksum(Algorithm),
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Md5 => f.write_str("MD5"),
+            Self::Sha256 => f.write_str("SHA-256"),
+            Self::Checksum(algorithm) => f.write_str(algorithm.as_str()),
+        }
+    }
+}
+
+impl From<blob::Error> for Error {
+    fn from(error: blob::Error) -> Self {
+        match error {
+            blob::Error::Full => Self::Full,
+            other => Self::Blob(other),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The object store: what S3's buckets, objects and uploads mean, on top of a key-value store and a blob store.
+//!
+//! Nothing here knows HTTP or XML. A mutation reads what it needs, puts one [`mutation::Mutation`] together and commits
+//! it: the record, its references, what the sweeper should look at, and the change-log entry stand or fall together.
+
+pub mod bucket;
+pub mod change;
+pub mod checksum;
+pub mod copy;
+pub mod delete;
+pub mod digest;
+pub mod list;
+pub mod multipart;
+pub mod put;
+pub mod read;
+pub mod record;
+pub mod space;
+pub mod staging;
+pub mod sweep;
+pub mod tables;
+
+mod codec;
+mod error;
+mod lease;
+mod mutation;
+mod queue;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+pub use error::{Digest, Error};
+pub use mutation::Row;
+
+use self::codec::decode;
+use self::lease::Leases;
+use self::mutation::Mutation;
+use self::queue::KeyQueues;
+use self::record::InlineId;
+use self::space::{Reserve, SpaceGuard};
+use crate::blob::Blobs;
+use crate::clock::Clock;
+use crate::kv::{CommitError, Kv, Table};
+
+/// What an operator can choose.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Objects and parts up to this many bytes are kept in the key-value store.
+    pub inline_threshold: u64,
+    /// How many bytes of uploads may be in memory at once, over all requests.
+    pub upload_memory: u64,
+    /// How many bytes must stay free.
+    pub reserve: Reserve,
+    /// Uploads that are still incomplete after this time are aborted.
+    pub upload_expiry: Duration,
+    /// Change-log entries older than this may be trimmed.
+    pub log_retention: Duration,
+    /// The largest object, in bytes.
+    pub max_object: u64,
+}
+
+/// The object store. Cheap to share; every method may be called concurrently.
+pub struct Store {
+    kv: Arc<dyn Kv>,
+    blobs: Arc<dyn Blobs>,
+    clock: Clock,
+    options: Options,
+    queues: KeyQueues,
+    leases: Arc<Leases>,
+    space: SpaceGuard,
+    upload_memory: Arc<Semaphore>,
+    next_inline: AtomicU64,
+}
+
+/// What a mutation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position(pub u64);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            inline_threshold: 32 * 1024,
+            upload_memory: 64 * 1024 * 1024,
+            reserve: Reserve::BytesOrPercent(1024 * 1024 * 1024, 2.0),
+            upload_expiry: Duration::from_secs(7 * 24 * 3600),
+            log_retention: Duration::from_secs(7 * 24 * 3600),
+            max_object: 5 * 1024 * 1024 * 1024 * 1024,
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store on its engines and settles bucket deletions that a crash interrupted.
+    pub async fn open(
+        kv: Arc<dyn Kv>,
+        blobs: Arc<dyn Blobs>,
+        clock: Clock,
+        options: Options,
+    ) -> Result<Arc<Self>, Error> {
+        let permits = options.upload_memory.div_ceil(staging::PERMIT_BYTES);
+        let permits = usize::try_from(permits).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
+        let store = Arc::new(Self {
+            space: SpaceGuard::new(blobs.clone(), options.reserve),
+            upload_memory: Arc::new(Semaphore::new(permits.max(staging::STREAM_PERMITS as usize))),
+            kv,
+            blobs,
+            clock,
+            options,
+            queues: KeyQueues::new(),
+            leases: Arc::new(Leases::default()),
+            next_inline: AtomicU64::new(1),
+        });
+        store.settle_deletions().await?;
+        Ok(store)
+    }
+
+    /// The room that is left for blobs.
+    pub async fn space(&self) -> Result<crate::blob::Space, Error> {
+        self.space.space().await
+    }
+
+    fn new_inline_id(&self) -> InlineId {
+        InlineId { run: self.blobs.run(), number: self.next_inline.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    async fn row<T: serde::de::DeserializeOwned>(&self, table: Table, key: &[u8]) -> Result<Option<Row<T>>, Error> {
+        let Some(bytes) = self.kv.get(table, key).await? else { return Ok(None) };
+        Ok(Some(Row { record: decode(&bytes)?, bytes }))
+    }
+
+    /// Commits; an expectation that does not hold is an outcome here, not an error.
+    async fn commit(&self, mutation: Mutation) -> Result<Result<Position, Conflict>, Error> {
+        let (commit, logged) = mutation.into_parts();
+        match self.kv.commit(commit).await {
+            Ok(committed) => {
+                let position = logged.and_then(|index| committed.positions.get(index).copied());
+                Ok(Ok(Position(position.unwrap_or_default())))
+            }
+            Err(CommitError::Conflict { index, .. }) => Ok(Err(Conflict { index })),
+            Err(CommitError::Engine(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// The expectation that did not hold.
+#[derive(Debug, Clone, Copy)]
+struct Conflict {
+    index: usize,
+}

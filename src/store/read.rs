@@ -1,0 +1,221 @@
+//! Reading objects: the record first, then any range of the bytes, under a lease.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Store;
+use super::bucket::{Bucket, behind, behind_prefix};
+use super::codec::decode;
+use super::error::Error;
+use super::lease::Lease;
+use super::mutation::Row;
+use super::record::{Data, InlineId, ObjectRecord, PartRecord, Target};
+use super::tables::{self, INLINE, OFFSETS, PARTS};
+use crate::blob::BlobReader;
+use crate::kv::{Item, Scan};
+use crate::names::{ObjectKey, UploadId};
+
+/// How many parts are looked up ahead while a multipart object is read.
+const PARTS_AHEAD: usize = 64;
+/// How often a read starts over because the object was replaced and swept in between.
+const ATTEMPTS: usize = 8;
+
+/// An object held for reading: its bytes stay as they are until this is dropped, whatever happens to the key.
+pub struct OpenObject {
+    pub row: Row<ObjectRecord>,
+    store: Arc<Store>,
+    inline: Option<Bytes>,
+    _lease: Option<Lease>,
+}
+
+/// One part of a multipart object.
+#[derive(Debug, Clone)]
+pub struct ObjectPart {
+    /// The part number that the client gave it.
+    pub number: u16,
+    /// Where its bytes are in the object.
+    pub range: Range<u64>,
+    pub record: PartRecord,
+}
+
+/// The bytes of a range of an object, in order. Holds the object open.
+pub struct ObjectReader {
+    object: OpenObject,
+    remaining: Range<u64>,
+    /// The parts that come next, with where each begins.
+    parts: VecDeque<(u64, PartRecord)>,
+    current: Source,
+}
+
+enum Source {
+    None,
+    Bytes(Bytes),
+    Blob(Box<dyn BlobReader>),
+}
+
+impl Store {
+    /// Gives the object's row without holding its bytes, or [`Error::NoSuchKey`].
+    pub async fn object(&self, bucket: &Bucket, key: &ObjectKey) -> Result<Row<ObjectRecord>, Error> {
+        let row = self.current(bucket.record.id, key).await?;
+        row.ok_or_else(|| Error::NoSuchKey(key.clone()))
+    }
+
+    /// Opens the object for reading, or fails with [`Error::NoSuchKey`].
+    pub async fn open_object(self: &Arc<Self>, bucket: &Bucket, key: &ObjectKey) -> Result<OpenObject, Error> {
+        for _ in 0..ATTEMPTS {
+            let inside = self.leases.enter().await;
+            let row = self.object(bucket, key).await?;
+            let lease = match row.record.data.target() {
+                Some(target @ (Target::Blob(_) | Target::Upload(_))) => Some(self.leases.lease(target)),
+                _ => None,
+            };
+            drop(inside);
+            let inline = match row.record.data {
+                // Small bytes are read at once instead of leased; if they are gone, so is the record that pointed there.
+                Data::Inline(id) => match self.inline(id).await? {
+                    Some(bytes) => Some(bytes),
+                    None => continue,
+                },
+                _ => None,
+            };
+            return Ok(OpenObject { row, store: self.clone(), inline, _lease: lease });
+        }
+        Err(Error::Contended)
+    }
+
+    async fn inline(&self, id: InlineId) -> Result<Option<Bytes>, Error> {
+        Ok(self.kv.get(INLINE, &tables::inline(id)).await?)
+    }
+
+    /// Gives the parts of the completed upload `id` from `start` on, at most `limit`, and whether there are more.
+    async fn parts_of(&self, id: UploadId, start: Bytes, limit: usize) -> Result<(Vec<ObjectPart>, bool), Error> {
+        let scan = Scan { table: OFFSETS, start: start.to_vec(), end: behind_prefix(&id.0), limit, group: None };
+        let page = self.kv.scan(scan).await?;
+        let mut parts = Vec::with_capacity(page.items.len());
+        for item in page.items {
+            let Item::Row { key, .. } = item else { continue };
+            let (end, number) = tables::parse_offset(&key).ok_or(Error::Record("a part's offset"))?;
+            let bytes = self.kv.get(PARTS, &tables::part(id, number)).await?;
+            let record: PartRecord = decode(&bytes.ok_or(Error::Record("a part of an object is missing"))?)?;
+            parts.push(ObjectPart { number, range: end.saturating_sub(record.size)..end, record });
+        }
+        Ok((parts, page.more))
+    }
+}
+
+impl OpenObject {
+    pub fn record(&self) -> &ObjectRecord {
+        &self.row.record
+    }
+
+    /// The part with this number, or `None`. An object that was not uploaded in parts is its own part 1.
+    pub async fn part(&self, number: u16) -> Result<Option<Range<u64>>, Error> {
+        let Data::Parts(id) = self.record().data else {
+            return Ok((number == 1).then_some(0..self.record().summary.size));
+        };
+        // A walk over the rows of one upload: at most 10,000, and they hold nothing but their keys.
+        let mut scan = Scan::prefix(OFFSETS, &id.0, 1000);
+        let mut start = 0;
+        loop {
+            let page = self.store.kv.scan(scan.clone()).await?;
+            for item in page.items {
+                let Item::Row { key, .. } = item else { continue };
+                let (end, found) = tables::parse_offset(&key).ok_or(Error::Record("a part's offset"))?;
+                if found == number {
+                    return Ok(Some(start..end));
+                }
+                start = end;
+                scan.start = behind(&key);
+            }
+            if !page.more {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Gives the parts with numbers above `after`, at most `limit`, and whether there are more. Empty for an object that
+    /// was not uploaded in parts.
+    pub async fn parts(&self, after: u16, limit: usize) -> Result<(Vec<ObjectPart>, bool), Error> {
+        let Data::Parts(id) = self.record().data else { return Ok((Vec::new(), false)) };
+        let start = match self.part(after).await? {
+            Some(range) if after > 0 => Bytes::from(behind(&tables::offset(id, range.end, after))),
+            _ => tables::offset(id, 0, 0),
+        };
+        self.store.parts_of(id, start, limit).await
+    }
+
+    /// Begins reading `range`, which the object must have.
+    pub fn read(self, range: Range<u64>) -> ObjectReader {
+        ObjectReader { object: self, remaining: range, parts: VecDeque::new(), current: Source::None }
+    }
+}
+
+impl ObjectReader {
+    /// Gives the next bytes, at most 1 MiB of them, or `None` at the end of the range. Every byte is verified.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        while !self.remaining.is_empty() {
+            let chunk = match &mut self.current {
+                Source::None => None,
+                Source::Bytes(bytes) => Some(std::mem::take(bytes)),
+                Source::Blob(reader) => reader.next().await?,
+            };
+            match chunk {
+                Some(chunk) if !chunk.is_empty() => {
+                    self.remaining.start += chunk.len() as u64;
+                    return Ok(Some(chunk));
+                }
+                _ => self.advance().await?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens what holds the first remaining byte.
+    async fn advance(&mut self) -> Result<(), Error> {
+        let record = self.object.record();
+        let (begin, size, data) = match record.data {
+            Data::Parts(id) => {
+                let (begin, part) = self.next_part(id).await?;
+                (begin, part.size, part.data)
+            }
+            data => (0, record.summary.size, data),
+        };
+        let within = self.remaining.start.saturating_sub(begin)..self.remaining.end.saturating_sub(begin).min(size);
+        // A source that ends before the range does would be opened here again and again.
+        if within.is_empty() {
+            return Err(Error::Record("an object is shorter than its record says"));
+        }
+        self.current = self.open(data, within).await?;
+        Ok(())
+    }
+
+    async fn next_part(&mut self, id: UploadId) -> Result<(u64, PartRecord), Error> {
+        if self.parts.is_empty() {
+            // The first part that ends behind the first remaining byte holds it.
+            let start = tables::offset(id, self.remaining.start + 1, 0);
+            let (parts, _) = self.object.store.parts_of(id, start, PARTS_AHEAD).await?;
+            self.parts = parts.into_iter().map(|part| (part.range.start, part.record)).collect();
+        }
+        self.parts.pop_front().ok_or(Error::Record("an object has fewer parts than its record says"))
+    }
+
+    async fn open(&self, data: Data, range: Range<u64>) -> Result<Source, Error> {
+        let bytes = match data {
+            Data::Blob(blob) => return Ok(Source::Blob(self.object.store.blobs.read(blob, range).await?)),
+            Data::Inline(id) => match &self.object.inline {
+                Some(bytes) => Some(bytes.clone()),
+                None => self.object.store.inline(id).await?,
+            },
+            Data::Empty | Data::Parts(_) => None,
+        };
+        let bytes = bytes.ok_or(Error::Record("the bytes of an object are missing"))?;
+        let range = range.start as usize..range.end as usize;
+        if range.end > bytes.len() {
+            return Err(Error::Record("the bytes of an object are fewer than its record says"));
+        }
+        Ok(Source::Bytes(bytes.slice(range)))
+    }
+}

@@ -1,0 +1,227 @@
+//! A body on its way in: pushed here piece by piece, staged as inline bytes or as a blob, then committed or discarded.
+//!
+//! A small body stays in memory. A larger one becomes a blob: pieces are gathered into batches, and while one batch is
+//! hashed and written on the blocking threads the next one is received.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use super::Store;
+use super::digest::{Announced, DigestPlan, Digester, Digests};
+use super::error::Error;
+use super::mutation::Mutation;
+use super::record::{Data, InlineId};
+use super::tables::{self, INLINE};
+use crate::blob::{BlobRef, BlobWriter, Blobs};
+
+/// How many bytes are hashed and written at a time.
+const BATCH_BYTES: usize = 512 * 1024;
+/// How many bytes one permit of the upload memory stands for.
+pub(super) const PERMIT_BYTES: u64 = BATCH_BYTES as u64;
+/// What a streaming body holds of it: the batch being received and the one being written.
+pub(super) const STREAM_PERMITS: u32 = 2;
+
+/// What is known of a body before it comes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Incoming {
+    /// The number of bytes, where the client said it.
+    pub length: Option<u64>,
+    pub digests: DigestPlan,
+}
+
+/// Takes a body. Dropped unfinished, the body never existed.
+pub struct BodyWriter {
+    store: Arc<Store>,
+    incoming: Incoming,
+    length: u64,
+    limit: u64,
+    buffer: BytesMut,
+    state: State,
+}
+
+enum State {
+    /// Everything so far is in the buffer.
+    Small,
+    /// The body is a blob; the worker is there unless a batch is under way.
+    Streaming { worker: Option<Worker>, running: Option<JoinHandle<Result<Worker, Error>>>, _memory: OwnedSemaphorePermit },
+}
+
+struct Worker {
+    blob: Box<dyn BlobWriter>,
+    digester: Digester,
+}
+
+/// A received and verified body that no record points at yet. Dropped, its blob is removed.
+pub struct Staged {
+    pub length: u64,
+    pub digests: Digests,
+    bytes: StagedBytes,
+}
+
+enum StagedBytes {
+    Empty,
+    Inline(InlineId, Bytes),
+    Blob(BlobRef, DiscardOnDrop),
+}
+
+/// Removes a blob unless told that a commit has taken it over.
+struct DiscardOnDrop {
+    blobs: Arc<dyn Blobs>,
+    blob: Option<BlobRef>,
+}
+
+impl Store {
+    /// Begins a body of at most `limit` bytes. Fails with [`Error::Full`] when the reserve would be touched.
+    pub async fn stage(self: &Arc<Self>, incoming: Incoming, limit: u64) -> Result<BodyWriter, Error> {
+        let length = incoming.length.unwrap_or_default();
+        if length > limit {
+            return Err(Error::TooLarge { limit });
+        }
+        self.space.admit(length).await?;
+        let expected = length.min(self.options.inline_threshold) as usize;
+        let buffer = BytesMut::with_capacity(expected);
+        Ok(BodyWriter { store: self.clone(), incoming, length: 0, limit, buffer, state: State::Small })
+    }
+}
+
+impl BodyWriter {
+    /// Adds bytes at the end. Waits while the upload memory is in use elsewhere, so that the client is held back.
+    pub async fn write(&mut self, mut chunk: Bytes) -> Result<(), Error> {
+        self.length += chunk.len() as u64;
+        if self.length > self.limit {
+            return Err(Error::TooLarge { limit: self.limit });
+        }
+        if matches!(self.state, State::Small) {
+            if self.length <= self.store.options.inline_threshold {
+                self.buffer.extend_from_slice(&chunk);
+                return Ok(());
+            }
+            self.start_streaming().await?;
+        }
+        while !chunk.is_empty() {
+            let room = (BATCH_BYTES - self.buffer.len()).min(chunk.len());
+            self.buffer.extend_from_slice(&chunk.split_to(room));
+            if self.buffer.len() == BATCH_BYTES {
+                self.dispatch().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the body and compares it with what was announced. A blob is durable when this returns.
+    pub async fn finish(mut self, announced: &Announced) -> Result<Staged, Error> {
+        let plan = self.incoming.digests;
+        if matches!(self.state, State::Small) {
+            return self.finish_small(plan, announced);
+        }
+        if !self.buffer.is_empty() {
+            self.dispatch().await?;
+        }
+        let worker = self.idle_worker().await?;
+        let digests = worker.digester.finish(plan);
+        // The digests are compared before the blob is finished: what does not agree is dropped, and never existed.
+        announced.verify(&digests)?;
+        let blob = worker.blob.finish().await?;
+        let discard = DiscardOnDrop { blobs: self.store.blobs.clone(), blob: Some(blob) };
+        Ok(Staged { length: self.length, digests, bytes: StagedBytes::Blob(blob, discard) })
+    }
+
+    fn finish_small(self, plan: DigestPlan, announced: &Announced) -> Result<Staged, Error> {
+        let mut digester = Digester::new(plan);
+        digester.update(&self.buffer);
+        let digests = digester.finish(plan);
+        announced.verify(&digests)?;
+        let bytes = match self.buffer.is_empty() {
+            true => StagedBytes::Empty,
+            false => StagedBytes::Inline(self.store.new_inline_id(), self.buffer.freeze()),
+        };
+        Ok(Staged { length: self.length, digests, bytes })
+    }
+
+    async fn start_streaming(&mut self) -> Result<(), Error> {
+        let memory: Arc<Semaphore> = self.store.upload_memory.clone();
+        let memory = memory.acquire_many_owned(STREAM_PERMITS).await.map_err(|_| Error::Aborted)?;
+        let blob = self.store.blobs.create(self.incoming.length).await?;
+        let worker = Worker { blob, digester: Digester::new(self.incoming.digests) };
+        self.buffer.reserve(BATCH_BYTES - self.buffer.len());
+        self.state = State::Streaming { worker: Some(worker), running: None, _memory: memory };
+        Ok(())
+    }
+
+    /// Hands the buffer to the blocking threads, once they are done with the batch before.
+    async fn dispatch(&mut self) -> Result<(), Error> {
+        let worker = self.idle_worker().await?;
+        let batch = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BATCH_BYTES)).freeze();
+        if let State::Streaming { running, .. } = &mut self.state {
+            *running = Some(tokio::spawn(worker.process(batch)));
+        }
+        Ok(())
+    }
+
+    async fn idle_worker(&mut self) -> Result<Worker, Error> {
+        let State::Streaming { worker, running, .. } = &mut self.state else { return Err(Error::Aborted) };
+        if let Some(running) = running.take() {
+            return running.await.map_err(|_| Error::Aborted)?;
+        }
+        worker.take().ok_or(Error::Aborted)
+    }
+}
+
+impl Worker {
+    async fn process(mut self, batch: Bytes) -> Result<Self, Error> {
+        let hashing = self.digester.update_elsewhere(batch.clone());
+        self.blob.write(batch).await?;
+        Ok(Self { blob: self.blob, digester: hashing.join().await? })
+    }
+}
+
+impl Staged {
+    /// Where the bytes will be, for the record.
+    pub fn data(&self) -> Data {
+        match &self.bytes {
+            StagedBytes::Empty => Data::Empty,
+            StagedBytes::Inline(id, _) => Data::Inline(*id),
+            StagedBytes::Blob(blob, _) => Data::Blob(*blob),
+        }
+    }
+
+    /// Adds the bytes that travel with the commit.
+    pub(super) fn write_into(&self, mutation: Mutation) -> Mutation {
+        match &self.bytes {
+            StagedBytes::Inline(id, bytes) => mutation.put(INLINE, tables::inline(*id), bytes.clone()),
+            StagedBytes::Empty | StagedBytes::Blob(..) => mutation,
+        }
+    }
+
+    /// From here on the blob is not removed when this is dropped: a commit that may point at it is on its way.
+    pub(super) fn entrust(&mut self) {
+        if let StagedBytes::Blob(_, discard) = &mut self.bytes {
+            discard.blob = None;
+        }
+    }
+
+    /// The commit was refused: nothing points at the blob.
+    pub(super) fn take_back(&mut self) {
+        if let StagedBytes::Blob(blob, discard) = &mut self.bytes {
+            discard.blob = Some(*blob);
+        }
+    }
+}
+
+impl Drop for DiscardOnDrop {
+    fn drop(&mut self) {
+        let Some(blob) = self.blob.take() else { return };
+        let blobs = self.blobs.clone();
+        // Without a runtime the process is ending; the next run's sweep removes the blob.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = blobs.delete(blob.id).await {
+                    tracing::warn!(blob = %blob.id, %error, "a discarded upload stays on disk until the next start");
+                }
+            });
+        }
+    }
+}

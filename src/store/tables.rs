@@ -1,0 +1,252 @@
+//! The tables of the store and the bytes of their keys.
+//!
+//! | table | key | value |
+//! | --- | --- | --- |
+//! | `meta` | a name | small state of the store itself |
+//! | `buckets` | bucket name | [`BucketRecord`](super::record::BucketRecord) |
+//! | `current` | bucket id, object key | [`ObjectRecord`](super::record::ObjectRecord) |
+//! | `inline` | inline id | the bytes of a small object or part |
+//! | `refs` | target, owner | nothing: the row is the reference |
+//! | `uploads` | bucket id, escaped object key, upload id | [`UploadRecord`](super::record::UploadRecord) |
+//! | `parts` | upload id, part number | [`PartRecord`](super::record::PartRecord) |
+//! | `offsets` | upload id, end offset, part number | nothing: where each part of a completed upload ends |
+//! | `completed` | upload id | what a finished upload answered, for a client that asks again |
+//! | `sweep` | position | a target that may have become unreferenced |
+//! | `log` | position | [`Change`](super::change::Change) |
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::record::{InlineId, Target};
+use crate::kv::{Profile, Table};
+use crate::names::{BucketId, BucketName, ObjectKey, UploadId};
+
+pub const META: Table = Table { id: 0, name: "meta", profile: Profile::Records };
+pub const BUCKETS: Table = Table { id: 1, name: "buckets", profile: Profile::Records };
+pub const CURRENT: Table = Table { id: 2, name: "current", profile: Profile::Records };
+pub const INLINE: Table = Table { id: 3, name: "inline", profile: Profile::Values };
+pub const REFS: Table = Table { id: 4, name: "refs", profile: Profile::Records };
+pub const UPLOADS: Table = Table { id: 5, name: "uploads", profile: Profile::Records };
+pub const PARTS: Table = Table { id: 6, name: "parts", profile: Profile::Records };
+pub const OFFSETS: Table = Table { id: 7, name: "offsets", profile: Profile::Records };
+pub const COMPLETED: Table = Table { id: 8, name: "completed", profile: Profile::Records };
+pub const SWEEP: Table = Table { id: 9, name: "sweep", profile: Profile::Queue };
+pub const LOG: Table = Table { id: 10, name: "log", profile: Profile::Queue };
+
+/// Every table of the store, for opening an engine.
+pub const TABLES: [Table; 11] =
+    [META, BUCKETS, CURRENT, INLINE, REFS, UPLOADS, PARTS, OFFSETS, COMPLETED, SWEEP, LOG];
+
+/// Stands between an escaped key and what follows it: below every escaped byte, so that shorter keys sort first.
+pub const TERMINATOR: [u8; 2] = [0x00, 0x01];
+const ESCAPED_ZERO: [u8; 2] = [0x00, 0xff];
+
+/// How many bytes of a `current` or `uploads` key come before the object key.
+pub const BUCKET_ID_BYTES: usize = 8;
+const UPLOAD_ID_BYTES: usize = 16;
+
+/// The key of a bucket's row.
+pub fn bucket(name: &BucketName) -> Bytes {
+    Bytes::copy_from_slice(name.as_str().as_bytes())
+}
+
+/// The key of a live object's row. Rows of one bucket sort as S3 lists keys: by their UTF-8 bytes.
+pub fn current(bucket: BucketId, key: &[u8]) -> Bytes {
+    let mut row = BytesMut::with_capacity(BUCKET_ID_BYTES + key.len());
+    row.put_u64(bucket.0);
+    row.put_slice(key);
+    row.freeze()
+}
+
+/// The key of an inline value.
+pub fn inline(id: InlineId) -> Bytes {
+    let mut row = BytesMut::with_capacity(16);
+    row.put_u64(id.run);
+    row.put_u64(id.number);
+    row.freeze()
+}
+
+/// The start of the rows of a bucket's uploads whose key starts with `key`.
+pub fn uploads(bucket: BucketId, key: &[u8]) -> Bytes {
+    let mut row = BytesMut::with_capacity(BUCKET_ID_BYTES + key.len() + TERMINATOR.len() + UPLOAD_ID_BYTES);
+    row.put_u64(bucket.0);
+    escape(key, &mut row);
+    row.freeze()
+}
+
+/// The key of an upload's row: by bucket, object key, then the time of its creation.
+pub fn upload(bucket: BucketId, key: &ObjectKey, id: UploadId) -> Bytes {
+    let mut row = BytesMut::from(uploads(bucket, key.as_bytes()));
+    row.put_slice(&TERMINATOR);
+    row.put_slice(&id.0);
+    row.freeze()
+}
+
+/// Reads the object key and upload id back out of an upload's row key.
+pub fn parse_upload(row: &[u8]) -> Option<(ObjectKey, UploadId)> {
+    let (escaped, id) = row.get(BUCKET_ID_BYTES..)?.split_last_chunk::<UPLOAD_ID_BYTES>()?;
+    let escaped = escaped.strip_suffix(&TERMINATOR)?;
+    Some((ObjectKey::parse(unescape(escaped)?).ok()?, UploadId(*id)))
+}
+
+/// The key of a part's row; with `number` 0 the start of an upload's parts.
+pub fn part(upload: UploadId, number: u16) -> Bytes {
+    let mut row = BytesMut::with_capacity(UPLOAD_ID_BYTES + 2);
+    row.put_slice(&upload.0);
+    row.put_u16(number);
+    row.freeze()
+}
+
+/// Reads the part number back out of a part's row key.
+pub fn parse_part(row: &[u8]) -> Option<u16> {
+    Some(u16::from_be_bytes(*row.last_chunk()?))
+}
+
+/// The key of the row that says where a part ends in the completed object.
+pub fn offset(upload: UploadId, end: u64, number: u16) -> Bytes {
+    let mut row = BytesMut::with_capacity(UPLOAD_ID_BYTES + 10);
+    row.put_slice(&upload.0);
+    row.put_u64(end);
+    row.put_u16(number);
+    row.freeze()
+}
+
+/// Reads the end offset and part number back out of an offset's row key.
+pub fn parse_offset(row: &[u8]) -> Option<(u64, u16)> {
+    let (rest, number) = row.split_last_chunk::<2>()?;
+    Some((u64::from_be_bytes(*rest.last_chunk()?), u16::from_be_bytes(*number)))
+}
+
+/// The key of a finished upload's answer.
+pub fn completed(upload: UploadId) -> Bytes {
+    Bytes::copy_from_slice(&upload.0)
+}
+
+/// The start of the rows of all references to `target`.
+pub fn references(target: Target) -> Bytes {
+    let mut row = BytesMut::with_capacity(64);
+    put_target(target, &mut row);
+    row.freeze()
+}
+
+/// The key of the reference that a live object holds on `target`.
+pub fn object_reference(target: Target, bucket: BucketId, key: &ObjectKey) -> Bytes {
+    let mut row = BytesMut::with_capacity(32 + key.as_bytes().len());
+    put_target(target, &mut row);
+    row.put_u8(b'o');
+    row.put_u64(bucket.0);
+    row.put_slice(key.as_bytes());
+    row.freeze()
+}
+
+/// The key of the reference that an upload, open or completed, holds on a part's bytes.
+pub fn part_reference(target: Target, upload: UploadId, number: u16) -> Bytes {
+    let mut row = BytesMut::with_capacity(40);
+    put_target(target, &mut row);
+    row.put_u8(b'p');
+    row.put_slice(&upload.0);
+    row.put_u16(number);
+    row.freeze()
+}
+
+fn put_target(target: Target, row: &mut BytesMut) {
+    match target {
+        Target::Inline(id) => {
+            row.put_u8(b'i');
+            row.put_u64(id.run);
+            row.put_u64(id.number);
+        }
+        Target::Blob(id) => {
+            row.put_u8(b'b');
+            row.put_u64(id.run);
+            row.put_u64(id.number);
+        }
+        Target::Upload(id) => {
+            row.put_u8(b'm');
+            row.put_slice(&id.0);
+        }
+        Target::Bucket(id) => {
+            row.put_u8(b'u');
+            row.put_u64(id.0);
+        }
+    }
+}
+
+/// The escaped form of `text`.
+pub fn escaped(text: &[u8]) -> Vec<u8> {
+    let mut row = BytesMut::with_capacity(text.len());
+    escape(text, &mut row);
+    row.to_vec()
+}
+
+/// Appends `key` so that it can be followed by more without upsetting the order of keys. Escaping is byte by byte, so
+/// the escaped form of a prefix is a prefix of the escaped form.
+pub fn escape(key: &[u8], row: &mut BytesMut) {
+    for &byte in key {
+        match byte {
+            0 => row.put_slice(&ESCAPED_ZERO),
+            byte => row.put_u8(byte),
+        }
+    }
+}
+
+/// The inverse of [`escape`]; `None` for bytes that it never writes.
+pub fn unescape(escaped: &[u8]) -> Option<Vec<u8>> {
+    let mut key = Vec::with_capacity(escaped.len());
+    let mut bytes = escaped.iter();
+    while let Some(&byte) = bytes.next() {
+        if byte == 0 && bytes.next() != Some(&ESCAPED_ZERO[1]) {
+            return None;
+        }
+        key.push(byte);
+    }
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key() -> impl Strategy<Value = ObjectKey> {
+        "[\0\u{1}a/é]{1,6}".prop_map(|key| ObjectKey::parse(key).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn upload_rows_sort_by_bucket_then_key_then_upload(
+            left in (0..3u64, key(), any::<[u8; 16]>()),
+            right in (0..3u64, key(), any::<[u8; 16]>()),
+        ) {
+            let row = |(bucket, key, id): &(u64, ObjectKey, [u8; 16])| upload(BucketId(*bucket), key, UploadId(*id));
+            prop_assert_eq!(row(&left).cmp(&row(&right)), left.cmp(&right));
+        }
+
+        #[test]
+        fn upload_rows_read_back(bucket: u64, key in key(), id: [u8; 16]) {
+            let row = upload(BucketId(bucket), &key, UploadId(id));
+            prop_assert_eq!(parse_upload(&row), Some((key, UploadId(id))));
+        }
+
+        #[test]
+        fn escaping_keeps_prefixes(key: Vec<u8>, more: Vec<u8>) {
+            let (mut short, mut long) = (BytesMut::new(), BytesMut::new());
+            escape(&key, &mut short);
+            escape(&[key.clone(), more].concat(), &mut long);
+            prop_assert!(long.starts_with(&short));
+            prop_assert_eq!(unescape(&short), Some(key));
+        }
+
+        #[test]
+        fn offsets_sort_by_end_and_read_back(ends: [u64; 2], numbers: [u16; 2]) {
+            let [left, right] = [0, 1].map(|i| offset(UploadId([7; 16]), ends[i], numbers[i]));
+            prop_assert_eq!(left.cmp(&right), (ends[0], numbers[0]).cmp(&(ends[1], numbers[1])));
+            prop_assert_eq!(parse_offset(&left), Some((ends[0], numbers[0])));
+        }
+
+        #[test]
+        fn damaged_rows_are_refused_without_panic(row: Vec<u8>) {
+            let _ = (parse_upload(&row), parse_part(&row), parse_offset(&row), unescape(&row));
+        }
+    }
+}
