@@ -163,3 +163,64 @@ fn compare(index: usize, actual: Option<&[u8]>, expected: Option<&[u8]>) -> Resu
     }
     Err(CommitError::Conflict { index, actual: actual.map(Bytes::copy_from_slice) })
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::super::super::contract::{QUEUE, RECORDS, TABLES};
+    use super::super::options::RocksOptions;
+    use super::*;
+
+    /// Merges into a database that holds the row `stored`, and gives what each commit was told.
+    fn merge(commits: Vec<Commit>) -> (Vec<Result<Committed, CommitError>>, WriteBatch) {
+        let directory = TempDir::new().unwrap();
+        let database = Database::open(directory.path(), &RocksOptions::default(), TABLES).unwrap();
+        database.rocks.put_cf(database.family(RECORDS).unwrap(), "stored", "v").unwrap();
+        let mut positions = Positions::load(&database).unwrap();
+        let mut merge = Merge::new(&database, &mut positions).unwrap();
+        let verdicts = commits.into_iter().map(|commit| merge.add(commit)).collect();
+        (verdicts, merge.finish())
+    }
+
+    #[test]
+    fn expectations_see_the_earlier_commits_of_the_batch() {
+        let value = || Some(Bytes::from("v"));
+        let (verdicts, _) = merge(vec![
+            Commit::new().expect(RECORDS, "k", None).put(RECORDS, "k", "v"),
+            Commit::new().expect(RECORDS, "k", value()).put(RECORDS, "l", "v"),
+            Commit::new().delete(RECORDS, "k"),
+            Commit::new().expect(RECORDS, "k", None),
+            Commit::new().delete_range(RECORDS, "k", "m").put(RECORDS, "ka", "v"),
+            Commit::new().expect(RECORDS, "l", None).expect(RECORDS, "kb", None).expect(RECORDS, "ka", value()),
+            Commit::new().expect(RECORDS, "stored", value()).delete_range(RECORDS, "s", "t"),
+            Commit::new().expect(RECORDS, "stored", None),
+            Commit::new().append(QUEUE, "v"),
+            Commit::new().expect(QUEUE, 1u64.to_be_bytes().to_vec(), value()),
+        ]);
+        for verdict in verdicts {
+            verdict.unwrap();
+        }
+    }
+
+    #[test]
+    fn a_conflict_tells_what_the_batch_left_and_adds_nothing() {
+        let (verdicts, batch) = merge(vec![
+            Commit::new().put(RECORDS, "k", "v"),
+            Commit::new().expect(RECORDS, "k", None).put(RECORDS, "k", "w").append(QUEUE, "v"),
+            Commit::new().expect(RECORDS, "k", Some(Bytes::from("v"))),
+            Commit::new().append(QUEUE, "v"),
+        ]);
+        assert!(matches!(&verdicts[1], Err(CommitError::Conflict { index: 0, actual: Some(value) }) if value == "v"));
+        assert!(verdicts[2].is_ok());
+        assert_eq!(verdicts[3].as_ref().unwrap().positions, [1]);
+        // The first put, the append, and the row that keeps its position.
+        assert_eq!(batch.len(), 3);
+    }
+
+    #[test]
+    fn nothing_to_write_makes_an_empty_batch() {
+        let (_, batch) = merge(vec![Commit::new(), Commit::new().delete_range(RECORDS, "b", "a")]);
+        assert!(batch.is_empty());
+    }
+}

@@ -38,7 +38,7 @@ const INLINE_SCAN_ITEMS: usize = 64;
 /// A store in one directory of RocksDB files.
 ///
 /// Must be used within a tokio runtime. Dropping it finishes the queued commits, syncs them and blocks until that is
-/// done.
+/// done. The directory stays locked until the last read in flight has ended.
 pub struct RocksKv {
     database: Arc<Database>,
     queue: Arc<Queue>,

@@ -3,12 +3,14 @@
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, Options, WriteBufferManager,
 };
+use serde::Deserialize;
 
 use super::super::{Error, Profile, Table};
 use super::open::engine_error;
 
 /// When a commit counts as durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// A commit is synced before it is answered: it survives power loss.
     #[default]
@@ -19,7 +21,8 @@ pub enum Durability {
 }
 
 /// How to run the engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RocksOptions {
     pub durability: Durability,
     /// The memory for cached blocks, filters, indexes and unflushed writes together, in bytes; 8 MiB at least.
@@ -179,4 +182,17 @@ fn to_size(bytes: u64) -> usize {
 
 fn to_int(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_has_its_default_and_unknown_keys_are_refused() {
+        let options: RocksOptions = toml::from_str("durability = \"relaxed\"\nopen_files = 64").unwrap();
+        let expected = RocksOptions { durability: Durability::Relaxed, open_files: 64, ..RocksOptions::default() };
+        assert_eq!(options, expected);
+        assert!(toml::from_str::<RocksOptions>("durable = true").is_err());
+    }
 }

@@ -94,8 +94,7 @@ impl Queue {
                 self.filled.notify_one();
             }
         }
-        // No answer: the committer stopped before it came to this commit.
-        answered.await.unwrap_or_else(|_| Err(self.refusal().into()))
+        answered.await.unwrap_or_else(|_| Err(Error::Engine("the committer stopped half-way".to_owned()).into()))
     }
 
     /// Moves the next commits into `batch`, in order of arrival; waits for the first until `deadline`, and then for more
@@ -141,16 +140,18 @@ impl Queue {
         self.stop(Phase::Closed);
     }
 
-    /// Takes no more commits and drops those that wait, unapplied.
+    /// Takes no more commits and refuses those that wait.
     pub fn fail(&self, reason: String) {
-        self.stop(Phase::Failed(reason));
-        let dropped = {
+        self.stop(Phase::Failed(reason.clone()));
+        let refused = {
             let mut state = self.state.lock();
             state.waiting_kib = 0;
             std::mem::take(&mut state.waiting)
         };
-        // Outside the lock: each sender that is dropped here wakes its caller.
-        drop(dropped);
+        // Outside the lock: each answer wakes its caller, if that is still there.
+        for request in refused {
+            let _ = request.answer.send(Err(Error::ReadOnly(reason.clone()).into()));
+        }
     }
 
     fn stop(&self, phase: Phase) {
@@ -162,10 +163,6 @@ impl Queue {
         }
         self.room.close();
         self.filled.notify_all();
-    }
-
-    fn refusal(&self) -> Error {
-        self.state.lock().check().err().unwrap_or(Error::Closed)
     }
 }
 
@@ -287,6 +284,18 @@ mod tests {
             assert!(matches!(refused, Err(CommitError::Engine(Error::ReadOnly(_)))));
         }
         assert_eq!(queue.take(&mut Vec::new(), None, Company::none()), Taken::Closed);
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_was_taken_and_never_answered_has_an_unknown_outcome() {
+        let queue = Queue::new();
+        let waiting = queue.submit(commit_of(1));
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        let mut batch = Vec::new();
+        queue.take(&mut batch, None, Company::none());
+        drop(batch);
+        assert!(matches!(waiting.await, Err(CommitError::Engine(Error::Engine(_)))));
     }
 
     #[tokio::test]
