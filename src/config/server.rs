@@ -72,6 +72,8 @@ options! {
         /// Multipart uploads that nobody completes are removed after this time.
         "store.incomplete_upload_expiry" => incomplete_upload_expiry: Duration = DURATION, default "7d",
             example "\"7d\"";
+        /// How long entries of the change log are kept.
+        "store.log_retention" => log_retention: Duration = DURATION, default "7d", example "\"7d\"";
         /// The time between two rounds of removing what nothing refers to any more.
         "store.sweep_interval" => sweep_interval: Duration = DURATION, default "1m", example "\"1m\"";
     }

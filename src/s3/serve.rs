@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::SizedStream;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -17,7 +17,7 @@ use super::body::{Patience, RequestBody};
 use super::error::{Code, S3Error};
 use super::operation::Operation;
 use super::{Request, Service, ops, slow};
-use crate::http::head::{Head, Headers};
+use crate::http::head::Head;
 use crate::store::read::ObjectReader;
 use crate::telemetry::RequestId;
 use crate::telemetry::metrics::Measured;
@@ -74,7 +74,7 @@ impl Drop for Line {
 pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data<Service>) -> HttpResponse {
     let service = service.into_inner();
     let id = RequestId::new();
-    let head = head_of(&http);
+    let head = head_of(http.method(), http.uri(), http.headers());
     let early = http.extensions_mut().remove::<Early>();
     let admitted = match early {
         Some(Early(admitted)) => Ok(admitted),
@@ -159,19 +159,13 @@ impl Service {
 }
 
 /// The head as the rest of Brim knows it: raw path, raw query, raw values.
-pub fn head_of(http: &HttpRequest) -> Head {
-    let headers = http.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let mut headers: Headers = headers.collect();
-    if !headers.contains("host")
-        && let Some(host) = http.uri().authority()
-    {
-        headers.push("host", host.as_str());
-    }
+pub fn head_of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Head {
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     Head {
-        method: http.method().as_str().to_owned(),
-        path: http.uri().path().to_owned(),
-        query: http.uri().query().unwrap_or_default().to_owned(),
-        headers,
+        method: method.as_str().to_owned(),
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        headers: headers.collect(),
     }
 }
 

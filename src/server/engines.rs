@@ -7,9 +7,23 @@ use crate::config::{Durability, ServerConfig};
 use crate::identity;
 use crate::kv::rocks::{self, RocksKv, RocksOptions};
 use crate::kv::{Error, Table};
+use crate::store::tables;
 
 /// Every table of a data directory. An engine refuses a directory that holds a table which is not listed.
-pub const TABLES: &[Table] = &[identity::KEYS];
+pub const TABLES: &[Table] = &[
+    identity::KEYS,
+    tables::META,
+    tables::BUCKETS,
+    tables::CURRENT,
+    tables::INLINE,
+    tables::REFS,
+    tables::UPLOADS,
+    tables::PARTS,
+    tables::OFFSETS,
+    tables::COMPLETED,
+    tables::SWEEP,
+    tables::LOG,
+];
 
 /// Opens the metadata engine. Off the runtime's own threads, because replaying the log may take seconds.
 pub async fn open_kv(dir: &DataDir, config: &ServerConfig) -> Result<Arc<RocksKv>, Error> {
@@ -42,5 +56,6 @@ mod tests {
         assert!(TABLES.iter().enumerate().all(|(index, table)| table.id == index));
         let names: std::collections::BTreeSet<_> = TABLES.iter().map(|table| table.name).collect();
         assert_eq!(names.len(), TABLES.len());
+        assert!(tables::TABLES.iter().all(|table| TABLES.contains(table)));
     }
 }

@@ -12,8 +12,10 @@ mod observer;
 mod offline;
 mod private_file;
 mod ready;
+mod s3_listener;
 mod signals;
 mod start;
+mod storage;
 
 pub use data_dir::DataDir;
 pub use engines::TABLES;

@@ -9,11 +9,12 @@ use super::foundation::Foundation;
 use super::listeners::Listeners;
 use super::observer::Observer;
 use super::signals::Signals;
+use super::storage::Storage;
 use super::{credentials, data_dir};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::telemetry::metrics;
-use crate::{identity, kv};
+use crate::{blob, identity, kv, store};
 
 /// Why a server did not start. Each message is one line, for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,10 @@ pub enum StartError {
     Identity(#[from] identity::Error),
     #[error("cannot open the metadata engine: {0}")]
     Kv(#[from] kv::Error),
+    #[error("cannot open the blobs: {0}")]
+    Blobs(#[source] blob::Error),
+    #[error("cannot open the store: {0}")]
+    Store(#[from] store::Error),
     #[error(transparent)]
     Metrics(#[from] metrics::Error),
     #[error("cannot listen on {address} ({key}): {source}")]
@@ -47,8 +52,9 @@ pub async fn run(config: ServerConfig) -> Result<(), StartError> {
 
     let dir = DataDir::open_or_create(&config.process.data, &clock)?;
     let foundation = Foundation::open(dir, &config, &clock).await?;
+    let storage = Storage::open(&foundation, &config, &clock).await?;
     let observer = Observer::start(&foundation).await;
-    let listeners = Listeners::start(&config, &foundation)?;
+    let listeners = Listeners::start(&config, &foundation, &storage, &clock)?;
     listeners.ready_line(&foundation).print();
 
     let signal = signals.next().await;
@@ -56,6 +62,7 @@ pub async fn run(config: ServerConfig) -> Result<(), StartError> {
     signals.exit_at_next();
     listeners.stop().await;
     observer.stop().await;
+    storage.stop().await;
     foundation.close().await;
     tracing::info!("stopped");
     Ok(())
