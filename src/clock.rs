@@ -1,5 +1,6 @@
 //! Time, handed in rather than looked up, so that tests decide what "now" is.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -39,6 +40,17 @@ impl Timestamp {
     }
 }
 
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with milliseconds; a time too late for a calendar as its number of milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = i64::try_from(self.0).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+        match time {
+            Some(time) => write!(f, "{time:.3}"),
+            None => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
 /// Tells the time: the system's, or a fixed one that only moves when told to.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Option<Arc<AtomicU64>>);
@@ -68,5 +80,16 @@ impl Clock {
         if let Some(fixed) = &self.0 {
             fixed.store(self.now().plus(by).as_millis(), Ordering::SeqCst);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_rfc_3339() {
+        assert_eq!(Timestamp::from_millis(1_700_000_000_120).to_string(), "2023-11-14T22:13:20.120Z");
+        assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), format!("{} ms", u64::MAX));
     }
 }

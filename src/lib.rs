@@ -2,9 +2,21 @@
 //!
 //! `docs/architecture.md` is the map: which module does what, and which may name which.
 
+#[cfg(feature = "server")]
+pub mod admin;
+pub mod auth;
 pub mod blob;
+#[cfg(feature = "server")]
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod http;
+pub mod identity;
 pub mod kv;
 pub mod names;
+#[cfg(feature = "server")]
+pub mod s3;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod store;
+pub mod telemetry;

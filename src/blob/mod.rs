@@ -1,8 +1,21 @@
 //! Immutable byte strings: the contract that every blob engine keeps.
 //!
-//! [`contract`] is this page as tests; every engine runs it. Blobs are opaque: what they mean is the store's affair.
+//! `contract` is this page as tests; every engine runs it. Blobs are opaque: what they mean is the store's affair.
+
+#[cfg(test)]
+mod contract;
+mod faulty;
+mod files;
+mod footer;
+mod memory;
+
+pub use faulty::{Fault, FaultyBlobs};
+pub use files::{FileBlobs, Options};
+pub use footer::{Footer, FooterBuilder, FooterError, footer_bytes};
+pub use memory::MemoryBlobs;
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 
 use async_trait::async_trait;
@@ -41,7 +54,8 @@ pub trait Blobs: Send + Sync + 'static {
     /// bytes. Callers that must not fail keep the blob from being deleted meanwhile.
     async fn read(&self, blob: BlobRef, range: Range<u64>) -> Result<Box<dyn BlobReader>, Error>;
 
-    /// Removes a blob; removing one that does not exist succeeds.
+    /// Removes a blob; removing one that does not exist succeeds. Need not be durable: after a power loss a blob that was
+    /// removed may be back.
     async fn delete(&self, id: BlobId) -> Result<(), Error>;
 
     /// Gives finished and unfinished blobs with ids greater than `after`, in order, at most `limit`.
@@ -60,17 +74,20 @@ pub trait BlobWriter: Send {
     /// The id that the blob will have.
     fn id(&self) -> BlobId;
 
-    /// Adds bytes at the end. After an error the writer can only be dropped.
+    /// Adds bytes at the end. The bytes may still be on their way when this returns: their error is then that of the next
+    /// call. After an error, or when the future was dropped, the writer can only be dropped.
     async fn write(&mut self, chunk: Bytes) -> Result<(), Error>;
 
-    /// Makes the blob durable, whatever the durability mode, and gives its reference.
+    /// Makes the blob durable, whatever the durability mode, and gives its reference. After an error, or when the future is
+    /// dropped before it is done, the blob never existed.
     async fn finish(self: Box<Self>) -> Result<BlobRef, Error>;
 }
 
 /// Verified bytes of a blob, in order. Every block is checked before any of its bytes is given out.
 #[async_trait]
 pub trait BlobReader: Send {
-    /// Gives the next bytes (at most 1 MiB), or `None` at the end of the range.
+    /// Gives the next bytes (at most 1 MiB, never none), or `None` at the end of the range. The footer is verified even
+    /// where the range is empty. After an error the same bytes may be asked for again.
     async fn next(&mut self) -> Result<Option<Bytes>, Error>;
 }
 
@@ -92,8 +109,21 @@ pub enum Error {
     /// There is no room left. The unfinished blob is gone.
     #[error("no space left for blobs")]
     Full,
+    /// A sync failed earlier: the engine takes no more blobs until it is opened again. Reading and deleting go on.
+    #[error("blob storage stopped accepting writes: {0}")]
+    ReadOnly(String),
     #[error("blob storage")]
-    Io(#[from] std::io::Error),
+    Io(#[source] io::Error),
+}
+
+impl From<io::Error> for Error {
+    /// Tells a full disk (or quota) from every other cause.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io(error),
+        }
+    }
 }
 
 impl fmt::Display for BlobId {

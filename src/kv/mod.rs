@@ -1,10 +1,18 @@
 //! The ordered key-value store under Brim's metadata: the contract that every engine keeps.
 //!
-//! [`contract`] is this page as tests; every engine runs it. Nothing here holds a transaction or an iterator across an
+//! `contract` is this page as tests; every engine runs it. Nothing here holds a transaction or an iterator across an
 //! await, so that a distributed engine can stand in for RocksDB.
 
+#[cfg(test)]
+mod contract;
+mod faulty;
+mod memory;
+#[cfg(feature = "server")]
+pub mod rocks;
 mod write;
 
+pub use faulty::{Fault, FaultyKv};
+pub use memory::MemoryKv;
 pub use write::{Commit, CommitError, Committed, Expectation, Expected, Write};
 
 use async_trait::async_trait;
@@ -39,6 +47,7 @@ pub trait Kv: Send + Sync + 'static {
 
     /// Gives one page of a range. The page is a consistent snapshot; two pages need not be.
     ///
+    /// A range whose end is not behind its start is empty. With a limit of 0 only [`Page::more`] tells something.
     /// The cost is that of the page: one seek per common prefix, never a walk over what a prefix holds.
     async fn scan(&self, scan: Scan) -> Result<Page, Error>;
 
@@ -46,6 +55,8 @@ pub trait Kv: Send + Sync + 'static {
     ///
     /// Expectations are checked against the state that all earlier commits left, atomically with the writes. Dropping the
     /// returned future does not cancel a commit that was queued: it is applied whole or not at all.
+    ///
+    /// After [`Error::Engine`] the commit may have been applied or not; after any other error it was not applied.
     async fn commit(&self, commit: Commit) -> Result<Committed, CommitError>;
 }
 
@@ -64,6 +75,8 @@ pub struct Scan {
 }
 
 /// Folds keys that share a prefix up to and with a delimiter into one item.
+///
+/// Behind a group a scan goes on at the first key that does not start with the group's bytes.
 #[derive(Debug, Clone)]
 pub struct Grouping {
     /// How many bytes at the start of every key are not searched for the delimiter.
@@ -96,7 +109,7 @@ pub enum Item {
 /// What went wrong in an engine.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The engine failed to read or write; writes may stop until it is opened again.
+    /// The engine failed to read or write, so a commit's outcome is unknown; writes may stop until it is opened again.
     #[error("storage engine: {0}")]
     Engine(String),
     /// A sync or background write failed earlier: the engine takes no more writes until it is opened again.
@@ -137,5 +150,8 @@ pub fn successor_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() {
+        return None;
+    }
     haystack.windows(needle.len()).position(|window| window == needle)
 }

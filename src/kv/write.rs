@@ -37,7 +37,7 @@ pub enum Write {
         table: Table,
         key: Bytes,
     },
-    /// Removes every key from `start`, inclusive, to `end`, exclusive.
+    /// Removes every key from `start`, inclusive, to `end`, exclusive; nothing where `end` is not behind `start`.
     DeleteRange {
         table: Table,
         start: Bytes,
@@ -66,6 +66,18 @@ pub enum CommitError {
     Conflict { index: usize, actual: Option<Bytes> },
     #[error(transparent)]
     Engine(#[from] Error),
+}
+
+impl Write {
+    /// The table that is written to.
+    pub fn table(&self) -> Table {
+        match self {
+            Self::Put { table, .. }
+            | Self::Delete { table, .. }
+            | Self::DeleteRange { table, .. }
+            | Self::Append { table, .. } => *table,
+        }
+    }
 }
 
 impl Commit {

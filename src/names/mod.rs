@@ -8,4 +8,4 @@ mod key;
 pub use bucket::{BucketName, InvalidBucketName};
 pub use etag::{ETag, InvalidETag};
 pub use ids::{AccountId, BucketId, InvalidId, UploadId};
-pub use key::{InvalidObjectKey, ObjectKey};
+pub use key::{InvalidObjectKey, MAX_KEY_BYTES, ObjectKey};

@@ -83,7 +83,7 @@ impl Default for Options {
         Self {
             inline_threshold: 32 * 1024,
             upload_memory: 64 * 1024 * 1024,
-            reserve: Reserve::BytesOrPercent(1024 * 1024 * 1024, 2.0),
+            reserve: Reserve { bytes: 1024 * 1024 * 1024, percent: 2 },
             upload_expiry: Duration::from_secs(7 * 24 * 3600),
             log_retention: Duration::from_secs(7 * 24 * 3600),
             max_object: 5 * 1024 * 1024 * 1024 * 1024,

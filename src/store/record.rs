@@ -161,6 +161,13 @@ impl ObjectRecord {
     }
 }
 
+impl PartRecord {
+    /// The checksum that S3 shows.
+    pub fn shown_checksum(&self) -> Checksum {
+        self.checksum.clone().unwrap_or_else(|| Checksum::crc64nvme(self.crc64nvme))
+    }
+}
+
 impl StorageClass {
     const NAMES: [(Self, &'static str); 5] = [
         (Self::Standard, "STANDARD"),

@@ -11,12 +11,11 @@ use crate::blob::{Blobs, Space};
 /// How long an answer of the file system is good for.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How much room must stay free.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Reserve {
-    Bytes(u64),
-    /// The larger of a number of bytes and a share of the file system, in percent.
-    BytesOrPercent(u64, f64),
+/// How much room must stay free: the larger of a number of bytes and a share of the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reserve {
+    pub bytes: u64,
+    pub percent: u8,
 }
 
 /// Watches the free space.
@@ -27,11 +26,8 @@ pub struct SpaceGuard {
 }
 
 impl Reserve {
-    fn bytes(self, total: u64) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::BytesOrPercent(bytes, percent) => bytes.max((total as f64 * percent / 100.0) as u64),
-        }
+    fn of(self, total: u64) -> u64 {
+        self.bytes.max(total / 100 * u64::from(self.percent))
     }
 }
 
@@ -43,7 +39,7 @@ impl SpaceGuard {
     /// Fails with [`Error::Full`] if `incoming` more bytes would eat into the reserve.
     pub async fn admit(&self, incoming: u64) -> Result<(), Error> {
         let space = self.space().await?;
-        let needed = self.reserve.bytes(space.total).saturating_add(incoming);
+        let needed = self.reserve.of(space.total).saturating_add(incoming);
         if space.free < needed { Err(Error::Full) } else { Ok(()) }
     }
 

@@ -20,20 +20,21 @@ use super::record::{InlineId, Target};
 use crate::kv::{Profile, Table};
 use crate::names::{BucketId, BucketName, ObjectKey, UploadId};
 
-pub const META: Table = Table { id: 0, name: "meta", profile: Profile::Records };
-pub const BUCKETS: Table = Table { id: 1, name: "buckets", profile: Profile::Records };
-pub const CURRENT: Table = Table { id: 2, name: "current", profile: Profile::Records };
-pub const INLINE: Table = Table { id: 3, name: "inline", profile: Profile::Values };
-pub const REFS: Table = Table { id: 4, name: "refs", profile: Profile::Records };
-pub const UPLOADS: Table = Table { id: 5, name: "uploads", profile: Profile::Records };
-pub const PARTS: Table = Table { id: 6, name: "parts", profile: Profile::Records };
-pub const OFFSETS: Table = Table { id: 7, name: "offsets", profile: Profile::Records };
-pub const COMPLETED: Table = Table { id: 8, name: "completed", profile: Profile::Records };
-pub const SWEEP: Table = Table { id: 9, name: "sweep", profile: Profile::Queue };
-pub const LOG: Table = Table { id: 10, name: "log", profile: Profile::Queue };
+pub const META: Table = Table { id: 1, name: "meta", profile: Profile::Records };
+pub const BUCKETS: Table = Table { id: 2, name: "buckets", profile: Profile::Records };
+pub const CURRENT: Table = Table { id: 3, name: "current", profile: Profile::Records };
+pub const INLINE: Table = Table { id: 4, name: "inline", profile: Profile::Values };
+pub const REFS: Table = Table { id: 5, name: "refs", profile: Profile::Records };
+pub const UPLOADS: Table = Table { id: 6, name: "uploads", profile: Profile::Records };
+pub const PARTS: Table = Table { id: 7, name: "parts", profile: Profile::Records };
+pub const OFFSETS: Table = Table { id: 8, name: "offsets", profile: Profile::Records };
+pub const COMPLETED: Table = Table { id: 9, name: "completed", profile: Profile::Records };
+pub const SWEEP: Table = Table { id: 10, name: "sweep", profile: Profile::Queue };
+pub const LOG: Table = Table { id: 11, name: "log", profile: Profile::Queue };
 
-/// Every table of the store, for opening an engine.
-pub const TABLES: [Table; 11] = [META, BUCKETS, CURRENT, INLINE, REFS, UPLOADS, PARTS, OFFSETS, COMPLETED, SWEEP, LOG];
+/// Every table of the store, for opening an engine. Their ids begin at 1: 0 is the table of keys.
+pub const TABLES: [Table; 11] =
+    [META, BUCKETS, CURRENT, INLINE, REFS, UPLOADS, PARTS, OFFSETS, COMPLETED, SWEEP, LOG];
 
 /// Stands between an escaped key and what follows it: below every escaped byte, so that shorter keys sort first.
 pub const TERMINATOR: [u8; 2] = [0x00, 0x01];

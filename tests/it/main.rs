@@ -1,4 +1,4 @@
-//! What clients see, over HTTP, of the real binary: one file per subject. `tests/clients` drives real clients; here is what
+//! What clients and operators see of the real binary: one file per subject. `tests/clients` drives real clients; here is what
 //! those cannot or will not send.
 
 mod admin;
@@ -6,6 +6,7 @@ mod bad_input;
 mod chunked;
 mod harness;
 mod listing;
+mod operator;
 mod races;
 mod raw;
 mod signed;

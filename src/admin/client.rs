@@ -1,0 +1,143 @@
+//! The client's end of `DIR/admin.sock`: blocking, for a command line.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::wire::{Command, MAX_LINE_BYTES, Reply, SocketPath};
+
+/// How long the server may take for a command.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a running server gave no reply.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot reach the server through its admin.sock: {0}")]
+    Io(#[from] io::Error),
+    #[error("the server's reply is not one that this brim understands: is it another version?")]
+    Reply(#[source] serde_json::Error),
+    #[error("the server hung up before its reply")]
+    HungUp,
+}
+
+/// Has the server that runs on `directory` carry out `command`; `None` if no server runs there.
+pub fn call(directory: &Path, command: &Command) -> Result<Option<Reply>, Error> {
+    let Some(mut stream) = connect(directory)? else { return Ok(None) };
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    let mut line = serde_json::to_vec(command).expect("a command has only texts");
+    line.push(b'\n');
+    stream.write_all(&line)?;
+
+    let mut reply = Zeroizing::new(Vec::new());
+    BufReader::new(stream.take(MAX_LINE_BYTES as u64)).read_until(b'\n', &mut reply)?;
+    if reply.last() != Some(&b'\n') {
+        return Err(Error::HungUp);
+    }
+    serde_json::from_slice(&reply).map(Some).map_err(Error::Reply)
+}
+
+fn connect(directory: &Path) -> Result<Option<UnixStream>, Error> {
+    let connected = SocketPath::of(directory).and_then(|path| UnixStream::connect(path.as_path()));
+    match connected {
+        Ok(stream) => Ok(Some(stream)),
+        // No socket, or one whose server died: whether a server runs all the same, the directory's lock tells.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::sync::Arc;
+
+    use super::super::{Answer, OperatorSocket};
+    use super::*;
+    use crate::clock::Clock;
+    use crate::identity::{Identities, KEYS, MasterKey, RootKey};
+    use crate::kv::MemoryKv;
+
+    async fn identities() -> Arc<Identities> {
+        let kv = Arc::new(MemoryKv::new(&[KEYS]));
+        let (master, root) = (MasterKey::generate().unwrap(), RootKey::generate().unwrap());
+        Arc::new(Identities::open(kv, master, root, Default::default(), Clock::system()).await.unwrap())
+    }
+
+    async fn ask(directory: &Path, command: Command) -> Option<Reply> {
+        let directory = directory.to_owned();
+        tokio::task::spawn_blocking(move || call(&directory, &command)).await.unwrap().unwrap()
+    }
+
+    /// The life of a key, seen through the socket in `directory`.
+    async fn live_through_a_key(directory: &Path) {
+        let identities = identities().await;
+        let socket = OperatorSocket::start(directory, Arc::clone(&identities)).unwrap();
+        assert_eq!(fs::metadata(directory.join("admin.sock")).unwrap().mode() & 0o777, 0o600);
+
+        let made = ask(directory, Command::CreateKey { description: "laptop".into() }).await.unwrap();
+        let Reply::Ok(Answer::CreatedKey { access_key_id, secret_access_key }) = made else { panic!("{made:?}") };
+        let known = identities.secret_of(&access_key_id).await.unwrap().unwrap();
+        assert_eq!(known.secret, secret_access_key);
+
+        let listed = ask(directory, Command::ListKeys { after: None }).await.unwrap();
+        assert!(matches!(listed, Reply::Ok(Answer::Keys { keys, after: None }) if keys[0].description == "laptop"));
+        let disabled = ask(directory, Command::DisableKey { access_key_id: access_key_id.clone() }).await.unwrap();
+        assert_eq!(disabled, Reply::Ok(Answer::Done));
+        assert!(identities.secret_of(&access_key_id).await.unwrap().is_none());
+        let unknown = ask(directory, Command::DeleteKey { access_key_id: "nobody".into() }).await.unwrap();
+        assert_eq!(unknown, Reply::Error("there is no access key nobody".into()));
+
+        socket.stop().await;
+        assert!(!directory.join("admin.sock").exists());
+        assert_eq!(ask(directory, Command::ListKeys { after: None }).await, None);
+    }
+
+    #[tokio::test]
+    async fn commands_go_through_the_socket_and_it_goes_away_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        live_through_a_key(dir.path()).await;
+    }
+
+    #[tokio::test]
+    async fn a_directory_may_have_a_longer_path_than_a_socket_address() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("d".repeat(120));
+        fs::create_dir(&deep).unwrap();
+        live_through_a_key(&deep).await;
+    }
+
+    #[tokio::test]
+    async fn a_socket_left_behind_is_no_server_and_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(std::os::unix::net::UnixListener::bind(dir.path().join("admin.sock")).unwrap());
+        assert_eq!(ask(dir.path(), Command::ListKeys { after: None }).await, None);
+        live_through_a_key(dir.path()).await;
+    }
+
+    #[tokio::test]
+    async fn lines_that_are_no_commands_get_an_error_and_endless_ones_a_hang_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = OperatorSocket::start(dir.path(), identities().await).unwrap();
+        let path = dir.path().join("admin.sock");
+        tokio::task::spawn_blocking(move || {
+            let mut stream = UnixStream::connect(&path).unwrap();
+            stream.write_all(b"hello\n").unwrap();
+            let mut reply = String::new();
+            BufReader::new(&stream).read_line(&mut reply).unwrap();
+            assert!(reply.starts_with(r#"{"error":"not a command"#), "{reply}");
+
+            let mut endless = UnixStream::connect(&path).unwrap();
+            let _ = endless.write_all(&vec![b'x'; MAX_LINE_BYTES + 1]);
+            let ended = endless.read(&mut [0; 1]);
+            assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+        })
+        .await
+        .unwrap();
+        socket.stop().await;
+    }
+}

@@ -1,0 +1,15 @@
+//! For those who run a server: health and metrics over TCP, operator commands over a socket in the data directory.
+//!
+//! The TCP port changes nothing and tells no secrets; what changes something needs access to the data directory.
+
+mod client;
+mod http;
+mod operator;
+mod socket;
+mod wire;
+
+pub use client::{Error as ClientError, call};
+pub use http::{HealthListener, Readiness};
+pub use operator::run;
+pub use socket::OperatorSocket;
+pub use wire::{Answer, Command, Reply};

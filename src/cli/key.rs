@@ -1,0 +1,205 @@
+//! `brim key`: through `DIR/admin.sock` while a server runs, on the data directory itself otherwise.
+
+use std::io::{self, Write};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::{Value, json};
+use tokio::runtime::Builder;
+
+use super::{AFTER_HELP, Failure, options};
+use crate::admin::{self, Answer, Command as Operation, Reply};
+use crate::config::ServerConfig;
+use crate::identity::{KeySummary, SecretKey, Status};
+use crate::server;
+use crate::telemetry::log;
+
+pub fn command() -> Command {
+    let id = || Arg::new("ID").required(true).help("The access key id");
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON");
+    let description = Arg::new("description").long("description").value_name("TEXT").default_value("");
+    Command::new("key")
+        .about("Makes and manages access keys")
+        .long_about(
+            "Makes and manages access keys, with full access each.\n\n\
+             Works while the server runs, through the socket in its data directory, and while it does not.",
+        )
+        .after_help(AFTER_HELP)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .args(options::arguments(|flag| flag == "data"))
+        .arg(json)
+        .subcommand(
+            Command::new("create")
+                .about("Makes a key and prints it; its secret is shown this once")
+                .arg(description.help("What the key is for, shown in lists")),
+        )
+        .subcommand(Command::new("list").about("Lists the keys, without their secrets"))
+        .subcommand(Command::new("disable").about("Stops a key from working, from the next request on").arg(id()))
+        .subcommand(Command::new("enable").about("Lets a disabled key work again").arg(id()))
+        .subcommand(Command::new("delete").about("Removes a key for good").arg(id()))
+}
+
+pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let (name, matches) = matches.subcommand().ok_or("no such command")?;
+    let config = options::load(matches)?;
+    // Only what an operator must act on: the rest would stand between the lines of the answer.
+    log::init(config.log.format, "warn")?;
+    let json = matches.get_flag("json");
+    if name == "list" {
+        return print(list(&config)?.as_slice(), json, keys_as_json, keys_as_text);
+    }
+    let operation = operation(name, matches)?;
+    let changed = Changed::of(&operation);
+    match execute(&config, operation)? {
+        Answer::CreatedKey { access_key_id, secret_access_key } => {
+            print(&(access_key_id, secret_access_key), json, created_as_json, created_as_text)
+        }
+        _ => print(&changed, json, Changed::as_json, Changed::as_text),
+    }
+}
+
+fn operation(name: &str, matches: &ArgMatches) -> Result<Operation, Failure> {
+    let text = |argument: &str| matches.get_one::<String>(argument).cloned().unwrap_or_default();
+    match name {
+        "create" => Ok(Operation::CreateKey { description: text("description") }),
+        "disable" => Ok(Operation::DisableKey { access_key_id: text("ID") }),
+        "enable" => Ok(Operation::EnableKey { access_key_id: text("ID") }),
+        "delete" => Ok(Operation::DeleteKey { access_key_id: text("ID") }),
+        _ => Err(Failure::from("no such command")),
+    }
+}
+
+fn execute(config: &ServerConfig, operation: Operation) -> Result<Answer, Failure> {
+    let reply = match admin::call(&config.process.data, &operation)? {
+        Some(reply) => reply,
+        None => {
+            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            runtime.block_on(server::run_command(config, operation))?
+        }
+    };
+    match reply {
+        Reply::Ok(answer) => Ok(answer),
+        Reply::Error(message) => Err(Failure::from(message)),
+    }
+}
+
+/// Asks for page after page. Ends because every page begins behind the last key of the one before.
+fn list(config: &ServerConfig) -> Result<Vec<KeySummary>, Failure> {
+    let mut listed: Vec<KeySummary> = Vec::new();
+    let mut after = None;
+    loop {
+        let Answer::Keys { keys, after: next } = execute(config, Operation::ListKeys { after: after.clone() })? else {
+            return Err(Failure::from("the server gave another answer than a list"));
+        };
+        listed.extend(keys);
+        if next.is_none() {
+            return Ok(listed);
+        }
+        if next <= after {
+            return Err(Failure::from("the server gave the same page twice"));
+        }
+        after = next;
+    }
+}
+
+fn print<T: ?Sized>(
+    answer: &T,
+    json: bool,
+    as_json: fn(&T) -> Value,
+    as_text: fn(&T) -> String,
+) -> Result<(), Failure> {
+    let text = if json { format!("{:#}\n", as_json(answer)) } else { as_text(answer) };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+fn created_as_json((id, secret): &(String, SecretKey)) -> Value {
+    json!({ "access_key_id": id, "secret_access_key": secret.expose() })
+}
+
+/// Two lines for a profile of `~/.aws/credentials`.
+fn created_as_text((id, secret): &(String, SecretKey)) -> String {
+    format!("aws_access_key_id = {id}\naws_secret_access_key = {}\n", secret.expose())
+}
+
+fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Active => "active",
+        Status::Disabled => "disabled",
+    }
+}
+
+fn keys_as_json(keys: &[KeySummary]) -> Value {
+    let key = |key: &KeySummary| {
+        json!({
+            "access_key_id": key.access_key_id,
+            "status": status_word(key.status),
+            "created": key.created.to_string(),
+            "description": key.description,
+        })
+    };
+    keys.iter().map(key).collect()
+}
+
+fn keys_as_text(keys: &[KeySummary]) -> String {
+    let mut text = format!("{:<20}  {:<8}  {:<24}  DESCRIPTION\n", "ACCESS KEY ID", "STATUS", "CREATED");
+    for key in keys {
+        let (id, status, created) = (&key.access_key_id, status_word(key.status), key.created.to_string());
+        text.push_str(format!("{id:<20}  {status:<8}  {created:<24}  {}", key.description).trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A key and what became of it.
+struct Changed {
+    access_key_id: String,
+    status: &'static str,
+}
+
+impl Changed {
+    fn of(operation: &Operation) -> Self {
+        let (access_key_id, status) = match operation {
+            Operation::DisableKey { access_key_id } => (access_key_id.clone(), "disabled"),
+            Operation::EnableKey { access_key_id } => (access_key_id.clone(), "active"),
+            Operation::DeleteKey { access_key_id } => (access_key_id.clone(), "deleted"),
+            Operation::CreateKey { .. } | Operation::ListKeys { .. } => (String::new(), "unchanged"),
+        };
+        Self { access_key_id, status }
+    }
+
+    fn as_json(&self) -> Value {
+        json!({ "access_key_id": self.access_key_id, "status": self.status })
+    }
+
+    fn as_text(&self) -> String {
+        format!("{} is {}\n", self.access_key_id, self.status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn a_new_key_is_printed_as_a_profile_or_as_json() {
+        let made = ("BRIMA".to_owned(), SecretKey::parse("a-secret").unwrap());
+        assert_eq!(created_as_text(&made), "aws_access_key_id = BRIMA\naws_secret_access_key = a-secret\n");
+        assert_eq!(created_as_json(&made), json!({ "access_key_id": "BRIMA", "secret_access_key": "a-secret" }));
+    }
+
+    #[test]
+    fn lists_show_one_key_per_line() {
+        let key = KeySummary {
+            access_key_id: "BRIMAAAAAAAAAAAAAAAA".into(),
+            status: Status::Disabled,
+            created: Timestamp::from_seconds(0),
+            description: "laptop".into(),
+        };
+        let text = keys_as_text(std::slice::from_ref(&key));
+        assert_eq!(text.lines().nth(1).unwrap(), "BRIMAAAAAAAAAAAAAAAA  disabled  1970-01-01T00:00:00.000Z  laptop");
+        assert_eq!(keys_as_json(&[key])[0]["created"], "1970-01-01T00:00:00.000Z");
+    }
+}

@@ -1,0 +1,126 @@
+//! The command line of `brim`.
+
+mod key;
+mod options;
+mod server;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::Command;
+
+use crate::config::Faults;
+
+/// Exit status: what was asked for is done.
+const DONE: u8 = 0;
+/// Exit status: it could not be done; standard error says why.
+const FAILED: u8 = 1;
+/// Exit status: the command line or the configuration is wrong; nothing was touched.
+const USAGE: u8 = 2;
+
+const AFTER_HELP: &str = "Exit status: 0 done, 1 failed, 2 wrong command line or configuration.";
+
+/// Why a command was not carried out.
+#[derive(Debug)]
+enum Failure {
+    Configuration(Faults),
+    Failed(Box<dyn Error>),
+}
+
+/// Carries out the command that `arguments` (the program's name first) ask for.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(message) => {
+            let _ = message.print();
+            return ExitCode::from(if message.use_stderr() { USAGE } else { DONE });
+        }
+    };
+    let done = match matches.subcommand() {
+        Some(("server", matches)) => server::run(matches),
+        Some(("key", matches)) => key::run(matches),
+        // clap lets nothing else through; should it ever, nothing is done and it is said so.
+        _ => Err(Failure::from("no such command")),
+    };
+    match done {
+        Ok(()) => ExitCode::from(DONE),
+        Err(failure) => {
+            eprintln!("brim: {failure}");
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+fn command() -> Command {
+    Command::new("brim")
+        .bin_name("brim")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("An S3-compatible object store")
+        .after_help(AFTER_HELP)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(server::command())
+        .subcommand(key::command())
+}
+
+impl Failure {
+    fn status(&self) -> u8 {
+        match self {
+            Self::Configuration(_) => USAGE,
+            Self::Failed(_) => FAILED,
+        }
+    }
+}
+
+impl<E: Into<Box<dyn Error>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(faults) => faults.fmt(f),
+            Self::Failed(error) => {
+                write!(f, "{error}")?;
+                // Causes that the message names already are not said twice.
+                let mut said = error.to_string();
+                let mut cause = error.source();
+                while let Some(error) = cause {
+                    let text = error.to_string();
+                    if !said.contains(&text) {
+                        write!(f, ": {text}")?;
+                        said.push_str(&text);
+                    }
+                    cause = error.source();
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_and_help_have_their_statuses() {
+        let status = |arguments: &[&str]| {
+            command().try_get_matches_from(arguments).map(drop).map_err(|message| message.use_stderr())
+        };
+        assert_eq!(status(&["brim", "server", "--website-listen", "127.0.0.1:9080"]), Err(true));
+        assert_eq!(status(&["brim", "key", "disable"]), Err(true));
+        assert_eq!(status(&["brim", "--help"]), Err(false));
+        assert_eq!(status(&["brim", "server", "--data", "d", "--listen", "127.0.0.1:0"]), Ok(()));
+        assert_eq!(status(&["brim", "key", "list", "--data", "d", "--json"]), Ok(()));
+    }
+}

@@ -1,0 +1,100 @@
+//! `docs/configuration.md`, from the rows.
+
+use std::fmt::Write;
+
+use super::declare::{Row, rows};
+use super::server::SECTIONS;
+
+const INTRODUCTION: &str = "\
+# Configuration of `brim server`
+
+This page is made from the declarations in `src/config/server.rs`; `BLESS=1 cargo test --release --lib config`
+writes it anew.
+
+Every option can stand in a TOML file (`--config FILE`, or `BRIM_CONFIG`) and in the environment; a few are flags too.
+A flag beats the environment, the environment beats the file, the file beats the default. An empty environment variable
+counts as not given. Unknown keys and unknown `BRIM_...` variables are errors (except those that Kubernetes and Docker
+make for a service named `brim`), and all faults are reported at once, before anything is opened.
+
+Sizes are a number of bytes or carry a unit: `B`, `KiB`, `MiB`, `GiB`, `TiB`, or decimal `kB`, `MB`, `GB`, `TB`.
+Times carry a unit: `ms`, `s`, `m`, `h` or `d`. Lists are separated by commas in the environment.
+";
+
+/// Renders the page that documents every option.
+pub fn markdown() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    for section in SECTIONS {
+        page.push_str(&heading(section.about.trim()));
+        page.push_str("| key | environment | flag | default | meaning |\n| --- | --- | --- | --- | --- |\n");
+        for row in section.rows {
+            page.push_str(&table_row(row));
+        }
+    }
+    page.push_str("\n## Example\n\n```toml\n");
+    page.push_str(&example());
+    page.push_str("```\n");
+    page
+}
+
+/// The first sentence as a heading, the others as a paragraph.
+fn heading(about: &str) -> String {
+    match about.split_once(". ") {
+        Some((title, rest)) => format!("\n## {title}\n\n{rest}\n\n"),
+        None => format!("\n## {}\n\n", about.trim_end_matches('.')),
+    }
+}
+
+fn table_row(row: &Row) -> String {
+    let flag = row.flag.map(|flag| format!("`--{flag}`")).unwrap_or_default();
+    let default = if row.default.is_empty() { String::new() } else { format!("`{}`", row.default) };
+    let doc = row.doc.trim().trim_end_matches('.');
+    let expects = row.form.expects;
+    format!("| `{}` | `{}` | {flag} | {default} | {doc}. Expects {expects}. |\n", row.key, row.environment())
+}
+
+/// A file that sets every option: keys without a section first, as TOML demands, then section by section.
+fn example() -> String {
+    let mut text = String::new();
+    for row in rows().filter(|row| !row.key.contains('.')) {
+        writeln!(text, "{} = {}", row.key, row.example).expect("writing to a String does not fail");
+    }
+    let mut open = "";
+    for row in rows() {
+        let Some((section, name)) = row.key.split_once('.') else { continue };
+        if section != open {
+            writeln!(text, "\n[{section}]").expect("writing to a String does not fail");
+            open = section;
+        }
+        writeln!(text, "{name} = {}", row.example).expect("writing to a String does not fail");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ServerConfig, Sources};
+    use super::*;
+
+    #[test]
+    fn the_committed_page_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(path, markdown()).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == markdown(),
+            "docs/configuration.md is stale: run `BLESS=1 cargo test --release --lib config`"
+        );
+    }
+
+    #[test]
+    fn the_example_is_a_valid_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("brim.toml");
+        std::fs::write(&file, example()).unwrap();
+        let config = ServerConfig::load(&Sources { file: Some(file), ..Sources::default() }).unwrap();
+        assert_eq!(config.s3.domains, ["s3.example.com", "s3.localhost"]);
+        assert!(config.root.key().is_some());
+    }
+}

@@ -1,0 +1,96 @@
+//! The TOML file as dotted keys and texts.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::declare::{Row, rows};
+use super::fault::{Fault, Source, nearest};
+use super::kind::Toml;
+
+/// The largest configuration file, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Gives the options that the file sets, and what is wrong with it.
+pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Vec<(&'static Row, String)> {
+    let place = || Source::File(path.to_owned());
+    let table = match read_table(path) {
+        Ok(table) => table,
+        Err(problem) => {
+            faults.push(Fault::File { place: place(), problem });
+            return Vec::new();
+        }
+    };
+    let mut leaves = Vec::new();
+    flatten(String::new(), table, &mut leaves);
+
+    let mut given = Vec::new();
+    for (key, value) in leaves {
+        let Some(row) = rows().find(|row| row.key == key) else {
+            let nearest = nearest(&key, rows().map(|row| row.key.to_owned()));
+            faults.push(Fault::Unknown { key, place: place(), nearest });
+            continue;
+        };
+        match text_of(row.form.toml, &value) {
+            Some(text) => given.push((row, text)),
+            None => faults.push(Fault::Value {
+                key: row.key,
+                place: place(),
+                value: if row.form.secret { "the value".to_owned() } else { value.to_string() },
+                expected: row.form.expects,
+            }),
+        }
+    }
+    given
+}
+
+fn read_table(path: &Path) -> Result<Table, String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(format!("the file has more than {MAX_FILE_BYTES} bytes"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    text.parse::<Table>().map_err(|error| position_and_message(&text, &error))
+}
+
+/// The message with its line and column. The line itself is left out: it may hold a secret.
+fn position_and_message(text: &str, error: &toml::de::Error) -> String {
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return error.message().to_owned();
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("line {line}, column {column}: {}", error.message())
+}
+
+/// Walks tables that are part of some option's key; anything else is a leaf. TOML's parser bounds the depth.
+fn flatten(prefix: String, table: Table, leaves: &mut Vec<(String, Value)>) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        match value {
+            Value::Table(inner) if is_section(&key) => flatten(key, inner, leaves),
+            value => leaves.push((key, value)),
+        }
+    }
+}
+
+fn is_section(key: &str) -> bool {
+    rows().any(|row| row.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The value as it would be written in the environment, if it has a type that its kind allows.
+fn text_of(kind: Toml, value: &Value) -> Option<String> {
+    match (kind, value) {
+        (Toml::Text | Toml::Number, Value::String(text)) => Some(text.clone()),
+        (Toml::Number, Value::Integer(number)) => Some(number.to_string()),
+        (Toml::Switch, Value::Boolean(on)) => Some(on.to_string()),
+        (Toml::List, Value::Array(items)) => {
+            let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            let texts = texts?;
+            // A comma inside an item would make two of it, an empty item none.
+            let whole = texts.iter().all(|text| !text.is_empty() && !text.contains(','));
+            whole.then(|| texts.join(","))
+        }
+        _ => None,
+    }
+}

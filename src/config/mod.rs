@@ -1,0 +1,25 @@
+//! What `brim server` can be told, and by whom: flag beats environment beats file beats default.
+//!
+//! Every option is declared once, in `server`; the typed tree, the flags, the environment variables, the faults and
+//! `docs/configuration.md` are derived from that declaration.
+
+mod declare;
+mod docs;
+mod fault;
+mod file;
+mod kind;
+mod load;
+mod server;
+mod units;
+mod values;
+
+pub use declare::{Row, Section, rows};
+pub use docs::markdown;
+pub use fault::{Fault, Faults, Source};
+pub use kind::{Form, Kind, Toml};
+pub use load::Sources;
+pub use server::{
+    AdminOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions, S3Options, SECTIONS,
+    ServerConfig, StoreOptions,
+};
+pub use values::{DiskReserve, Durability};

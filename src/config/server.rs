@@ -1,0 +1,124 @@
+//! The options of `brim server`. To add one, add a row here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::declare::{Row, Section, options};
+use super::kind::*;
+use super::load::Reader;
+use super::values::{DiskReserve, Durability};
+use crate::identity::{RootKey, SecretKey};
+use crate::names::AccountId;
+use crate::telemetry::log::Format;
+
+options! {
+    /// Everything that `brim server` can be told, checked.
+    ServerConfig;
+
+    /// The process.
+    process: ProcessOptions {
+        /// The data directory; made at the first start. One process at a time may use it.
+        "data" => data: PathBuf = PATH, default "./brim-data", example "\"/var/lib/brim\"", flag "data";
+        /// How many threads serve requests; `auto` is one per processor.
+        "workers" => workers: usize = WORKERS, default "auto", example "4";
+        /// How long requests in flight may take to end after SIGTERM or SIGINT. A second signal stops at once.
+        "shutdown_grace" => shutdown_grace: Duration = DURATION, default "30s", example "\"30s\"";
+    }
+
+    /// The S3 endpoint.
+    s3: S3Options {
+        /// Where the S3 API listens; port 0 takes a free port.
+        "s3.listen" => listen: SocketAddr = ADDRESS, default "127.0.0.1:9000", example "\"0.0.0.0:9000\"",
+            flag "listen";
+        /// The domains under which `BUCKET.DOMAIN` addresses a bucket (virtual-hosted style). May be empty.
+        "s3.domains" => domains: Vec<String> = DOMAINS, default "s3.localhost",
+            example "[\"s3.example.com\", \"s3.localhost\"]";
+        /// The region that buckets report.
+        "s3.region" => region: String = REGION, default "us-east-1", example "\"eu-central-1\"";
+        /// The region that signatures must name; `any` accepts every region.
+        "s3.scope_region" => scope_region: Option<String> = SCOPE_REGION, default "any", example "\"any\"";
+        /// Whether Signature Version 2 is accepted beside Version 4. `aws s3 presign` still makes it by default.
+        "s3.signature_v2" => signature_v2: bool = SWITCH, default "true", example "true";
+    }
+
+    /// Who owns what.
+    identity: IdentityOptions {
+        /// The account that owns every bucket.
+        "account_id" => account_id: AccountId = ACCOUNT_ID, default "000000000000", example "\"123456789012\"";
+    }
+
+    /// The root key. Without it, one is made at the first start and kept in `DIR/credentials`.
+    root: RootOptions {
+        /// The root key's access key id. Needs `root.secret_access_key` beside it.
+        "root.access_key_id" => access_key_id: Option<String> = ACCESS_KEY_ID, default "",
+            example "\"BRIMEXAMPLEKEYID\"";
+        /// The root key's secret. Better given in the environment than in a file.
+        "root.secret_access_key" => secret_access_key: Option<SecretKey> = SECRET_ACCESS_KEY, default "",
+            example "\"an-example-of-a-secret-key\"";
+    }
+
+    /// How objects are stored.
+    store: StoreOptions {
+        /// What an answer of success promises. `strict`: the change survives power loss. `relaxed`: the last changes may
+        /// be lost with the power, in order and without leaving anything half done.
+        "store.durability" => durability: Durability = DURABILITY, default "strict", example "\"strict\"";
+        /// Objects of up to this many bytes are kept beside their record instead of in a file.
+        "store.inline_threshold" => inline_threshold: u64 = INLINE_THRESHOLD, default "32KiB", example "\"32KiB\"";
+        /// Memory for the metadata engine's caches and write buffers together.
+        "store.kv_memory" => kv_memory: u64 = KV_MEMORY, default "96MiB", example "\"256MiB\"";
+        /// Room on the disk that uploads leave free: a size, a percentage, or both, of which the larger counts.
+        "store.reserve" => reserve: DiskReserve = RESERVE, default "1GiB,2%", example "\"1GiB,2%\"";
+        /// Multipart uploads that nobody completes are removed after this time.
+        "store.incomplete_upload_expiry" => incomplete_upload_expiry: Duration = DURATION, default "7d",
+            example "\"7d\"";
+        /// How long entries of the change log are kept.
+        "store.log_retention" => log_retention: Duration = DURATION, default "7d", example "\"7d\"";
+        /// The time between two rounds of removing what nothing refers to any more.
+        "store.sweep_interval" => sweep_interval: Duration = DURATION, default "1m", example "\"1m\"";
+    }
+
+    /// Bounds.
+    limits: LimitsOptions {
+        /// The most bytes of one object.
+        "limits.object_size" => object_size: u64 = OBJECT_SIZE, default "5TiB", example "\"5TiB\"";
+        /// The most connections to the S3 endpoint at one time.
+        "limits.connections" => connections: usize = CONNECTIONS, default "4096", example "4096";
+        /// Memory for bytes on their way from clients to the disk, all uploads together.
+        "limits.upload_memory" => upload_memory: u64 = BUFFER_MEMORY, default "64MiB", example "\"64MiB\"";
+        /// Memory for bytes on their way from the disk to clients, all downloads together.
+        "limits.download_memory" => download_memory: u64 = BUFFER_MEMORY, default "64MiB", example "\"64MiB\"";
+        /// How long a connection may stay idle between two requests.
+        "limits.keep_alive" => keep_alive: Duration = DURATION, default "75s", example "\"75s\"";
+        /// How long a client may take to send a request's head.
+        "limits.head_timeout" => head_timeout: Duration = DURATION, default "20s", example "\"20s\"";
+        /// How long a body, in either direction, may stand still.
+        "limits.body_idle_timeout" => body_idle_timeout: Duration = DURATION, default "60s", example "\"60s\"";
+        /// The least bytes per second that a body must move on average; slower ones are cut off. 0 sets no bound.
+        "limits.transfer_rate" => transfer_rate: u64 = RATE, default "1KiB", example "\"1KiB\"";
+    }
+
+    /// Health and metrics, over TCP. Operator commands use the socket in the data directory instead.
+    admin: AdminOptions {
+        /// Where `/health/live`, `/health/ready` and `/metrics` are served; port 0 takes a free port.
+        "admin.listen" => listen: SocketAddr = ADDRESS, default "127.0.0.1:9090", example "\"127.0.0.1:9090\"",
+            flag "admin-listen";
+    }
+
+    /// The log, on standard error.
+    log: LogOptions {
+        /// `text` for people, `json` for machines.
+        "log.format" => format: Format = LOG_FORMAT, default "text", example "\"json\"";
+        /// What is logged: a level, or a level per module.
+        "log.filter" => filter: String = LOG_FILTER, default "info,actix_server=warn",
+            example "\"info,actix_server=warn,brim::store=debug\"";
+    }
+}
+
+impl RootOptions {
+    /// The root key, where it was configured.
+    pub fn key(&self) -> Option<RootKey> {
+        let (id, secret) = self.access_key_id.clone().zip(self.secret_access_key.clone())?;
+        Some(RootKey::new(id, secret))
+    }
+}

@@ -1,0 +1,78 @@
+//! Option values that are more than a number or a text.
+
+use super::units::size;
+
+/// The largest share of the disk that may be reserved, in percent.
+const MAX_RESERVE_PERCENT: u8 = 90;
+
+/// What an answer of success promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The change survives power loss.
+    Strict,
+    /// A prefix of the changes survives power loss.
+    Relaxed,
+}
+
+/// Room on the disk that uploads leave free: the larger of a size and a share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskReserve {
+    pub bytes: u64,
+    pub percent: u8,
+}
+
+impl Durability {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "strict" => Some(Self::Strict),
+            "relaxed" => Some(Self::Relaxed),
+            _ => None,
+        }
+    }
+}
+
+impl DiskReserve {
+    /// The reserve, in bytes, of a disk of `total` bytes.
+    pub fn of(&self, total: u64) -> u64 {
+        let share = u128::from(total) * u128::from(self.percent) / 100;
+        self.bytes.max(u64::try_from(share).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (first, second) = match text.split_once(',') {
+            Some((first, second)) => (first, Some(second.trim())),
+            None => (text, None),
+        };
+        match (first.strip_suffix('%'), second) {
+            (Some(share), None) => Some(Self { bytes: 0, percent: percent(share)? }),
+            (None, None) => Some(Self { bytes: size(first)?, percent: 0 }),
+            (None, Some(share)) => Some(Self { bytes: size(first)?, percent: percent(share.strip_suffix('%')?)? }),
+            (Some(_), Some(_)) => None,
+        }
+    }
+}
+
+fn percent(text: &str) -> Option<u8> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits {
+        return None;
+    }
+    text.parse().ok().filter(|percent| *percent <= MAX_RESERVE_PERCENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_larger_of_size_and_share_is_reserved() {
+        let reserve = DiskReserve::parse("1GiB,2%").unwrap();
+        assert_eq!(reserve.of(10 << 30), 1 << 30);
+        assert_eq!(reserve.of(100 << 30), 2 << 30);
+        assert_eq!(DiskReserve::parse("0").unwrap().of(u64::MAX), 0);
+        assert_eq!(DiskReserve::parse("90%").unwrap().of(100), 90);
+        for wrong in ["", "%", "91%", "2%,1GiB", "1GiB,", "1GiB,2", "1GiB,2%,3", "+2%"] {
+            assert_eq!(DiskReserve::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What operators ask of the engine: its size, a flush, a checkpoint. All of it blocks.
+
+use std::path::Path;
+
+use rocksdb::checkpoint::Checkpoint;
+use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_PENDING_COMPACTION_BYTES};
+use rocksdb::{CStrLike, FlushOptions};
+
+use super::super::Error;
+use super::RocksKv;
+use super::open::{Database, engine_error, files_in};
+
+/// How full the engine is at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gauges {
+    /// Writes in memory that are not yet in table files, in bytes.
+    pub memtable_bytes: u64,
+    /// Everything in the cache: blocks, filters, values, and the memtables, which are charged to it.
+    pub cache_bytes: u64,
+    /// What compaction has to rewrite to catch up, estimated, in bytes.
+    pub pending_compaction_bytes: u64,
+    /// The files of the write-ahead log, those kept for reuse included, in bytes.
+    pub wal_bytes: u64,
+    /// Commits that wait for the committer.
+    pub queued_commits: u64,
+}
+
+impl RocksKv {
+    /// Gives the engine's gauges; reads the directory for the log's size.
+    pub fn gauges(&self) -> Result<Gauges, Error> {
+        Ok(Gauges {
+            memtable_bytes: self.database.sum_of(CUR_SIZE_ALL_MEM_TABLES)?,
+            cache_bytes: self.database.cache.get_usage() as u64,
+            pending_compaction_bytes: self.database.sum_of(ESTIMATE_PENDING_COMPACTION_BYTES)?,
+            wal_bytes: self.database.wal_bytes()?,
+            queued_commits: self.queue.len() as u64,
+        })
+    }
+
+    /// Writes everything in memory to table files.
+    pub fn flush(&self) -> Result<(), Error> {
+        for table in &self.database.tables {
+            let family = self.database.family(*table)?;
+            self.database.rocks.flush_cf_opt(family, &FlushOptions::default()).map_err(engine_error)?;
+        }
+        self.database.rocks.flush().map_err(engine_error)
+    }
+
+    /// Makes a copy of the store at `path`, which must not exist, as it is at one moment during the call.
+    ///
+    /// Table files are hard links where `path` is on the same file system. The copy opens like any store.
+    pub fn checkpoint(&self, path: &Path) -> Result<(), Error> {
+        let checkpoint = Checkpoint::new(&self.database.rocks).map_err(engine_error)?;
+        checkpoint.create_checkpoint(path).map_err(engine_error)
+    }
+}
+
+impl Database {
+    /// Adds up a property over all tables.
+    fn sum_of(&self, property: impl CStrLike + Copy) -> Result<u64, Error> {
+        let mut sum = 0;
+        for table in &self.tables {
+            let value = self.rocks.property_int_value_cf(self.family(*table)?, property).map_err(engine_error)?;
+            sum += value.unwrap_or(0);
+        }
+        Ok(sum)
+    }
+
+    fn wal_bytes(&self) -> Result<u64, Error> {
+        let mut bytes = 0;
+        for file in files_in(self.path())? {
+            if file.extension().is_some_and(|extension| extension == "log") {
+                // A file that was removed since it was listed holds nothing.
+                bytes += file.metadata().map_or(0, |metadata| metadata.len());
+            }
+        }
+        Ok(bytes)
+    }
+}

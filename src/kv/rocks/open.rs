@@ -1,0 +1,138 @@
+//! Opening the directory, and refusing one that this program must not write to.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rocksdb::{Cache, ColumnFamily, DBWithThreadMode, Options, SingleThreaded};
+
+use super::super::{Commit, Error, Table};
+use super::options::{Durability, Layout, RocksOptions};
+use super::wal;
+
+/// What an operator can do about a damaged directory.
+pub(super) const RUNBOOK: &str = "nothing was changed; copy the directory away, check the disk, then restore the last \
+                                  backup, or start once with relaxed durability to keep the commits before the damage";
+
+/// RocksDB with its column families, one per table. Tables cannot come or go while it is open: finding one is lock-free.
+pub(super) struct Database {
+    pub rocks: DBWithThreadMode<SingleThreaded>,
+    pub tables: Vec<Table>,
+    pub cache: Cache,
+}
+
+impl Database {
+    /// Opens or makes the database in `path` with a column family for each of `tables`.
+    pub fn open(path: &Path, options: &RocksOptions, tables: &[Table]) -> Result<Self, Error> {
+        options.check()?;
+        check_tables(tables)?;
+        refuse_foreign_directory(path, tables)?;
+        if options.durability == Durability::Strict {
+            wal::refuse_hole(path)?;
+        }
+        let layout = Layout::new(options);
+        let mut families = vec![layout.internal_family()?];
+        for table in tables {
+            families.push(layout.family(table)?);
+        }
+        let rocks = DBWithThreadMode::open_cf_descriptors(&layout.database, path, families).map_err(explain)?;
+        Ok(Self { rocks, tables: tables.to_vec(), cache: layout.cache })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.rocks.path()
+    }
+
+    /// Gives the column family of `table`, or an error for a table that the store was not opened with.
+    pub fn family(&self, table: Table) -> Result<&ColumnFamily, Error> {
+        self.check_table(table)?;
+        self.rocks.cf_handle(table.name).ok_or_else(|| unknown(table))
+    }
+
+    /// Makes sure that every table a commit names is open, so that merging it cannot stop half-way.
+    pub fn check_tables_of(&self, commit: &Commit) -> Result<(), Error> {
+        let expected = commit.expectations.iter().map(|expectation| expectation.table);
+        let written = commit.writes.iter().map(|write| write.table());
+        expected.chain(written).try_for_each(|table| self.check_table(table))
+    }
+
+    fn check_table(&self, table: Table) -> Result<(), Error> {
+        match self.tables.get(table.id) {
+            Some(open) if *open == table => Ok(()),
+            _ => Err(unknown(table)),
+        }
+    }
+}
+
+/// Gives RocksDB's own words.
+pub(super) fn engine_error(error: rocksdb::Error) -> Error {
+    Error::Engine(error.into_string())
+}
+
+fn unknown(table: Table) -> Error {
+    Error::Engine(format!("table {} was not opened", table.name))
+}
+
+fn explain(error: rocksdb::Error) -> Error {
+    if error.kind() == rocksdb::ErrorKind::Corruption {
+        return Error::Engine(format!("the data is damaged: {}; {RUNBOOK}", error.into_string()));
+    }
+    engine_error(error)
+}
+
+fn check_tables(tables: &[Table]) -> Result<(), Error> {
+    let mut names = HashSet::from([rocksdb::DEFAULT_COLUMN_FAMILY_NAME]);
+    for (id, table) in tables.iter().enumerate() {
+        if table.id != id || !names.insert(table.name) {
+            return Err(Error::Engine(format!("table {} has a wrong id or a name that is taken", table.name)));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a directory of a newer version, and one that lost the file which says what the others are.
+fn refuse_foreign_directory(path: &Path, tables: &[Table]) -> Result<(), Error> {
+    if !path.join("CURRENT").exists() {
+        return match database_files(path)?.first() {
+            Some(file) => Err(Error::Engine(format!("{} exists but CURRENT does not; {RUNBOOK}", file.display()))),
+            None => Ok(()),
+        };
+    }
+    let on_disk = DBWithThreadMode::<SingleThreaded>::list_cf(&Options::default(), path).map_err(explain)?;
+    let known = |name: &String| {
+        name == rocksdb::DEFAULT_COLUMN_FAMILY_NAME || tables.iter().any(|table| table.name == name.as_str())
+    };
+    match on_disk.iter().find(|name| !known(name)) {
+        Some(name) => Err(Error::Engine(format!(
+            "{} holds table {name}, which this version does not know: a newer version wrote it, start that one",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The files in `path` that only a database can have left there.
+fn database_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = files_in(path)?;
+    files.retain(|file| {
+        let manifest = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("MANIFEST-"));
+        manifest || file.extension().is_some_and(|extension| extension == "sst" || extension == "log")
+    });
+    Ok(files)
+}
+
+/// The paths of everything in the directory `path`, in order; none if it does not exist.
+pub(super) fn files_in(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |error: std::io::Error| Error::Engine(format!("{}: {error}", path.display()));
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        files.push(entry.map_err(failed)?.path());
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,107 @@
+//! From a head alone: what is asked, by whom, and whether the body is worth receiving.
+
+use std::sync::Arc;
+
+use super::error::{Code, S3Error};
+use super::operation::{Operation, Support};
+use super::query::Query;
+use super::target::{Level, Target};
+use super::Service;
+use crate::auth::{self, Payload};
+use crate::http::head::Head;
+use crate::names::AccountId;
+
+/// Who is calling.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub access_key_id: Arc<str>,
+    pub account: AccountId,
+}
+
+/// A head that was found to be in order.
+pub struct Admitted {
+    pub operation: Operation,
+    pub(super) target: Target,
+    pub(super) query: Query,
+    pub(super) caller: Caller,
+    pub(super) payload: Payload,
+}
+
+/// A head that was refused, with what is known of it for the log and the error document.
+pub struct Refused {
+    pub operation: Operation,
+    pub resource: String,
+    pub error: S3Error,
+}
+
+impl Service {
+    /// Verifies a head: target, operation, signature, and that the bucket is there and the caller's. Never reads a body,
+    /// so that `100 Continue` can wait for it.
+    pub async fn admit(&self, head: &Head) -> Result<Admitted, Refused> {
+        let refused = |operation, resource: String| {
+            move |error: S3Error| Refused { operation, resource, error }
+        };
+        let target = Target::parse(head, &self.options.domains);
+        let target = target.map_err(refused(Operation::Unknown, head.path.clone()))?;
+        let query = Query::parse(&head.query).map_err(refused(Operation::Unknown, target.resource()))?;
+        let operation = Operation::find(&head.method, target.level(), &query, &head.headers);
+        let (caller, payload) =
+            self.authenticate(head, &target).await.map_err(refused(operation, target.resource()))?;
+        let admitted = Admitted { operation, target, query, caller, payload };
+        match self.check(head, &admitted).await {
+            Ok(()) => Ok(admitted),
+            Err(error) => Err(refused(operation, admitted.target.resource())(error)),
+        }
+    }
+
+    /// Verifies the signature and tells whose it is. Requests without one are refused: nothing is public yet.
+    async fn authenticate(&self, head: &Head, target: &Target) -> Result<(Caller, Payload), S3Error> {
+        let options = &self.options.auth;
+        let Some(claim) = auth::parse(head, options)? else {
+            return Err(match head.method.as_str() {
+                "OPTIONS" => S3Error::with_message(
+                    Code::AccessForbidden,
+                    "CORSResponse: CORS is not enabled for this bucket.",
+                ),
+                _ => S3Error::new(Code::AccessDenied),
+            });
+        };
+        if claim.service() != "s3" {
+            let message = format!(
+                "The authorization header is malformed; incorrect service \"{}\". This endpoint belongs to \"s3\".",
+                claim.service()
+            );
+            return Err(S3Error::with_message(Code::AuthorizationHeaderMalformed, message));
+        }
+        if claim.session_token().is_some() {
+            return Err(S3Error::new(Code::InvalidToken));
+        }
+        let key = self.identities.secret_of(claim.access_key_id()).await?;
+        let key = key.ok_or_else(|| {
+            S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", claim.access_key_id())
+        })?;
+        let bucket_in_host = target.bucket.as_deref().filter(|_| target.in_host);
+        let now = self.clock.now();
+        let payload =
+            auth::verify(&claim, head, bucket_in_host, key.secret.expose(), now, options, &self.signing_keys)?;
+        Ok((Caller { access_key_id: key.access_key_id.clone(), account: key.account.clone() }, payload))
+    }
+
+    /// What can be said against the request before its body.
+    async fn check(&self, head: &Head, admitted: &Admitted) -> Result<(), S3Error> {
+        if admitted.operation.support() == Support::NotImplemented {
+            let message = "This operation is not implemented. docs/operations.md lists those that are.";
+            return Err(S3Error::with_message(Code::NotImplemented, message));
+        }
+        super::metadata::refuse_unsupported(&head.headers)?;
+        let target = &admitted.target;
+        if target.level() == Level::Object {
+            target.object_key()?;
+        }
+        if target.level() != Level::Service && admitted.operation != Operation::CreateBucket {
+            let bucket = self.bucket_named(&target.bucket_name()?, &admitted.caller).await?;
+            super::expect_owner(head, "x-amz-expected-bucket-owner", &bucket.record.account)?;
+        }
+        Ok(())
+    }
+}

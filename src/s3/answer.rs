@@ -1,0 +1,80 @@
+//! Answers before they are bytes on a wire.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::xml::write::Writer;
+use crate::names::ETag;
+use crate::store::Position;
+use crate::store::checksum::Checksum;
+use crate::store::read::ObjectReader;
+
+/// How many bytes of a streamed answer may be in memory: what a reader gives at a time.
+pub const STREAM_BYTES: u64 = 256 * 1024;
+
+/// A status, headers and a body.
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Body,
+}
+
+pub enum Body {
+    Empty,
+    /// No bytes, but the `Content-Length` that GET would have.
+    Head(u64),
+    Bytes(Vec<u8>),
+    Object(Box<ObjectReader>, u64),
+    /// A document that takes long: white space keeps the client patient until it is there.
+    Slow(Pin<Box<dyn Future<Output = Vec<u8>>>>),
+}
+
+impl Answer {
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Empty }
+    }
+
+    pub fn ok() -> Self {
+        Self::new(200)
+    }
+
+    pub fn no_content() -> Self {
+        Self::new(204)
+    }
+
+    /// A 200 with a document.
+    pub fn xml(document: Writer) -> Self {
+        Self::ok().header("content-type", "application/xml").body(Body::Bytes(document.finish()))
+    }
+
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub fn optional(self, name: &str, value: Option<impl Into<String>>) -> Self {
+        match value {
+            Some(value) => self.header(name, value),
+            None => self,
+        }
+    }
+
+    pub fn etag(self, etag: &ETag) -> Self {
+        self.header("etag", etag.quoted())
+    }
+
+    pub fn checksum(self, checksum: &Checksum) -> Self {
+        self.header(super::checksum::header(checksum.algorithm), super::checksum::show(checksum))
+            .header("x-amz-checksum-type", checksum.checksum_type().as_str())
+    }
+
+    /// Where the change is in the change log; an edge that has read so far shows it.
+    pub fn position(self, position: Position) -> Self {
+        if position.0 == 0 { self } else { self.header("x-brim-position", position.0.to_string()) }
+    }
+
+    pub fn body(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+}

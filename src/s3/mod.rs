@@ -1,0 +1,146 @@
+//! The S3 dialect over HTTP: a transport in front of the store.
+//!
+//! A request goes one way: head, [`target`], [`operation`], signature ([`admission`]), typed input and body ([`body`]),
+//! store, [`answer`]. Each family of operations is a file of [`ops`].
+
+pub mod admission;
+pub mod answer;
+pub mod error;
+pub mod operation;
+pub mod serve;
+pub mod xml;
+
+mod body;
+mod checksum;
+mod failure;
+mod metadata;
+mod ops;
+mod owner;
+mod precondition;
+mod query;
+mod slow;
+mod target;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::auth::{self, SigningKeys};
+use crate::clock::Clock;
+use crate::http::head::Head;
+use crate::identity::Identities;
+use crate::names::{AccountId, BucketName, ObjectKey};
+use crate::store::Store;
+use crate::store::bucket::Bucket;
+use crate::store::change::Cause;
+use crate::telemetry::{HostId, RequestId};
+use crate::telemetry::metrics::RequestMetrics;
+
+use self::admission::Caller;
+use self::body::RequestBody;
+use self::error::{Code, S3Error};
+use self::query::Query;
+use self::target::Target;
+
+/// What an operator can choose.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The region that buckets are in.
+    pub region: String,
+    /// Hosts below these are buckets.
+    pub domains: Vec<String>,
+    pub auth: auth::Options,
+    /// How long a client may send nothing of its body.
+    pub body_idle: Duration,
+    /// The least bytes a second that a client must send, on average, once it had some time to start.
+    pub min_rate: u64,
+    /// How many bytes of downloads may be in memory at once.
+    pub download_memory: u64,
+    /// The largest object, in bytes.
+    pub max_object: u64,
+}
+
+/// Everything that answering a request needs. Shared by all workers.
+pub struct Service {
+    pub store: Arc<Store>,
+    pub identities: Arc<Identities>,
+    pub clock: Clock,
+    pub host_id: HostId,
+    pub metrics: RequestMetrics,
+    options: Options,
+    signing_keys: SigningKeys,
+    download_memory: Arc<Semaphore>,
+}
+
+/// One admitted request.
+struct Request {
+    id: RequestId,
+    head: Head,
+    target: Target,
+    query: Query,
+    caller: Caller,
+    source_address: String,
+    body: RequestBody,
+}
+
+impl Service {
+    pub fn new(
+        store: Arc<Store>,
+        identities: Arc<Identities>,
+        clock: Clock,
+        host_id: HostId,
+        options: Options,
+    ) -> Self {
+        let permits = (options.download_memory / answer::STREAM_BYTES).clamp(1, Semaphore::MAX_PERMITS as u64);
+        Self {
+            store,
+            identities,
+            clock,
+            host_id,
+            metrics: RequestMetrics::new(&operation::Operation::names()),
+            signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
+            download_memory: Arc::new(Semaphore::new(permits as usize)),
+            options,
+        }
+    }
+
+    /// The bucket that the request addresses, if the caller may use it.
+    async fn bucket(&self, request: &Request) -> Result<Bucket, S3Error> {
+        let bucket = self.bucket_named(&request.target.bucket_name()?, &request.caller).await?;
+        expect_owner(&request.head, "x-amz-expected-bucket-owner", &bucket.record.account)?;
+        Ok(bucket)
+    }
+
+    /// A bucket by name, if the caller may use it. For now an account's keys may do everything in its own buckets and
+    /// nothing in others'.
+    async fn bucket_named(&self, name: &BucketName, caller: &Caller) -> Result<Bucket, S3Error> {
+        let bucket = self.store.bucket(name).await?;
+        if bucket.record.account == caller.account { Ok(bucket) } else { Err(S3Error::new(Code::AccessDenied)) }
+    }
+
+    /// The object that the request addresses: its bucket and key.
+    async fn object(&self, request: &Request) -> Result<(Bucket, ObjectKey), S3Error> {
+        Ok((self.bucket(request).await?, request.target.object_key()?))
+    }
+}
+
+impl Request {
+    /// Who and what is behind a change, for the change log.
+    fn cause(&self) -> Cause {
+        Cause {
+            principal: self.caller.access_key_id.to_string(),
+            source_address: self.source_address.clone(),
+            request_id: self.id.as_str().to_owned(),
+        }
+    }
+}
+
+/// Holds the caller to the owner that it expects.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>
+fn expect_owner(head: &Head, header: &str, account: &AccountId) -> Result<(), S3Error> {
+    match head.headers.text(header)? {
+        Some(expected) if expected != account.as_str() => Err(S3Error::new(Code::AccessDenied)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,238 @@
+//! The operation table: one row declares an operation. Routing, permissions, metric labels, log names and
+//! `docs/operations.md` come from here.
+
+use super::error::Code;
+use super::query::Query;
+use super::target::Level;
+use crate::http::head::Headers;
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    pub operation: Operation,
+    pub method: &'static str,
+    pub level: Level,
+    /// Query parameters that must be there; others must not be sub-resources of S3.
+    pub query: &'static [&'static str],
+    /// A header that must be there.
+    pub header: Option<&'static str>,
+    /// The permission it needs, in IAM's words.
+    pub action: &'static str,
+    /// What the documentation says besides the name.
+    pub note: &'static str,
+}
+
+/// How an operation is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    Full,
+    /// Always this code: nothing of the kind can be configured, so nothing is.
+    Absent(Code),
+    NotImplemented,
+}
+
+macro_rules! operations {
+    ($($operation:ident $method:ident $level:ident [$($query:literal),*] $({ $header:literal })? $action:literal $support:expr, $note:literal;)*) => {
+        /// The operations of S3 that Brim tells apart.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Operation { $($operation,)* }
+
+        impl Operation {
+            /// The operation's name in S3's API reference.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$operation => stringify!($operation),)* }
+            }
+
+            pub const fn support(self) -> Support {
+                match self { $(Self::$operation => $support,)* }
+            }
+        }
+
+        /// Every operation; of the rows that match a request, the first counts.
+        pub const ROWS: &[Row] = &[$(Row {
+            operation: Operation::$operation,
+            method: stringify!($method),
+            level: Level::$level,
+            query: &[$($query),*],
+            header: None $(.or(Some($header)))?,
+            action: $action,
+            note: $note,
+        },)*];
+    };
+}
+
+use Support::{Absent, Full, NotImplemented};
+
+operations! {
+    ListBuckets GET Service [] "s3:ListAllMyBuckets" Full, "paged by `max-buckets` and `continuation-token`, `prefix`";
+
+    GetBucketLocation GET Bucket ["location"] "s3:GetBucketLocation" Full, "";
+    ListMultipartUploads GET Bucket ["uploads"] "s3:ListBucketMultipartUploads" Full, "";
+    ListObjectsV2 GET Bucket ["list-type"] "s3:ListBucket" Full, "";
+    GetBucketVersioning GET Bucket ["versioning"] "s3:GetBucketVersioning" Full, "answers that versioning was never enabled";
+    GetBucketAcl GET Bucket ["acl"] "s3:GetBucketAcl" Full, "the owner has full control";
+    GetBucketLogging GET Bucket ["logging"] "s3:GetBucketLogging" Full, "answers that logging is off";
+    GetBucketNotificationConfiguration GET Bucket ["notification"] "s3:GetBucketNotification" Full, "answers that there is none";
+    GetBucketAccelerateConfiguration GET Bucket ["accelerate"] "s3:GetAccelerateConfiguration" Full, "answers that there is none";
+    GetBucketRequestPayment GET Bucket ["requestPayment"] "s3:GetBucketRequestPayment" Full, "the bucket's owner pays";
+    GetBucketPolicy GET Bucket ["policy"] "s3:GetBucketPolicy" Absent(Code::NoSuchBucketPolicy), "";
+    GetBucketPolicyStatus GET Bucket ["policyStatus"] "s3:GetBucketPolicyStatus" Absent(Code::NoSuchBucketPolicy), "";
+    GetBucketCors GET Bucket ["cors"] "s3:GetBucketCORS" Absent(Code::NoSuchCORSConfiguration), "";
+    GetBucketLifecycleConfiguration GET Bucket ["lifecycle"] "s3:GetLifecycleConfiguration" Absent(Code::NoSuchLifecycleConfiguration), "";
+    GetBucketTagging GET Bucket ["tagging"] "s3:GetBucketTagging" Absent(Code::NoSuchTagSet), "";
+    GetBucketEncryption GET Bucket ["encryption"] "s3:GetEncryptionConfiguration" Absent(Code::ServerSideEncryptionConfigurationNotFoundError), "";
+    GetObjectLockConfiguration GET Bucket ["object-lock"] "s3:GetBucketObjectLockConfiguration" Absent(Code::ObjectLockConfigurationNotFoundError), "";
+    GetPublicAccessBlock GET Bucket ["publicAccessBlock"] "s3:GetBucketPublicAccessBlock" Absent(Code::NoSuchPublicAccessBlockConfiguration), "";
+    GetBucketOwnershipControls GET Bucket ["ownershipControls"] "s3:GetBucketOwnershipControls" Absent(Code::OwnershipControlsNotFoundError), "";
+    GetBucketReplication GET Bucket ["replication"] "s3:GetReplicationConfiguration" Absent(Code::ReplicationConfigurationNotFoundError), "";
+    GetBucketWebsite GET Bucket ["website"] "s3:GetBucketWebsite" Absent(Code::NoSuchWebsiteConfiguration), "";
+    ListObjects GET Bucket [] "s3:ListBucket" Full, "";
+    HeadBucket HEAD Bucket [] "s3:ListBucket" Full, "";
+    CreateBucket PUT Bucket [] "s3:CreateBucket" Full, "";
+    DeleteBucket DELETE Bucket [] "s3:DeleteBucket" Full, "uploads left in the bucket are aborted";
+    DeleteObjects POST Bucket ["delete"] "s3:DeleteObject" Full, "up to 1,000 keys, each with its own condition";
+
+    ListParts GET Object ["uploadId"] "s3:ListMultipartUploadParts" Full, "";
+    GetObjectAttributes GET Object ["attributes"] "s3:GetObjectAttributes" Full, "";
+    GetObjectAcl GET Object ["acl"] "s3:GetObjectAcl" Full, "the owner has full control";
+    GetObject GET Object [] "s3:GetObject" Full, "ranges, `partNumber`, conditions, `response-*`";
+    HeadObject HEAD Object [] "s3:GetObject" Full, "as GetObject";
+    UploadPartCopy PUT Object ["uploadId", "partNumber"] { "x-amz-copy-source" } "s3:PutObject" Full, "ranges and conditions on the source";
+    UploadPart PUT Object ["uploadId", "partNumber"] "s3:PutObject" Full, "";
+    RenameObject PUT Object ["renameObject"] "s3:PutObject" Full, "in every bucket, atomic; `x-amz-client-token` has no effect";
+    CopyObject PUT Object [] { "x-amz-copy-source" } "s3:PutObject" Full, "moves no bytes; the copy of a multipart object keeps its ETag";
+    PutObject PUT Object [] "s3:PutObject" Full, "conditional writes, all checksums, all streaming modes";
+    CreateMultipartUpload POST Object ["uploads"] "s3:PutObject" Full, "";
+    CompleteMultipartUpload POST Object ["uploadId"] "s3:PutObject" Full, "conditional; a retry with the same list gets the same answer for 24 hours";
+    AbortMultipartUpload DELETE Object ["uploadId"] "s3:AbortMultipartUpload" Full, "";
+    DeleteObject DELETE Object [] "s3:DeleteObject" Full, "conditional";
+
+    // What is left is S3's, or nobody's.
+    Unknown ANY Service [] "" NotImplemented, "every other operation of S3";
+}
+
+/// Query parameters that make a request another operation. One that the chosen row does not name means that the
+/// request is for something that Brim does not have.
+const SUB_RESOURCES: &[&str] = &[
+    "abac", "accelerate", "acl", "analytics", "append", "attributes", "cors", "delete", "encryption",
+    "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location", "logging",
+    "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics",
+    "notification", "object-lock", "ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock",
+    "renameObject", "replication", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent",
+    "uploadId", "uploads", "versioning", "versions", "website",
+];
+
+impl Operation {
+    /// Finds the operation that a request asks for.
+    pub fn find(method: &str, level: Level, query: &Query, headers: &Headers) -> Self {
+        let wanted = |row: &&Row| {
+            row.method == method
+                && row.level == level
+                && row.query.iter().all(|name| query.has(name))
+                && row.header.is_none_or(|name| headers.contains(name))
+                && query.names().all(|name| row.query.contains(&name) || row.allows(name))
+        };
+        ROWS.iter().find(wanted).map_or(Self::Unknown, |row| row.operation)
+    }
+
+    /// The operation's place in the table, for metrics.
+    pub fn index(self) -> usize {
+        ROWS.iter().position(|row| row.operation == self).unwrap_or_default()
+    }
+
+    pub fn names() -> Vec<&'static str> {
+        ROWS.iter().map(|row| row.operation.name()).collect()
+    }
+}
+
+impl Row {
+    /// Whether a parameter that the row does not name leaves the operation what it is.
+    fn allows(&self, parameter: &str) -> bool {
+        let reads_parts = matches!(self.operation, Operation::GetObject | Operation::HeadObject);
+        !SUB_RESOURCES.contains(&parameter) || (reads_parts && parameter == "partNumber")
+    }
+}
+
+/// The table as documentation.
+pub fn markdown() -> String {
+    let mut page = String::from(
+        "# Operations\n\n\
+         Made from the operation table (`src/s3/operation.rs`). Whatever is not listed is answered with `501 NotImplemented`.\n\n\
+         | operation | request | permission | notes |\n| --- | --- | --- | --- |\n",
+    );
+    for row in ROWS {
+        let path = match row.level {
+            Level::Service => "/",
+            Level::Bucket => "/bucket",
+            Level::Object => "/bucket/key",
+        };
+        let query = if row.query.is_empty() { String::new() } else { format!("?{}", row.query.join("&")) };
+        let header = row.header.map(|name| format!(" with `{name}`")).unwrap_or_default();
+        let note = match row.operation.support() {
+            Full => row.note.to_owned(),
+            Absent(code) => format!("always `{}`: it cannot be configured yet", code.as_str()),
+            NotImplemented => continue,
+        };
+        let (name, method, action) = (row.operation.name(), row.method, row.action);
+        page.push_str(&format!("| {name} | `{method} {path}{query}`{header} | `{action}` | {note} |\n"));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(method: &str, level: Level, query: &str, header: Option<&str>) -> Operation {
+        let headers = header.into_iter().map(|name| (name, "value")).collect();
+        Operation::find(method, level, &Query::parse(query).unwrap(), &headers)
+    }
+
+    #[test]
+    fn parameters_and_headers_choose_the_operation() {
+        for (method, level, query, header, expected) in [
+            ("GET", Level::Service, "x-id=ListBuckets", None, Operation::ListBuckets),
+            ("GET", Level::Bucket, "", None, Operation::ListObjects),
+            ("GET", Level::Bucket, "prefix=a&max-keys=3", None, Operation::ListObjects),
+            ("GET", Level::Bucket, "list-type=2", None, Operation::ListObjectsV2),
+            ("GET", Level::Bucket, "location", None, Operation::GetBucketLocation),
+            ("POST", Level::Bucket, "delete=", None, Operation::DeleteObjects),
+            ("PUT", Level::Object, "x-id=PutObject", None, Operation::PutObject),
+            ("PUT", Level::Object, "", Some("x-amz-copy-source"), Operation::CopyObject),
+            ("PUT", Level::Object, "partNumber=1&uploadId=x", None, Operation::UploadPart),
+            ("PUT", Level::Object, "partNumber=1&uploadId=x", Some("x-amz-copy-source"), Operation::UploadPartCopy),
+            ("GET", Level::Object, "partNumber=2", None, Operation::GetObject),
+            ("GET", Level::Object, "uploadId=x", None, Operation::ListParts),
+            ("POST", Level::Object, "uploads", None, Operation::CreateMultipartUpload),
+        ] {
+            assert_eq!(find(method, level, query, header), expected, "{method} {query}");
+        }
+    }
+
+    #[test]
+    fn what_brim_does_not_have_is_never_taken_for_something_else() {
+        for (method, level, query) in [
+            ("PUT", Level::Object, "tagging"),
+            ("PUT", Level::Object, "retention"),
+            ("PUT", Level::Object, "uploadId=x"),
+            ("GET", Level::Bucket, "versions"),
+            ("GET", Level::Bucket, "list-type=2&versions"),
+            ("DELETE", Level::Bucket, "policy"),
+            ("PUT", Level::Bucket, "versioning"),
+            ("POST", Level::Object, "select&select-type=2"),
+            ("POST", Level::Bucket, ""),
+            ("PATCH", Level::Object, ""),
+        ] {
+            assert_eq!(find(method, level, query, None), Operation::Unknown, "{method} {query}");
+        }
+    }
+
+    #[test]
+    fn the_documentation_is_that_of_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
+        if std::env::var_os("BRIM_BLESS").is_some() {
+            std::fs::write(path, markdown()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), markdown(), "run the test with BRIM_BLESS=1");
+    }
+}

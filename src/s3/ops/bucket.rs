@@ -1,0 +1,159 @@
+//! Operations on the service and on buckets.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as TOKEN;
+
+use crate::http::date;
+use crate::names::BucketName;
+use crate::s3::answer::Answer;
+use crate::s3::error::{Code, S3Error};
+use crate::s3::xml::input::CreateBucketConfiguration;
+use crate::s3::xml::read::Bounds;
+use crate::s3::xml::write::Writer;
+use crate::s3::{Request, Service, owner};
+use crate::store;
+use crate::store::bucket::{CreateBucket, ListBuckets};
+
+/// The most buckets of a page, and the number without `max-buckets`.
+const MAX_BUCKETS: u32 = 10_000;
+/// The region that S3 writes as an empty location.
+const UNNAMED_REGION: &str = "us-east-1";
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>
+pub async fn list_buckets(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    let query = &request.query;
+    let after = match query.given("continuation-token") {
+        Some(token) => Some(parse_token(token)?),
+        None => None,
+    };
+    let prefix = query.get("prefix").unwrap_or_default().to_owned();
+    let limit = query.number("max-buckets", 1..=MAX_BUCKETS)?.unwrap_or(MAX_BUCKETS) as usize;
+    let region = query.given("bucket-region");
+    let account = request.caller.account.clone();
+    let mut page = cx.store.list_buckets(&ListBuckets { account, prefix: prefix.clone(), after, limit }).await?;
+    let next = page.buckets.last().filter(|_| page.more).map(|last| TOKEN.encode(last.name.as_str()));
+    page.buckets.retain(|bucket| region.is_none_or(|region| bucket.region == region));
+
+    let mut document = Writer::new("ListAllMyBucketsResult");
+    owner::write(&mut document, "Owner", &request.caller.account);
+    document.nest("Buckets", |buckets| {
+        for bucket in &page.buckets {
+            buckets.nest("Bucket", |entry| {
+                entry
+                    .text("Name", bucket.name.as_str())
+                    .text("CreationDate", &date::format_iso8601(bucket.created))
+                    .text("BucketRegion", &bucket.region);
+            });
+        }
+    });
+    if query.has("prefix") {
+        document.text("Prefix", &prefix);
+    }
+    document.optional("ContinuationToken", next.as_deref());
+    Ok(Answer::xml(document))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
+pub async fn create_bucket(cx: &Service, request: &mut Request) -> Result<Answer, S3Error> {
+    let name = request.target.bucket_name()?;
+    refuse_bucket_headers(request)?;
+    let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
+    let configuration = CreateBucketConfiguration::from_body(&body)?;
+    if !configuration.tags.is_empty() {
+        return Err(S3Error::with_message(Code::NotImplemented, "Tags of buckets are not implemented"));
+    }
+    check_location(configuration.location_constraint.as_deref(), &cx.options.region)?;
+    let create = CreateBucket {
+        name: name.clone(),
+        account: request.caller.account.clone(),
+        region: cx.options.region.clone(),
+        cause: request.cause(),
+    };
+    let answer = Answer::ok().header("location", format!("/{name}"));
+    match cx.store.create_bucket(create).await {
+        Ok((_, position)) => Ok(answer.position(position)),
+        // The one region in which S3 lets an owner create its bucket again.
+        Err(store::Error::BucketOwned(_)) if cx.options.region == UNNAMED_REGION => Ok(answer),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>
+pub async fn head_bucket(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    let bucket = cx.bucket(request).await?;
+    Ok(Answer::ok()
+        .header("x-amz-bucket-region", bucket.record.region.as_str())
+        .header("x-amz-access-point-alias", "false")
+        .header("content-type", "application/xml"))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>
+pub async fn get_bucket_location(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    let bucket = cx.bucket(request).await?;
+    let mut document = Writer::new("LocationConstraint");
+    if bucket.record.region != UNNAMED_REGION {
+        document.content(&bucket.record.region);
+    }
+    Ok(Answer::xml(document))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html>
+pub async fn delete_bucket(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    let bucket = cx.bucket(request).await?;
+    let position = cx.store.delete_bucket(&bucket.record.name, request.cause()).await?;
+    Ok(Answer::no_content().position(position))
+}
+
+/// A configuration that every bucket has and that says nothing.
+pub async fn unconfigured(cx: &Service, request: &Request, root: &'static str) -> Result<Answer, S3Error> {
+    cx.bucket(request).await?;
+    Ok(Answer::xml(Writer::new(root)))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketRequestPayment.html>
+pub async fn get_bucket_request_payment(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    cx.bucket(request).await?;
+    let mut document = Writer::new("RequestPaymentConfiguration");
+    document.text("Payer", "BucketOwner");
+    Ok(Answer::xml(document))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html>
+pub async fn get_bucket_acl(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    let bucket = cx.bucket(request).await?;
+    Ok(Answer::xml(owner::full_control(&bucket.record.account)))
+}
+
+fn refuse_bucket_headers(request: &Request) -> Result<(), S3Error> {
+    let headers = &request.head.headers;
+    let locked = headers.text("x-amz-bucket-object-lock-enabled")?;
+    if locked.is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
+        return Err(S3Error::header_not_implemented("x-amz-bucket-object-lock-enabled"));
+    }
+    match headers.text("x-amz-object-ownership")? {
+        Some(value) if value != "BucketOwnerEnforced" => Err(S3Error::header_not_implemented("x-amz-object-ownership")),
+        _ => Ok(()),
+    }
+}
+
+/// A client names the region of the endpoint, or none.
+fn check_location(location: Option<&str>, region: &str) -> Result<(), S3Error> {
+    match location.filter(|location| !location.is_empty()) {
+        None => Ok(()),
+        Some(location) if location == region => Ok(()),
+        Some(location) => {
+            let message = format!(
+                "The {location} location constraint is incompatible for the region specific endpoint this request was sent to."
+            );
+            Err(S3Error::with_message(Code::IllegalLocationConstraintException, message))
+        }
+    }
+}
+
+fn parse_token(token: &str) -> Result<BucketName, S3Error> {
+    let name = TOKEN.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let name = name.and_then(|name| BucketName::parse(&name).ok());
+    name.ok_or_else(|| {
+        S3Error::invalid_argument("The continuation token provided is incorrect", "continuation-token", token)
+    })
+}

@@ -1,0 +1,279 @@
+//! CopyObject and RenameObject.
+
+use std::sync::Arc;
+
+use super::get::{expect_null_version, validators};
+use crate::http::conditional::{Condition, Conditions, Names, Outcome};
+use crate::http::{date, percent};
+use crate::names::{BucketName, ObjectKey};
+use crate::s3::answer::{Answer, Body};
+use crate::s3::error::{Code, S3Error};
+use crate::s3::xml::write::Writer;
+use crate::s3::{Request, Service, checksum, metadata, precondition, slow, target};
+use crate::store::Row;
+use crate::store::bucket::Bucket;
+use crate::store::checksum::{Algorithm, Checksum, Hasher};
+use crate::store::copy::{CopyObject, RenameObject};
+use crate::store::put::{Precondition, Stored};
+use crate::store::read::OpenObject;
+use crate::store::record::{Metadata, ObjectRecord, StorageClass};
+use crate::store::{self};
+
+/// How often a copy starts over because its source changed under it.
+const ATTEMPTS: usize = 16;
+
+/// The object that a copy reads from.
+pub struct Source {
+    pub bucket: BucketName,
+    pub key: ObjectKey,
+}
+
+/// What the headers of a CopyObject say.
+struct Copy {
+    source_bucket: Bucket,
+    source_key: ObjectKey,
+    conditions: Conditions,
+    bucket: Bucket,
+    key: ObjectKey,
+    /// New metadata, instead of the source's.
+    replaced: Option<Metadata>,
+    replaced_tags: Option<Vec<(String, String)>>,
+    storage_class: Option<StorageClass>,
+    algorithm: Option<Algorithm>,
+    precondition: Precondition,
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
+pub async fn copy_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
+    let copy = parse_copy(cx, request).await?;
+    let cause = request.cause();
+    let (service, resource, id) = (cx.clone(), request.target.resource(), request.id);
+    // A checksum that the source does not have is computed from its bytes, which takes as long as reading them.
+    let work = async move {
+        for _ in 0..ATTEMPTS {
+            match run_copy(&service, &copy, cause.clone()).await {
+                Err(error) if error.code == Code::ConditionalRequestConflict => continue,
+                result => return result.map(copied),
+            }
+        }
+        Err(S3Error::new(Code::SlowDown))
+    };
+    let service = cx.clone();
+    slow::answer(work, move |error| error.body(&resource, id.as_str(), service.host_id.as_str())).await
+}
+
+async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -> Result<Stored, S3Error> {
+    let source = cx.store.open_object(&copy.source_bucket, &copy.source_key).await?;
+    check_source(&copy.conditions, source.record())?;
+    let row = source.row.clone();
+    let checksum = chosen_checksum(source, copy.algorithm).await?;
+    let mut kept = copy.replaced.clone().unwrap_or_else(|| {
+        // A redirect is the key's, not the content's: S3 does not copy it.
+        Metadata { website_redirect_location: None, ..row.record.metadata.clone() }
+    });
+    kept.tags = copy.replaced_tags.clone().unwrap_or_else(|| row.record.metadata.tags.clone());
+    let copy = CopyObject {
+        source_bucket: copy.source_bucket.clone(),
+        source_key: copy.source_key.clone(),
+        source: row,
+        bucket: copy.bucket.clone(),
+        key: copy.key.clone(),
+        metadata: kept,
+        storage_class: copy.storage_class.unwrap_or_default(),
+        checksum,
+        precondition: copy.precondition.clone(),
+        cause,
+    };
+    Ok(cx.store.copy_object(copy).await?)
+}
+
+async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
+    let (bucket, key) = cx.object(request).await?;
+    let headers = &request.head.headers;
+    let source = parse_source(headers.text("x-amz-copy-source")?.unwrap_or_default())?;
+    let replace = directive(request, "x-amz-metadata-directive")?;
+    let replace_tags = directive(request, "x-amz-tagging-directive")?;
+    let storage_class = metadata::storage_class(headers)?;
+    let redirect = headers.contains("x-amz-website-redirect-location");
+    let same = source.bucket == bucket.record.name && source.key == key;
+    if same && !replace && !replace_tags && storage_class.is_none() && !redirect {
+        let message = "This copy request is illegal because it is trying to copy an object to itself without changing the \
+                       object's metadata, storage class, website redirect location or encryption attributes.";
+        return Err(S3Error::with_message(Code::InvalidRequest, message));
+    }
+    let source_bucket = source_bucket(cx, request, &source).await?;
+    let parsed = metadata::parse(headers, &key)?;
+    Ok(Copy {
+        source_bucket,
+        source_key: source.key,
+        conditions: Conditions::parse(headers, Names::CopySource),
+        bucket,
+        key,
+        replaced_tags: replace_tags.then(|| parsed.tags.clone()),
+        replaced: replace.then_some(parsed),
+        storage_class,
+        algorithm: checksum::wanted(headers)?.map(|(algorithm, _)| algorithm),
+        precondition: precondition::parse(headers)?,
+    })
+}
+
+/// The bucket that a copy reads from, if the caller may read there.
+pub async fn source_bucket(cx: &Service, request: &Request, source: &Source) -> Result<Bucket, S3Error> {
+    let bucket = cx.bucket_named(&source.bucket, &request.caller).await?;
+    crate::s3::expect_owner(&request.head, "x-amz-source-expected-bucket-owner", &bucket.record.account)?;
+    Ok(bucket)
+}
+
+/// Parses `bucket/key`, URL-encoded, with or without a leading slash and a `versionId`.
+pub fn parse_source(text: &str) -> Result<Source, S3Error> {
+    let invalid = || {
+        let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
+        S3Error::invalid_argument(message, "x-amz-copy-source", text)
+    };
+    let (path, version) = match text.split_once("?versionId=") {
+        Some((path, version)) => (path, Some(version)),
+        None => (text, None),
+    };
+    expect_null_version(version)?;
+    let decoded = percent::decode(path).map_err(|_| invalid())?.into_owned();
+    let decoded = decoded.strip_prefix(b"/").unwrap_or(&decoded);
+    let slash = decoded.iter().position(|&byte| byte == b'/').ok_or_else(invalid)?;
+    let bucket = std::str::from_utf8(&decoded[..slash]).map_err(|_| invalid())?;
+    let key = &decoded[slash + 1..];
+    if key.is_empty() {
+        return Err(invalid());
+    }
+    Ok(Source { bucket: target::parse_bucket(bucket)?, key: target::parse_key(key.to_vec())? })
+}
+
+/// Fails with PreconditionFailed unless the source is as the conditions want it.
+pub fn check_source(conditions: &Conditions, source: &ObjectRecord) -> Result<(), S3Error> {
+    match conditions.evaluate_copy(&validators(source)) {
+        Outcome::Failed(condition) => Err(S3Error::precondition_failed(Names::CopySource, condition)),
+        Outcome::Proceed | Outcome::NotModified => Ok(()),
+    }
+}
+
+fn directive(request: &Request, name: &'static str) -> Result<bool, S3Error> {
+    match request.head.headers.text(name)? {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(S3Error::invalid_argument("Unknown directive.", name, other)),
+    }
+}
+
+/// The source's checksum, or the wanted one computed from its bytes.
+async fn chosen_checksum(source: OpenObject, wanted: Option<Algorithm>) -> Result<Option<Checksum>, S3Error> {
+    let record = source.record();
+    let Some(algorithm) = wanted else { return Ok(record.checksum.clone()) };
+    if let Some(kept) = record.checksum.as_ref().filter(|kept| kept.algorithm == algorithm) {
+        return Ok(Some(kept.clone()));
+    }
+    if algorithm == Algorithm::Crc64Nvme {
+        return Ok(None);
+    }
+    let size = record.summary.size;
+    let mut reader = source.read(0..size);
+    let mut hasher = Hasher::new(algorithm);
+    while let Some(bytes) = reader.next().await? {
+        hasher.update(&bytes);
+    }
+    Ok(Some(hasher.finish()))
+}
+
+fn copied(stored: Stored) -> Answer {
+    let record: &ObjectRecord = &stored.record;
+    let shown = record.shown_checksum();
+    let mut document = Writer::new("CopyObjectResult");
+    document
+        .text("ETag", &record.summary.etag.quoted())
+        .text("LastModified", &date::format_iso8601(record.summary.modified))
+        .text("ChecksumType", shown.checksum_type().as_str())
+        .text(checksum::element(shown.algorithm), &checksum::show(&shown));
+    Answer::xml(document).position(stored.position)
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html>
+pub async fn rename_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
+    let (bucket, key) = cx.object(request).await?;
+    let headers = &request.head.headers;
+    let precondition = precondition::parse(headers)?;
+    for condition in [Condition::IfModifiedSince, Condition::IfUnmodifiedSince] {
+        let name = Names::Plain.header(condition);
+        if headers.contains(name) {
+            return Err(S3Error::header_not_implemented(name));
+        }
+    }
+    let conditions = Conditions::parse(&renamed_source_conditions(request), Names::CopySource);
+    let text = headers.text("x-amz-rename-source")?.unwrap_or_default();
+    for _ in 0..ATTEMPTS {
+        let (source_key, source) = find_rename_source(cx, &bucket, text).await?;
+        if source_key == key {
+            let message = "The source and the destination of a rename are the same.";
+            return Err(S3Error::with_message(Code::InvalidRequest, message));
+        }
+        check_source(&conditions, &source.record)?;
+        let rename = RenameObject {
+            bucket: bucket.clone(),
+            source_key,
+            source,
+            key: key.clone(),
+            precondition: precondition.clone(),
+            cause: request.cause(),
+        };
+        match cx.store.rename_object(rename).await {
+            Err(store::Error::SourceChanged) => continue,
+            result => return Ok(Answer::ok().position(result?.position).body(Body::Bytes(Vec::new()))),
+        }
+    }
+    Err(S3Error::new(Code::SlowDown))
+}
+
+/// The conditions on the source, under the names that copies give them.
+fn renamed_source_conditions(request: &Request) -> crate::http::head::Headers {
+    let renamed = request.head.headers.iter().filter_map(|(name, value)| {
+        let condition = name.strip_prefix("x-amz-rename-source-if-")?;
+        Some((format!("x-amz-copy-source-if-{condition}"), value))
+    });
+    renamed.collect()
+}
+
+/// The source is a key of the same bucket, URL-encoded; some clients write the bucket before it.
+async fn find_rename_source(
+    cx: &Service,
+    bucket: &Bucket,
+    text: &str,
+) -> Result<(ObjectKey, Row<ObjectRecord>), S3Error> {
+    let invalid = || S3Error::invalid_argument("The rename source is not a key", "x-amz-rename-source", text);
+    let decoded = percent::decode(text).map_err(|_| invalid())?.into_owned();
+    let bare = decoded.strip_prefix(b"/").unwrap_or(&decoded);
+    if bare.is_empty() {
+        return Err(invalid());
+    }
+    let key = target::parse_key(bare.to_vec())?;
+    let with_bucket = format!("{}/", bucket.record.name);
+    match (cx.store.object(bucket, &key).await, bare.strip_prefix(with_bucket.as_bytes())) {
+        (Err(store::Error::NoSuchKey(_)), Some(rest)) if !rest.is_empty() => {
+            let key = target::parse_key(rest.to_vec())?;
+            let row = cx.store.object(bucket, &key).await?;
+            Ok((key, row))
+        }
+        (row, _) => Ok((key, row?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_bucket_and_key_with_or_without_a_slash_before() {
+        for text in ["/bucket/a%20b/c", "bucket/a%20b/c", "bucket/a b/c?versionId=null"] {
+            let source = parse_source(text).unwrap();
+            assert_eq!((source.bucket.as_str(), source.key.as_str()), ("bucket", "a b/c"));
+        }
+        for text in ["", "/", "bucket", "bucket/", "bucket/%zz", "b/key", "bucket/key?versionId=7"] {
+            assert!(parse_source(text).is_err(), "{text}");
+        }
+    }
+}

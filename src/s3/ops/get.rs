@@ -1,0 +1,140 @@
+//! GetObject and HeadObject.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::http::conditional::{Conditions, IfRange, Names, Outcome, Validators};
+use crate::http::date;
+use crate::http::range::{self, Selection};
+use crate::s3::answer::{Answer, Body};
+use crate::s3::error::{Code, S3Error};
+use crate::s3::metadata::{self, Overrides};
+use crate::s3::{Request, Service};
+use crate::store::multipart::MAX_PART_NUMBER;
+use crate::store::read::OpenObject;
+use crate::store::record::ObjectRecord;
+
+/// Which bytes are asked for.
+struct Wanted {
+    range: Range<u64>,
+    partial: bool,
+    /// The number of parts, where one part was asked for.
+    parts: Option<u16>,
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+pub async fn get_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
+    let object = open(cx, request).await?;
+    let (answer, wanted) = describe(request, &object).await?;
+    let length = wanted.range.end - wanted.range.start;
+    if length == 0 {
+        return Ok(answer.body(Body::Bytes(Vec::new())));
+    }
+    Ok(answer.body(Body::Object(Box::new(object.read(wanted.range)), length)))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
+pub async fn head_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
+    let object = open(cx, request).await?;
+    let (answer, wanted) = describe(request, &object).await?;
+    Ok(answer.body(Body::Head(wanted.range.end - wanted.range.start)))
+}
+
+async fn open(cx: &Arc<Service>, request: &Request) -> Result<OpenObject, S3Error> {
+    let (bucket, key) = cx.object(request).await?;
+    expect_null_version(request.query.get("versionId"))?;
+    Ok(cx.store.open_object(&bucket, &key).await?)
+}
+
+/// Objects of a bucket without versions have the version id `null`, and no other.
+pub fn expect_null_version(version: Option<&str>) -> Result<(), S3Error> {
+    match version {
+        None | Some("null") => Ok(()),
+        Some("") => Err(S3Error::invalid_argument("Version id cannot be the empty string", "versionId", "")),
+        Some(version) => Err(S3Error::new(Code::NoSuchVersion).detail("VersionId", version)),
+    }
+}
+
+/// Everything of the answer but the body, after conditions and range were decided.
+async fn describe(request: &Request, object: &OpenObject) -> Result<(Answer, Wanted), S3Error> {
+    let record = object.record();
+    let validators = validators(record);
+    judge(request, record, &validators)?;
+    let overrides = Overrides::parse(&request.query)?;
+    let wanted = want(request, object, &validators).await?;
+    let size = record.summary.size;
+    let mut answer = Answer::new(if wanted.partial { 206 } else { 200 })
+        .etag(&record.summary.etag)
+        .header("last-modified", date::format_http(record.summary.modified))
+        .header("accept-ranges", "bytes");
+    if wanted.partial {
+        answer = answer.header("content-range", range::content_range(&wanted.range, size));
+    }
+    answer = answer.optional("x-amz-mp-parts-count", wanted.parts.map(|parts| parts.to_string()));
+    answer = metadata::answer(&record.metadata, record.summary.storage_class, &overrides, answer);
+    let enabled = request.head.headers.text("x-amz-checksum-mode")?.is_some_and(|m| m.eq_ignore_ascii_case("enabled"));
+    // The checksum is that of the whole: on a part of it clients would take it for that part's.
+    if enabled && wanted.range == (0..size) && wanted.parts.is_none() {
+        answer = answer.checksum(&record.shown_checksum());
+    }
+    Ok((answer, wanted))
+}
+
+/// What conditions are evaluated against.
+pub fn validators(record: &ObjectRecord) -> Validators {
+    Validators::new(&record.summary.etag.quoted(), record.summary.modified)
+}
+
+fn judge(request: &Request, record: &ObjectRecord, validators: &Validators) -> Result<(), S3Error> {
+    match Conditions::parse(&request.head.headers, Names::Plain).evaluate(validators) {
+        Outcome::Proceed => Ok(()),
+        Outcome::Failed(condition) => Err(S3Error::precondition_failed(Names::Plain, condition)),
+        Outcome::NotModified => {
+            let mut error = S3Error::new(Code::NotModified)
+                .header("etag", record.summary.etag.quoted())
+                .header("last-modified", date::format_http(record.summary.modified));
+            // RFC 9110 section 15.4.5: what the 200 would have had for caches.
+            let kept = [("cache-control", &record.metadata.cache_control), ("expires", &record.metadata.expires)];
+            for (name, value) in kept {
+                if let Some(value) = value {
+                    error = error.header(name, value.as_str());
+                }
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn want(request: &Request, object: &OpenObject, validators: &Validators) -> Result<Wanted, S3Error> {
+    let size = object.record().summary.size;
+    let headers = &request.head.headers;
+    let range = headers.text("range")?;
+    if let Some(number) = request.query.number("partNumber", 1..=u32::from(MAX_PART_NUMBER))? {
+        if range.is_some() {
+            let message = "Cannot specify both Range header and partNumber query parameter";
+            return Err(S3Error::with_message(Code::InvalidRequest, message));
+        }
+        return want_part(object, number as u16).await;
+    }
+    let honoured = IfRange::parse(headers).is_none_or(|condition| condition.holds(validators));
+    match range::select(range.filter(|_| honoured), size) {
+        Selection::Whole => Ok(Wanted { range: 0..size, partial: false, parts: None }),
+        Selection::Part(range) => Ok(Wanted { range, partial: true, parts: None }),
+        Selection::Unsatisfiable => Err(S3Error::new(Code::InvalidRange)
+            .detail("RangeRequested", range.unwrap_or_default())
+            .detail("ActualObjectSize", size.to_string())
+            .header("content-range", range::unsatisfied_content_range(size))),
+    }
+}
+
+async fn want_part(object: &OpenObject, number: u16) -> Result<Wanted, S3Error> {
+    let parts = object.record().summary.etag.parts;
+    let range = object.part(number).await?.ok_or_else(|| {
+        S3Error::new(Code::InvalidPartNumber)
+            .detail("PartNumberRequested", number.to_string())
+            .detail("ActualPartCount", parts.unwrap_or(1).to_string())
+    })?;
+    // An empty part has no bytes that a Content-Range could name.
+    let partial = !range.is_empty();
+    Ok(Wanted { range, partial, parts })
+}

@@ -1,0 +1,77 @@
+//! The operations, a file a family. Each is parse, run, answer.
+
+mod attributes;
+mod bucket;
+mod copy;
+mod delete;
+mod get;
+mod list;
+mod multipart;
+mod part;
+mod put;
+
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::error::{Code, S3Error};
+use super::operation::{Operation, Support};
+use super::{Request, Service};
+
+/// Runs an operation.
+pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request) -> Result<Answer, S3Error> {
+    use Operation as O;
+    match operation {
+        O::ListBuckets => bucket::list_buckets(cx, request).await,
+        O::CreateBucket => bucket::create_bucket(cx, request).await,
+        O::HeadBucket => bucket::head_bucket(cx, request).await,
+        O::DeleteBucket => bucket::delete_bucket(cx, request).await,
+        O::GetBucketLocation => bucket::get_bucket_location(cx, request).await,
+        O::GetBucketVersioning => bucket::unconfigured(cx, request, "VersioningConfiguration").await,
+        O::GetBucketLogging => bucket::unconfigured(cx, request, "BucketLoggingStatus").await,
+        O::GetBucketNotificationConfiguration => bucket::unconfigured(cx, request, "NotificationConfiguration").await,
+        O::GetBucketAccelerateConfiguration => bucket::unconfigured(cx, request, "AccelerateConfiguration").await,
+        O::GetBucketRequestPayment => bucket::get_bucket_request_payment(cx, request).await,
+        O::GetBucketAcl => bucket::get_bucket_acl(cx, request).await,
+        O::ListObjects => list::list_objects(cx, request).await,
+        O::ListObjectsV2 => list::list_objects_v2(cx, request).await,
+        O::ListMultipartUploads => multipart::list_multipart_uploads(cx, request).await,
+        O::DeleteObjects => delete::delete_objects(cx, request).await,
+        O::GetObject => get::get_object(cx, request).await,
+        O::HeadObject => get::head_object(cx, request).await,
+        O::GetObjectAttributes => attributes::get_object_attributes(cx, request).await,
+        O::GetObjectAcl => attributes::get_object_acl(cx, request).await,
+        O::PutObject => put::put_object(cx, request).await,
+        O::CopyObject => copy::copy_object(cx, request).await,
+        O::RenameObject => copy::rename_object(cx, request).await,
+        O::DeleteObject => delete::delete_object(cx, request).await,
+        O::CreateMultipartUpload => multipart::create_multipart_upload(cx, request).await,
+        O::CompleteMultipartUpload => multipart::complete_multipart_upload(cx, request).await,
+        O::AbortMultipartUpload => multipart::abort_multipart_upload(cx, request).await,
+        O::ListParts => part::list_parts(cx, request).await,
+        O::UploadPart => part::upload_part(cx, request).await,
+        O::UploadPartCopy => part::upload_part_copy(cx, request).await,
+        O::GetBucketPolicy
+        | O::GetBucketPolicyStatus
+        | O::GetBucketCors
+        | O::GetBucketLifecycleConfiguration
+        | O::GetBucketTagging
+        | O::GetBucketEncryption
+        | O::GetObjectLockConfiguration
+        | O::GetPublicAccessBlock
+        | O::GetBucketOwnershipControls
+        | O::GetBucketReplication
+        | O::GetBucketWebsite
+        | O::Unknown => absent(cx, operation, request).await,
+    }
+}
+
+/// Answers for what cannot be configured.
+async fn absent(cx: &Service, operation: Operation, request: &Request) -> Result<Answer, S3Error> {
+    match operation.support() {
+        Support::Absent(code) => {
+            let bucket = cx.bucket(request).await?;
+            Err(S3Error::new(code).detail("BucketName", bucket.record.name.as_str()))
+        }
+        Support::Full | Support::NotImplemented => Err(S3Error::new(Code::NotImplemented)),
+    }
+}

@@ -1,0 +1,269 @@
+//! Between actix and the operations: heads in, bytes out, one log line a request.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::SizedStream;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::admission::{Admitted, Refused};
+use super::answer::{Answer, Body};
+use super::body::{Patience, RequestBody};
+use super::error::{Code, S3Error};
+use super::operation::Operation;
+use super::{Request, Service, ops, slow};
+use crate::http::head::Head;
+use crate::store::read::ObjectReader;
+use crate::telemetry::RequestId;
+use crate::telemetry::metrics::Measured;
+
+/// How long a download waits for its share of memory before the client is told to slow down.
+const MEMORY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A head that was admitted before `100 Continue`, kept with the request until its body is read.
+pub struct Early(pub Admitted);
+
+/// One request's line in the log and its share in the metrics: written when this is dropped, which for a streamed answer
+/// is when its last byte is sent or the client is gone.
+struct Line {
+    service: Arc<Service>,
+    start: Instant,
+    id: RequestId,
+    operation: Operation,
+    bucket: Option<String>,
+    status: u16,
+    received: u64,
+    sent: u64,
+}
+
+impl Line {
+    fn new(service: Arc<Service>, id: RequestId, operation: Operation, bucket: Option<String>) -> Self {
+        Self { service, start: Instant::now(), id, operation, bucket, status: 0, received: 0, sent: 0 }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let duration = self.start.elapsed();
+        tracing::info!(
+            op = self.operation.name(),
+            bucket = self.bucket.as_deref().unwrap_or("-"),
+            status = self.status,
+            bytes_in = self.received,
+            bytes_out = self.sent,
+            ms = duration.as_secs_f64() * 1000.0,
+            request_id = self.id.as_str(),
+            "request"
+        );
+        self.service.metrics.record(Measured {
+            operation: self.operation.index(),
+            status: self.status,
+            duration,
+            received: self.received,
+            sent: self.sent,
+        });
+    }
+}
+
+/// Answers one request.
+pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data<Service>) -> HttpResponse {
+    let service = service.into_inner();
+    let id = RequestId::new();
+    let head = head_of(http.method(), http.uri(), http.headers());
+    let early = http.extensions_mut().remove::<Early>();
+    let admitted = match early {
+        Some(Early(admitted)) => Ok(admitted),
+        None => service.admit(&head).await,
+    };
+    let admitted = match admitted {
+        Ok(admitted) => admitted,
+        Err(refused) => {
+            let mut line = Line::new(service.clone(), id, refused.operation, None);
+            let answer = service.refusal(&head, &refused, line.id.as_str());
+            line.status = answer.status;
+            return respond(&service, answer, line).await;
+        }
+    };
+    let operation = admitted.operation;
+    let resource = admitted.target.resource();
+    let mut line = Line::new(service.clone(), id, operation, admitted.target.bucket.clone());
+    let result = service.run(head, admitted, payload, source_address(&http), &mut line).await;
+    let answer = match result {
+        Ok(answer) => answer,
+        Err((head, error)) => {
+            let refused = Refused { operation, resource, error };
+            service.refusal(&head, &refused, line.id.as_str())
+        }
+    };
+    line.status = answer.status;
+    respond(&service, answer, line).await
+}
+
+/// The response to a head that was refused before its body was asked for.
+pub fn refuse_early(service: &Arc<Service>, head: &Head, refused: &Refused) -> HttpResponse {
+    let mut line = Line::new(service.clone(), RequestId::new(), refused.operation, None);
+    let answer = service.refusal(head, refused, line.id.as_str());
+    line.status = answer.status;
+    let mut response = start_response(service, &answer, &line);
+    let Body::Bytes(document) = answer.body else { return response.finish() };
+    line.sent = document.len() as u64;
+    response.body(document)
+}
+
+impl Service {
+    async fn run(
+        self: &Arc<Self>,
+        head: Head,
+        admitted: Admitted,
+        payload: web::Payload,
+        source_address: String,
+        line: &mut Line,
+    ) -> Result<Answer, (Head, S3Error)> {
+        let patience = Patience { idle: self.options.body_idle, min_rate: self.options.min_rate };
+        let body = match RequestBody::new(&head, admitted.payload, payload, patience) {
+            Ok(body) => body,
+            Err(error) => return Err((head, error)),
+        };
+        let Admitted { operation, target, query, caller, .. } = admitted;
+        let mut request = Request { id: line.id, head, target, query, caller, source_address, body };
+        let result = ops::run(self, operation, &mut request).await;
+        line.received = request.body.received();
+        result.map_err(|error| (request.head, error))
+    }
+
+    /// The answer to a request that failed. HEAD and 304 have no body.
+    fn refusal(&self, head: &Head, refused: &Refused, id: &str) -> Answer {
+        let error = &refused.error;
+        let status = error.status();
+        if let Some(cause) = &error.source {
+            if status >= 500 {
+                tracing::error!(request_id = id, code = error.code.as_str(), %cause, "request failed");
+            } else {
+                tracing::debug!(request_id = id, code = error.code.as_str(), %cause, "request refused");
+            }
+        }
+        let mut answer = Answer::new(status);
+        answer.headers.clone_from(&error.headers);
+        if error.code == Code::NotModified {
+            return answer;
+        }
+        answer = answer.header("content-type", "application/xml");
+        let document = error.body(&refused.resource, id, self.host_id.as_str());
+        if head.method == "HEAD" { answer } else { answer.body(Body::Bytes(document)) }
+    }
+}
+
+/// The head as the rest of Brim knows it: raw path, raw query, raw values.
+pub fn head_of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Head {
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Head {
+        method: method.as_str().to_owned(),
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        headers: headers.collect(),
+    }
+}
+
+fn source_address(http: &HttpRequest) -> String {
+    http.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default()
+}
+
+fn start_response(service: &Service, answer: &Answer, line: &Line) -> actix_web::HttpResponseBuilder {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    for (name, value) in &answer.headers {
+        // Values come from requests and have been headers before; one that no longer is one is left out.
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            response.append_header((name, value));
+        }
+    }
+    response.append_header(("x-amz-request-id", line.id.as_str()));
+    response.append_header(("x-amz-id-2", service.host_id.as_str()));
+    response.append_header(("server", "Brim"));
+    response
+}
+
+async fn respond(service: &Arc<Service>, answer: Answer, mut line: Line) -> HttpResponse {
+    let mut response = start_response(service, &answer, &line);
+    match answer.body {
+        Body::Empty => response.finish(),
+        Body::Head(length) => response.body(SizedStream::new(length, stream::empty::<Result<Bytes, std::io::Error>>())),
+        Body::Bytes(bytes) => {
+            line.sent = bytes.len() as u64;
+            response.body(bytes)
+        }
+        Body::Slow(document) => response.streaming(slow::stream(document)),
+        Body::Object(reader, length) => stream_object(service, response, reader, length, line).await,
+    }
+}
+
+/// Sends an object. Its first bytes are read before the status is sent, so that what is damaged there is an error and
+/// not a broken download; damage further on ends the connection before the announced length.
+async fn stream_object(
+    service: &Arc<Service>,
+    mut response: actix_web::HttpResponseBuilder,
+    mut reader: Box<ObjectReader>,
+    length: u64,
+    mut line: Line,
+) -> HttpResponse {
+    let memory = service.download_memory.clone().acquire_owned();
+    let Ok(Ok(memory)) = tokio::time::timeout(MEMORY_PATIENCE, memory).await else {
+        return failed_start(service, &S3Error::new(Code::SlowDown), line);
+    };
+    let first = match reader.next().await {
+        Ok(first) => first.unwrap_or_default(),
+        Err(error) => {
+            tracing::error!(request_id = line.id.as_str(), %error, "an object cannot be read");
+            return failed_start(service, &error.into(), line);
+        }
+    };
+    line.sent = first.len() as u64;
+    if first.len() as u64 == length {
+        return response.body(first);
+    }
+    let rest = stream_rest(Streaming { reader, first: Some(first), line, _memory: memory });
+    response.body(SizedStream::new(length, Box::pin(rest)))
+}
+
+struct Streaming {
+    reader: Box<ObjectReader>,
+    first: Option<Bytes>,
+    line: Line,
+    /// Held while bytes of this download may be in memory.
+    _memory: OwnedSemaphorePermit,
+}
+
+fn stream_rest(streaming: Streaming) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
+    stream::unfold(Some(streaming), |streaming| async move {
+        let mut streaming = streaming?;
+        if let Some(first) = streaming.first.take() {
+            return Some((Ok(first), Some(streaming)));
+        }
+        match streaming.reader.next().await {
+            Ok(Some(bytes)) => {
+                streaming.line.sent += bytes.len() as u64;
+                Some((Ok(bytes), Some(streaming)))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::error!(request_id = streaming.line.id.as_str(), %error, "a download was cut short");
+                Some((Err(std::io::Error::other(error)), None))
+            }
+        }
+    })
+}
+
+fn failed_start(service: &Arc<Service>, error: &S3Error, mut line: Line) -> HttpResponse {
+    line.status = error.status();
+    let resource = line.bucket.as_deref().map(|bucket| format!("/{bucket}")).unwrap_or_default();
+    let document = error.body(&resource, line.id.as_str(), service.host_id.as_str());
+    let answer = Answer::new(error.status()).header("content-type", "application/xml");
+    start_response(service, &answer, &line).body(document)
+}

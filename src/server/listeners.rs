@@ -1,0 +1,106 @@
+//! The listeners of a server: where they are, and their start and stop.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::foundation::Foundation;
+use super::ready::ReadyLine;
+use super::s3_listener::S3Listener;
+use super::start::StartError;
+use super::storage::Storage;
+use crate::admin::{HealthListener, OperatorSocket, Readiness};
+use crate::auth;
+use crate::clock::Clock;
+use crate::config::ServerConfig;
+use crate::s3::{self, Service};
+use crate::telemetry::HostId;
+
+/// The running listeners.
+pub struct Listeners {
+    s3: S3Listener,
+    s3_address: SocketAddr,
+    operators: OperatorSocket,
+    health: HealthListener,
+    health_address: SocketAddr,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Listeners {
+    /// Binds every address before it serves on any: an address in use stops the start, not half a server.
+    pub fn start(
+        config: &ServerConfig,
+        foundation: &Foundation,
+        storage: &Storage,
+        clock: &Clock,
+    ) -> Result<Self, StartError> {
+        let (s3_listener, s3_address) = bind("s3.listen", config.s3.listen)?;
+        let (health_listener, health_address) = bind("admin.listen", config.admin.listen)?;
+
+        let directory = foundation.dir.path();
+        let operators = OperatorSocket::start(directory, Arc::clone(&foundation.identities))
+            .map_err(|source| StartError::OperatorSocket { directory: directory.to_owned(), source })?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let health = HealthListener::start(health_listener, readiness(Arc::clone(&stopping)))
+            .map_err(|source| StartError::Listen { key: "admin.listen", address: health_address, source })?;
+        let service = Service::new(
+            Arc::clone(&storage.store),
+            Arc::clone(&foundation.identities),
+            clock.clone(),
+            HostId::of_instance(foundation.dir.instance()),
+            s3_options(config),
+        );
+        let s3 = S3Listener::start(s3_listener, Arc::new(service), config)
+            .map_err(|source| StartError::Listen { key: "s3.listen", address: s3_address, source })?;
+        Ok(Self { s3, s3_address, operators, health, health_address, stopping })
+    }
+
+    /// The line that names every address, with the ports that were taken.
+    pub fn ready_line(&self, foundation: &Foundation) -> ReadyLine {
+        let line = ReadyLine::of("brim")
+            .with("s3", format!("http://{}", self.s3_address))
+            .with("admin", format!("http://{}", self.health_address))
+            .with("data", foundation.dir.path().to_string_lossy());
+        match &foundation.credentials {
+            Some(file) => line.with("credentials", file.to_string_lossy()),
+            None => line,
+        }
+    }
+
+    /// Tells load balancers first, then stops those who change something; health answers until the end.
+    pub async fn stop(self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.s3.stop().await;
+        self.operators.stop().await;
+        self.health.stop().await;
+    }
+}
+
+/// Binds `address` and gives it back with the port that was taken.
+fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source: io::Error| StartError::Listen { key, address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn s3_options(config: &ServerConfig) -> s3::Options {
+    s3::Options {
+        region: config.s3.region.clone(),
+        domains: config.s3.domains.clone(),
+        auth: auth::Options {
+            region: config.s3.scope_region.clone(),
+            signature_v2: config.s3.signature_v2,
+            ..auth::Options::default()
+        },
+        body_idle: config.limits.body_idle_timeout,
+        min_rate: config.limits.transfer_rate,
+        download_memory: config.limits.download_memory,
+        max_object: config.limits.object_size,
+    }
+}
+
+fn readiness(stopping: Arc<AtomicBool>) -> Readiness {
+    Arc::new(move || if stopping.load(Ordering::SeqCst) { Err("stopping".to_owned()) } else { Ok(()) })
+}

@@ -1,0 +1,115 @@
+//! The S3 endpoint: connections in, requests to [`crate::s3`].
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::{Extensions, HttpService, Request};
+use actix_server::{Server, ServerHandle};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::{App, HttpResponse, web};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::ServerConfig;
+use crate::s3::{Service, serve};
+use crate::telemetry::metrics;
+
+/// The running endpoint.
+pub struct S3Listener {
+    handle: ServerHandle,
+    task: JoinHandle<io::Result<()>>,
+    stopping: CancellationToken,
+}
+
+/// Bounds of a connection.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    keep_alive: Duration,
+    head_timeout: Duration,
+    /// How long bytes that were sent may stay unacknowledged, a full window of the client's included.
+    stall: Duration,
+}
+
+/// Counts a connection while it lives.
+struct Counted(::metrics::Gauge);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+impl S3Listener {
+    /// Serves on `listener` until stopped. Needs a tokio runtime.
+    pub fn start(listener: TcpListener, service: Arc<Service>, config: &ServerConfig) -> io::Result<Self> {
+        let limits = &config.limits;
+        let bounds = Bounds {
+            keep_alive: limits.keep_alive,
+            head_timeout: limits.head_timeout,
+            stall: limits.body_idle_timeout,
+        };
+        let stopping = CancellationToken::new();
+        let stop = stopping.clone();
+        let workers = config.process.workers;
+        let server = Server::build()
+            .workers(workers)
+            .max_concurrent_connections(limits.connections.div_ceil(workers))
+            .shutdown_timeout(config.process.shutdown_grace.as_secs())
+            .disable_signals()
+            .listen("s3", listener, move || {
+                let (service, stop) = (Arc::clone(&service), stop.clone());
+                let app = App::new()
+                    .app_data(web::Data::from(Arc::clone(&service)))
+                    .default_service(web::to(serve::handle))
+                    .into_factory()
+                    .map_err(|error: actix_web::Error| error.error_response());
+                HttpService::build()
+                    .graceful_shutdown_signal(move || stop.clone().cancelled_owned())
+                    .keep_alive(bounds.keep_alive)
+                    .client_request_timeout(bounds.head_timeout)
+                    .client_disconnect_timeout(bounds.head_timeout)
+                    .tcp_nodelay(true)
+                    .on_connect_ext(move |stream: &TcpStream, extensions| connected(stream, extensions, bounds.stall))
+                    // `100 Continue` is sent when this succeeds: a refused upload is never received.
+                    .expect(fn_service(move |request| admit_early(Arc::clone(&service), request)))
+                    .h1(map_config(app, |_| AppConfig::default()))
+                    .tcp()
+            })?
+            .run();
+        Ok(Self { handle: server.handle(), task: tokio::spawn(server), stopping })
+    }
+
+    /// Stops listening, lets requests in flight end within the grace, and closes idle connections.
+    pub async fn stop(self) {
+        self.stopping.cancel();
+        self.handle.stop(true).await;
+        if let Ok(Err(error)) = self.task.await {
+            tracing::warn!(%error, "the S3 listener ended badly");
+        }
+    }
+}
+
+fn connected(stream: &TcpStream, extensions: &mut Extensions, stall: Duration) {
+    let gauge = metrics::connections();
+    gauge.increment(1.0);
+    extensions.insert(Counted(gauge));
+    let stall = u32::try_from(stall.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, stall) {
+        tracing::debug!(%error, "a connection cannot be bounded in time");
+    }
+}
+
+async fn admit_early(service: Arc<Service>, request: Request) -> Result<Request, HttpResponse> {
+    let head = serve::head_of(request.method(), request.uri(), request.headers());
+    match service.admit(&head).await {
+        Ok(admitted) => {
+            request.extensions_mut().insert(serve::Early(admitted));
+            Ok(request)
+        }
+        Err(refused) => Err(serve::refuse_early(&service, &head, &refused)),
+    }
+}

@@ -1,0 +1,69 @@
+//! The life of `brim server`: one step after the other, and back in the opposite order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::data_dir::DataDir;
+use super::foundation::Foundation;
+use super::listeners::Listeners;
+use super::observer::Observer;
+use super::signals::Signals;
+use super::storage::Storage;
+use super::{credentials, data_dir};
+use crate::clock::Clock;
+use crate::config::ServerConfig;
+use crate::telemetry::metrics;
+use crate::{blob, identity, kv, store};
+
+/// Why a server did not start. Each message is one line, for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    DataDir(#[from] data_dir::Error),
+    #[error(transparent)]
+    Credentials(#[from] credentials::Error),
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    #[error("cannot open the metadata engine: {0}")]
+    Kv(#[from] kv::Error),
+    #[error("cannot open the blobs: {0}")]
+    Blobs(#[source] blob::Error),
+    #[error("cannot open the store: {0}")]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Metrics(#[from] metrics::Error),
+    #[error("cannot listen on {address} ({key}): {source}")]
+    Listen { key: &'static str, address: SocketAddr, source: io::Error },
+    #[error("cannot open the operator socket in {directory}: {source}")]
+    OperatorSocket { directory: PathBuf, source: io::Error },
+    #[error("cannot receive signals: {0}")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs a server until SIGTERM or SIGINT. Prints one line on standard output when it is ready.
+///
+/// Needs a multi-threaded tokio runtime. Gives an error where the server cannot start; once it is ready, only `Ok`.
+pub async fn run(config: ServerConfig) -> Result<(), StartError> {
+    let clock = Clock::system();
+    let mut signals = Signals::install().map_err(StartError::Signals)?;
+    metrics::describe()?;
+    metrics::started(clock.now());
+
+    let dir = DataDir::open_or_create(&config.process.data, &clock)?;
+    let foundation = Foundation::open(dir, &config, &clock).await?;
+    let storage = Storage::open(&foundation, &config, &clock).await?;
+    let observer = Observer::start(&foundation).await;
+    let listeners = Listeners::start(&config, &foundation, &storage, &clock)?;
+    listeners.ready_line(&foundation).print();
+
+    let signal = signals.next().await;
+    tracing::info!(signal, "stopping");
+    signals.exit_at_next();
+    listeners.stop().await;
+    observer.stop().await;
+    storage.stop().await;
+    foundation.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! Metrics in the Prometheus text format.
+//!
+//! Names are declared once, in `METRICS`. On the hot path nothing is looked up: [`RequestMetrics`] registers a handle per
+//! operation and status class at the start, and recording is an index and a few atomic additions.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+pub const REQUESTS: &str = "brim_requests_total";
+pub const REQUEST_SECONDS: &str = "brim_request_seconds";
+pub const REQUEST_BYTES: &str = "brim_request_bytes_total";
+pub const RESPONSE_BYTES: &str = "brim_response_bytes_total";
+pub const CONNECTIONS: &str = "brim_connections";
+pub const STORAGE_FREE: &str = "brim_storage_free_bytes";
+pub const STORAGE_TOTAL: &str = "brim_storage_total_bytes";
+pub const KV_MEMTABLE: &str = "brim_kv_memtable_bytes";
+pub const KV_CACHE: &str = "brim_kv_cache_bytes";
+pub const KV_PENDING_COMPACTION: &str = "brim_kv_pending_compaction_bytes";
+pub const KV_WAL: &str = "brim_kv_wal_bytes";
+pub const KV_QUEUED: &str = "brim_kv_queued_commits";
+pub const START_TIME: &str = "brim_start_time_seconds";
+
+/// How often [`upkeep`] has to run: histogram samples wait in memory in between.
+pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Upper bounds of the request duration buckets, in seconds.
+const DURATION_BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0];
+
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+enum Type {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// Every metric: its type, its name, and what it counts.
+const METRICS: &[(Type, &str, &str)] = &[
+    (Type::Counter, REQUESTS, "Requests answered, by operation and class of status."),
+    (Type::Histogram, REQUEST_SECONDS, "Seconds from a request's head to the end of its answer, by operation."),
+    (Type::Counter, REQUEST_BYTES, "Bytes of request bodies received, by operation."),
+    (Type::Counter, RESPONSE_BYTES, "Bytes of response bodies sent, by operation."),
+    (Type::Gauge, CONNECTIONS, "Open connections to the S3 endpoint."),
+    (Type::Gauge, STORAGE_FREE, "Bytes free on the file system of the data directory."),
+    (Type::Gauge, STORAGE_TOTAL, "Size in bytes of the file system of the data directory."),
+    (Type::Gauge, KV_MEMTABLE, "Bytes of metadata written but not yet in table files."),
+    (Type::Gauge, KV_CACHE, "Bytes in the metadata engine's cache, unflushed writes included."),
+    (Type::Gauge, KV_PENDING_COMPACTION, "Estimated bytes that compaction of metadata has to rewrite."),
+    (Type::Gauge, KV_WAL, "Bytes of the metadata's write-ahead log files."),
+    (Type::Gauge, KV_QUEUED, "Commits that wait to be written."),
+    (Type::Gauge, START_TIME, "When the process started, in seconds since the Unix epoch."),
+];
+
+/// Why metrics cannot be collected.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("another metrics recorder is installed in this process")]
+    Installed,
+}
+
+static HANDLE: OnceLock<Result<PrometheusHandle, ()>> = OnceLock::new();
+
+/// Begins to collect, for the whole process. Further calls change nothing.
+///
+/// Handles taken before the first call count nothing: call this before anything else that measures.
+pub fn describe() -> Result<(), Error> {
+    handle().map(drop)
+}
+
+/// Gives all metrics in the Prometheus text format; empty before [`describe`].
+pub fn render() -> String {
+    match HANDLE.get() {
+        Some(Ok(handle)) => handle.render(),
+        _ => String::new(),
+    }
+}
+
+/// Folds the histogram samples that came in since the last call into their buckets; a few microseconds each thousand.
+pub fn upkeep() {
+    if let Some(Ok(handle)) = HANDLE.get() {
+        handle.run_upkeep();
+    }
+}
+
+/// Open connections to the S3 endpoint.
+pub fn connections() -> Gauge {
+    gauge!(CONNECTIONS)
+}
+
+/// Sets the gauge `name` to `value`.
+pub fn set(name: &'static str, value: u64) {
+    gauge!(name).set(value as f64);
+}
+
+/// Reports when the process started.
+pub fn started(at: crate::clock::Timestamp) {
+    gauge!(START_TIME).set(at.as_millis() as f64 / 1000.0);
+}
+
+fn handle() -> Result<&'static PrometheusHandle, Error> {
+    HANDLE.get_or_init(install).as_ref().map_err(|()| Error::Installed)
+}
+
+fn install() -> Result<PrometheusHandle, ()> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(REQUEST_SECONDS.to_owned()), &DURATION_BUCKETS)
+        .map_err(drop)?;
+    let handle = builder.install_recorder().map_err(drop)?;
+    for (kind, name, help) in METRICS {
+        match kind {
+            Type::Counter => describe_counter!(*name, *help),
+            Type::Gauge => describe_gauge!(*name, *help),
+            Type::Histogram => describe_histogram!(*name, *help),
+        }
+    }
+    Ok(handle)
+}
+
+/// Handles for the requests of one transport, registered once for all of its operations.
+pub struct RequestMetrics {
+    operations: Vec<OperationMetrics>,
+}
+
+struct OperationMetrics {
+    by_class: [Counter; STATUS_CLASSES.len()],
+    seconds: Histogram,
+    received: Counter,
+    sent: Counter,
+}
+
+/// What is counted of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    /// The operation's index in the list that [`RequestMetrics::new`] was given.
+    pub operation: usize,
+    pub status: u16,
+    pub duration: Duration,
+    /// Bytes of the request's body.
+    pub received: u64,
+    /// Bytes of the response's body.
+    pub sent: u64,
+}
+
+impl RequestMetrics {
+    /// Registers every operation, so that all series exist, at zero, from the start. Needs [`describe`] before it.
+    pub fn new(operations: &[&'static str]) -> Self {
+        Self { operations: operations.iter().map(|operation| OperationMetrics::new(operation)).collect() }
+    }
+
+    /// Counts a request; one of an unknown operation is not counted.
+    pub fn record(&self, measured: Measured) {
+        let Some(operation) = self.operations.get(measured.operation) else { return };
+        operation.received.increment(measured.received);
+        operation.sent.increment(measured.sent);
+        operation.seconds.record(measured.duration);
+        let class = usize::from(measured.status / 100).wrapping_sub(1);
+        if let Some(counter) = operation.by_class.get(class) {
+            counter.increment(1);
+        }
+    }
+}
+
+impl OperationMetrics {
+    fn new(operation: &'static str) -> Self {
+        Self {
+            by_class: STATUS_CLASSES.map(|class| counter!(REQUESTS, "op" => operation, "status" => class)),
+            seconds: histogram!(REQUEST_SECONDS, "op" => operation),
+            received: counter!(REQUEST_BYTES, "op" => operation),
+            sent: counter!(RESPONSE_BYTES, "op" => operation),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_operation_and_status_class() {
+        describe().unwrap();
+        describe().unwrap();
+        let metrics = RequestMetrics::new(&["TestGet", "TestPut"]);
+        let request = Measured { operation: 1, status: 200, duration: Duration::from_millis(3), received: 5, sent: 0 };
+        metrics.record(request);
+        metrics.record(Measured { status: 204, ..request });
+        metrics.record(Measured { operation: 0, status: 404, sent: 7, ..request });
+        metrics.record(Measured { operation: 9, status: 999, ..request });
+        upkeep();
+        let text = render();
+        for line in [
+            "# TYPE brim_requests_total counter",
+            "brim_requests_total{op=\"TestPut\",status=\"2xx\"} 2",
+            "brim_requests_total{op=\"TestGet\",status=\"4xx\"} 1",
+            "brim_requests_total{op=\"TestGet\",status=\"5xx\"} 0",
+            "# TYPE brim_request_seconds histogram",
+            "brim_request_seconds_bucket{op=\"TestPut\",le=\"0.0025\"} 0",
+            "brim_request_seconds_bucket{op=\"TestPut\",le=\"0.005\"} 2",
+            "brim_request_seconds_count{op=\"TestPut\"} 2",
+            "brim_request_bytes_total{op=\"TestPut\"} 10",
+            "brim_response_bytes_total{op=\"TestGet\"} 7",
+        ] {
+            assert!(text.lines().any(|given| given == line), "{line}\nnot in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_metric_is_named_once() {
+        let names: std::collections::BTreeSet<_> = METRICS.iter().map(|(_, name, _)| name).collect();
+        assert_eq!(names.len(), METRICS.len());
+        assert!(names.iter().all(|name| name.starts_with("brim_")));
+    }
+}
