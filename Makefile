@@ -1,0 +1,56 @@
+# Brim: `make demo` to try it, `make test` to prove it. `make help` lists every target and variable.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help build demo demo-stop clean-demo test test-rust test-clients lint docs prepare-build prepare-tests
+
+# Where the demo listens and keeps its data; `make demo LISTEN=127.0.0.1:9900` uses another port.
+DATA ?= ./brim-data
+LISTEN ?= 127.0.0.1:9000
+ADMIN_LISTEN ?= 127.0.0.1:9090
+# Narrows the tests: `make test-rust FILTER=listing`, `make test-clients FILTER=multipart`.
+FILTER ?=
+CACHE ?= $(HOME)/.cache/brim
+export DATA LISTEN ADMIN_LISTEN FILTER CACHE
+
+help: ## Show this list
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@echo 'Variables:'
+	@echo '  LISTEN, ADMIN_LISTEN, DATA   addresses and data directory of the demo ($(LISTEN), $(ADMIN_LISTEN), $(DATA))'
+	@echo '  FILTER                       part of a test name, for test-rust and test-clients'
+	@echo '  CACHE                        tools and compiled code, outside the checkout (~/.cache/brim)'
+	@echo '  CARGO_TARGET_DIR             compiled code only (CACHE/target)'
+	@echo 'The first build compiles RocksDB: about 20 minutes on two cores. Later builds take seconds to minutes.'
+
+build: prepare-build ## Build the server (release)
+	@.ci/build
+
+demo: build ## Build, start brim in the background, upload something, print how to go on
+	@.ci/demo start
+
+demo-stop: ## Stop the demo's server; its data stays
+	@.ci/demo stop
+
+clean-demo: ## Stop the demo's server and delete its data
+	@.ci/demo clean
+
+test: ## Install what the tests need, then run them all
+	@.ci/test all
+
+test-rust: prepare-build ## Run the Rust tests only
+	@.ci/test rust
+
+test-clients: build prepare-tests ## Run the tests with real clients only (aws, boto3, JS, rclone, s3cmd, restic, curl)
+	@.ci/test clients
+
+lint: prepare-build ## Check formatting and clippy
+	@.ci/test lint
+
+docs: prepare-build ## Build the documentation; a warning is an error
+	@.ci/test docs
+
+prepare-build: ## Install what the build needs (skips what is there)
+	@.ci/prepare-build
+
+prepare-tests: ## Install the test clients (skips what is there)
+	@.ci/prepare-tests
