@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Service;
 use super::error::{Code, S3Error};
 use super::operation::{Operation, Support};
 use super::query::Query;
 use super::target::{Level, Target};
-use super::Service;
 use crate::auth::{self, Payload};
 use crate::http::head::Head;
 use crate::names::AccountId;
@@ -38,9 +38,7 @@ impl Service {
     /// Verifies a head: target, operation, signature, and that the bucket is there and the caller's. Never reads a body,
     /// so that `100 Continue` can wait for it.
     pub async fn admit(&self, head: &Head) -> Result<Admitted, Refused> {
-        let refused = |operation, resource: String| {
-            move |error: S3Error| Refused { operation, resource, error }
-        };
+        let refused = |operation, resource: String| move |error: S3Error| Refused { operation, resource, error };
         let target = Target::parse(head, &self.options.domains);
         let target = target.map_err(refused(Operation::Unknown, head.path.clone()))?;
         let query = Query::parse(&head.query).map_err(refused(Operation::Unknown, target.resource()))?;
@@ -59,10 +57,9 @@ impl Service {
         let options = &self.options.auth;
         let Some(claim) = auth::parse(head, options)? else {
             return Err(match head.method.as_str() {
-                "OPTIONS" => S3Error::with_message(
-                    Code::AccessForbidden,
-                    "CORSResponse: CORS is not enabled for this bucket.",
-                ),
+                "OPTIONS" => {
+                    S3Error::with_message(Code::AccessForbidden, "CORSResponse: CORS is not enabled for this bucket.")
+                }
                 _ => S3Error::new(Code::AccessDenied),
             });
         };
@@ -77,9 +74,8 @@ impl Service {
             return Err(S3Error::new(Code::InvalidToken));
         }
         let key = self.identities.secret_of(claim.access_key_id()).await?;
-        let key = key.ok_or_else(|| {
-            S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", claim.access_key_id())
-        })?;
+        let key =
+            key.ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", claim.access_key_id()))?;
         let bucket_in_host = target.bucket.as_deref().filter(|_| target.in_host);
         let now = self.clock.now();
         let payload =

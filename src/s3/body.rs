@@ -87,11 +87,6 @@ impl RequestBody {
         Ok(Self { payload, framing, decoded: VecDeque::new(), patience, waited: Duration::ZERO, received: 0, plan })
     }
 
-    /// The number of bytes that the client announced.
-    pub fn length(&self) -> Option<u64> {
-        self.plan.length
-    }
-
     /// How many bytes came over the wire so far.
     pub fn received(&self) -> u64 {
         self.received
@@ -106,10 +101,8 @@ impl RequestBody {
         algorithm: Option<Algorithm>,
     ) -> Result<Staged, S3Error> {
         let length = self.plan.length.ok_or(S3Error::new(Code::MissingContentLength))?;
-        let digests = DigestPlan {
-            sha256: self.plan.sha256.is_some(),
-            checksum: self.plan.claimed.algorithm.or(algorithm),
-        };
+        let digests =
+            DigestPlan { sha256: self.plan.sha256.is_some(), checksum: self.plan.claimed.algorithm.or(algorithm) };
         let mut writer = store.stage(Incoming { length: Some(length), digests }, limit).await?;
         let mut taken = 0;
         while let Some(bytes) = self.next().await? {
@@ -139,9 +132,8 @@ impl RequestBody {
     }
 
     async fn read_with(&mut self, limit: usize, checksum: Option<Algorithm>) -> Result<Bytes, S3Error> {
-        let too_large = || {
-            S3Error::new(Code::MaxMessageLengthExceeded).detail("MaxMessageLengthBytes", limit.to_string())
-        };
+        let too_large =
+            || S3Error::new(Code::MaxMessageLengthExceeded).detail("MaxMessageLengthBytes", limit.to_string());
         if self.plan.length.is_some_and(|length| length > limit as u64) {
             return Err(too_large());
         }

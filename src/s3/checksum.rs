@@ -82,7 +82,10 @@ pub fn claimed(headers: &Headers, trailers: &[String]) -> Result<Claimed, S3Erro
     for name in trailers {
         let algorithm = Algorithm::ALL.into_iter().find(|algorithm| header(*algorithm) == name);
         let algorithm = algorithm.ok_or_else(|| {
-            S3Error::with_message(Code::InvalidRequest, "The value specified in the x-amz-trailer header is not supported")
+            S3Error::with_message(
+                Code::InvalidRequest,
+                "The value specified in the x-amz-trailer header is not supported",
+            )
         })?;
         if value.is_some() || trailer.replace(algorithm).is_some() {
             return Err(several());

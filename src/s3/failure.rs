@@ -22,7 +22,9 @@ impl From<store::Error> for S3Error {
         use store::Error as E;
         match error {
             E::NoSuchBucket(ref bucket) => Self::new(Code::NoSuchBucket).detail("BucketName", bucket.as_str()),
-            E::BucketOwned(ref bucket) => Self::new(Code::BucketAlreadyOwnedByYou).detail("BucketName", bucket.as_str()),
+            E::BucketOwned(ref bucket) => {
+                Self::new(Code::BucketAlreadyOwnedByYou).detail("BucketName", bucket.as_str())
+            }
             E::BucketTaken(ref bucket) => Self::new(Code::BucketAlreadyExists).detail("BucketName", bucket.as_str()),
             E::BucketNotEmpty(ref bucket) => Self::new(Code::BucketNotEmpty).detail("BucketName", bucket.as_str()),
             E::BucketBusy(_) => Self::new(Code::OperationAborted),

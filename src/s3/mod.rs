@@ -34,8 +34,8 @@ use crate::names::{AccountId, BucketName, ObjectKey};
 use crate::store::Store;
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
-use crate::telemetry::{HostId, RequestId};
 use crate::telemetry::metrics::RequestMetrics;
+use crate::telemetry::{HostId, RequestId};
 
 use self::admission::Caller;
 use self::body::RequestBody;

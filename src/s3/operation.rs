@@ -14,8 +14,8 @@ pub struct Row {
     pub level: Level,
     /// Query parameters that must be there; others must not be sub-resources of S3.
     pub query: &'static [&'static str],
-    /// A header that must be there.
-    pub header: Option<&'static str>,
+    /// Headers that must be there.
+    pub headers: &'static [&'static str],
     /// The permission it needs, in IAM's words.
     pub action: &'static str,
     /// What the documentation says besides the name.
@@ -54,7 +54,7 @@ macro_rules! operations {
             method: stringify!($method),
             level: Level::$level,
             query: &[$($query),*],
-            header: None $(.or(Some($header)))?,
+            headers: &[$($header)?],
             action: $action,
             note: $note,
         },)*];
@@ -114,12 +114,48 @@ operations! {
 /// Query parameters that make a request another operation. One that the chosen row does not name means that the
 /// request is for something that Brim does not have.
 const SUB_RESOURCES: &[&str] = &[
-    "abac", "accelerate", "acl", "analytics", "append", "attributes", "cors", "delete", "encryption",
-    "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location", "logging",
-    "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics",
-    "notification", "object-lock", "ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock",
-    "renameObject", "replication", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent",
-    "uploadId", "uploads", "versioning", "versions", "website",
+    "abac",
+    "accelerate",
+    "acl",
+    "analytics",
+    "append",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "list-type",
+    "location",
+    "logging",
+    "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "partNumber",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "renameObject",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "session",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versioning",
+    "versions",
+    "website",
 ];
 
 impl Operation {
@@ -129,7 +165,7 @@ impl Operation {
             row.method == method
                 && row.level == level
                 && row.query.iter().all(|name| query.has(name))
-                && row.header.is_none_or(|name| headers.contains(name))
+                && row.headers.iter().all(|name| headers.contains(name))
                 && query.names().all(|name| row.query.contains(&name) || row.allows(name))
         };
         ROWS.iter().find(wanted).map_or(Self::Unknown, |row| row.operation)
@@ -167,7 +203,7 @@ pub fn markdown() -> String {
             Level::Object => "/bucket/key",
         };
         let query = if row.query.is_empty() { String::new() } else { format!("?{}", row.query.join("&")) };
-        let header = row.header.map(|name| format!(" with `{name}`")).unwrap_or_default();
+        let header: String = row.headers.iter().map(|name| format!(" with `{name}`")).collect();
         let note = match row.operation.support() {
             Full => row.note.to_owned(),
             Absent(code) => format!("always `{}`: it cannot be configured yet", code.as_str()),

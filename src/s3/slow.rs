@@ -45,9 +45,7 @@ pub async fn answer(
 }
 
 /// The declaration, white space while it takes, then the rest of the document.
-pub fn stream(
-    document: Pin<Box<dyn Future<Output = Vec<u8>>>>,
-) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
+pub fn stream(document: Pin<Box<dyn Future<Output = Vec<u8>>>>) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
     let declared = stream::once(async { Ok(Bytes::from_static(DECLARATION.as_bytes())) });
     let rest = stream::unfold(Some(document), |waiting| async move {
         let mut document = waiting?;

@@ -51,8 +51,11 @@ impl Listeners {
             HostId::of_instance(foundation.dir.instance()),
             s3_options(config),
         );
-        let s3 = S3Listener::start(s3_listener, Arc::new(service), config)
-            .map_err(|source| StartError::Listen { key: "s3.listen", address: s3_address, source })?;
+        let s3 = S3Listener::start(s3_listener, Arc::new(service), config).map_err(|source| StartError::Listen {
+            key: "s3.listen",
+            address: s3_address,
+            source,
+        })?;
         Ok(Self { s3, s3_address, operators, health, health_address, stopping })
     }
 

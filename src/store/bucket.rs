@@ -121,9 +121,11 @@ impl Store {
             }
             let deleting = BucketRecord { state: BucketState::Deleting, ..bucket.record.clone() };
             let deleting = Row { bytes: encode(&deleting), record: deleting };
-            let announce = Mutation::new()
-                .expect(BUCKETS, tables::bucket(name), Some(bucket.bytes))
-                .put(BUCKETS, tables::bucket(name), deleting.bytes.clone());
+            let announce = Mutation::new().expect(BUCKETS, tables::bucket(name), Some(bucket.bytes)).put(
+                BUCKETS,
+                tables::bucket(name),
+                deleting.bytes.clone(),
+            );
             if self.commit(announce).await?.is_err() {
                 continue;
             }

@@ -204,7 +204,8 @@ mod tests {
     fn crcs_of_parts_combine_to_the_crc_of_the_whole() {
         let parts: [&[u8]; 4] = [b"1234", b"", b"5", b"6789"];
         for algorithm in [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64Nvme] {
-            let values: Vec<_> = parts.iter().map(|part| (checksum(algorithm, part).value, part.len() as u64)).collect();
+            let values: Vec<_> =
+                parts.iter().map(|part| (checksum(algorithm, part).value, part.len() as u64)).collect();
             let combined = full_object(algorithm, values.iter().map(|(value, length)| (value.as_slice(), *length)));
             assert_eq!(combined.unwrap(), checksum(algorithm, b"123456789"));
         }

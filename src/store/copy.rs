@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Store;
 use super::bucket::{ATTEMPTS, Bucket};
 use super::change::{Cause, ChangeKind};
 use super::checksum::Checksum;
@@ -10,7 +11,6 @@ use super::mutation::{Mutation, Row};
 use super::put::{Precondition, Stored};
 use super::record::{Metadata, ObjectRecord, StorageClass};
 use super::tables::{self, CURRENT};
-use super::Store;
 use crate::names::ObjectKey;
 
 pub struct CopyObject {
@@ -87,8 +87,7 @@ impl Store {
             rename.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
             let mut arrived = rename.bucket.change(ChangeKind::Rename, key, record, rename.cause.clone());
             arrived.at = self.clock.now();
-            let mut left =
-                rename.bucket.change(ChangeKind::Delete, &rename.source_key, record, rename.cause.clone());
+            let mut left = rename.bucket.change(ChangeKind::Delete, &rename.source_key, record, rename.cause.clone());
             left.at = arrived.at;
             let mutation = Mutation::in_bucket(&rename.bucket)?
                 .delete_object(bucket, &rename.source_key, &rename.source, record.data.target())

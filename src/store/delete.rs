@@ -46,7 +46,8 @@ impl Store {
             delete.precondition.check_rest(previous.record.summary.size, previous.record.summary.modified)?;
             let mut change = delete.bucket.change(ChangeKind::Delete, key, &previous.record, delete.cause.clone());
             change.at = self.clock.now();
-            let mutation = Mutation::in_bucket(&delete.bucket)?.delete_object(bucket, key, &previous, None).log(&change);
+            let mutation =
+                Mutation::in_bucket(&delete.bucket)?.delete_object(bucket, key, &previous, None).log(&change);
             match self.commit(mutation).await? {
                 Ok(position) => return Ok(Some(position)),
                 Err(conflict) if conflict.index == 0 => return Err(self.bucket_conflict(&delete.bucket).await),

@@ -67,7 +67,8 @@ impl ListObjects {
             until: None,
         });
         let after = tables::current(bucket, self.after.as_bytes());
-        let start = match group.as_ref().filter(|_| after.starts_with(&prefix)).and_then(|group| group.group_of(&after)) {
+        let start = match group.as_ref().filter(|_| after.starts_with(&prefix)).and_then(|group| group.group_of(&after))
+        {
             Some(group) => behind_prefix(group),
             None if self.after.is_empty() => prefix.to_vec(),
             None => behind(&after).max(prefix.to_vec()),

@@ -46,7 +46,11 @@ enum State {
     /// Everything so far is in the buffer.
     Small,
     /// The body is a blob; the worker is there unless a batch is under way.
-    Streaming { worker: Option<Worker>, running: Option<JoinHandle<Result<Worker, Error>>>, _memory: OwnedSemaphorePermit },
+    Streaming {
+        worker: Option<Worker>,
+        running: Option<JoinHandle<Result<Worker, Error>>>,
+        _memory: OwnedSemaphorePermit,
+    },
 }
 
 struct Worker {

@@ -33,8 +33,7 @@ pub const SWEEP: Table = Table { id: 10, name: "sweep", profile: Profile::Queue 
 pub const LOG: Table = Table { id: 11, name: "log", profile: Profile::Queue };
 
 /// Every table of the store, for opening an engine. Their ids begin at 1: 0 is the table of keys.
-pub const TABLES: [Table; 11] =
-    [META, BUCKETS, CURRENT, INLINE, REFS, UPLOADS, PARTS, OFFSETS, COMPLETED, SWEEP, LOG];
+pub const TABLES: [Table; 11] = [META, BUCKETS, CURRENT, INLINE, REFS, UPLOADS, PARTS, OFFSETS, COMPLETED, SWEEP, LOG];
 
 /// Stands between an escaped key and what follows it: below every escaped byte, so that shorter keys sort first.
 pub const TERMINATOR: [u8; 2] = [0x00, 0x01];

@@ -100,11 +100,15 @@ fn parse_attributes(request: &Request) -> Result<Vec<Attribute>, S3Error> {
     for value in request.head.headers.all(HEADER) {
         for name in String::from_utf8_lossy(value).split(',').map(str::trim) {
             let attribute = Attribute::parse(name);
-            wanted.push(attribute.ok_or_else(|| S3Error::invalid_argument("Invalid attribute name specified.", HEADER, name))?);
+            wanted.push(
+                attribute
+                    .ok_or_else(|| S3Error::invalid_argument("Invalid attribute name specified.", HEADER, name))?,
+            );
         }
     }
     if wanted.is_empty() {
-        let message = "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty";
+        let message =
+            "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty";
         return Err(S3Error::invalid_argument(message, HEADER, ""));
     }
     Ok(wanted)

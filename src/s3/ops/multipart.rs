@@ -34,10 +34,7 @@ pub async fn create_multipart_upload(cx: &Service, request: &Request) -> Result<
     };
     let id = cx.store.create_upload(create).await?;
     let mut document = Writer::new("InitiateMultipartUploadResult");
-    document
-        .text("Bucket", bucket.record.name.as_str())
-        .text("Key", key.as_str())
-        .text("UploadId", &id.to_string());
+    document.text("Bucket", bucket.record.name.as_str()).text("Key", key.as_str()).text("UploadId", &id.to_string());
     let answer = Answer::xml(document);
     Ok(match checksum {
         Some((algorithm, checksum_type)) => answer

@@ -7,6 +7,7 @@ use aws_lc_rs::digest;
 use md5::{Digest as _, Md5};
 
 use super::{MIN_PART_BYTES, Upload};
+use crate::kv::{Item, Scan};
 use crate::names::{ETag, ObjectKey, UploadId};
 use crate::store::bucket::{ATTEMPTS, Bucket, behind};
 use crate::store::change::{Cause, ChangeKind};
@@ -18,7 +19,6 @@ use crate::store::put::Precondition;
 use crate::store::record::{CompletedRecord, Data, ObjectRecord, PartRecord, Summary, Target};
 use crate::store::tables::{self, COMPLETED, OFFSETS, PARTS, UPLOADS};
 use crate::store::{Position, Store};
-use crate::kv::{Item, Scan};
 
 pub struct CompleteUpload {
     pub bucket: Bucket,
@@ -97,9 +97,11 @@ impl Store {
         let mut end = 0;
         for (number, part) in parts {
             end += part.record.size;
-            mutation = mutation
-                .expect(PARTS, tables::part(complete.id, *number), Some(part.bytes.clone()))
-                .put(OFFSETS, tables::offset(complete.id, end, *number), bytes::Bytes::new());
+            mutation = mutation.expect(PARTS, tables::part(complete.id, *number), Some(part.bytes.clone())).put(
+                OFFSETS,
+                tables::offset(complete.id, end, *number),
+                bytes::Bytes::new(),
+            );
         }
         let answer = CompletedRecord {
             bucket: complete.bucket.record.id,
@@ -202,11 +204,11 @@ impl CompleteUpload {
             let part = uploaded.get(&number).filter(|part| listed.is(&part.record));
             parts.push((number, part.ok_or(Error::InvalidPart(listed.number))?.clone()));
         }
-        let too_small = parts.split_last().and_then(|(_, others)| others.iter().find(|(_, part)| part.record.size < MIN_PART_BYTES));
+        let too_small = parts
+            .split_last()
+            .and_then(|(_, others)| others.iter().find(|(_, part)| part.record.size < MIN_PART_BYTES));
         match too_small {
-            Some((number, part)) => {
-                Err(Error::PartTooSmall { number: u32::from(*number), size: part.record.size })
-            }
+            Some((number, part)) => Err(Error::PartTooSmall { number: u32::from(*number), size: part.record.size }),
             None => Ok(parts),
         }
     }
@@ -268,7 +270,8 @@ fn multipart_etag(parts: &[Part]) -> ETag {
 }
 
 fn combined_crc64nvme(parts: &[Part]) -> u64 {
-    let values: Vec<_> = parts.iter().map(|(_, part)| (part.record.crc64nvme.to_be_bytes(), part.record.size)).collect();
+    let values: Vec<_> =
+        parts.iter().map(|(_, part)| (part.record.crc64nvme.to_be_bytes(), part.record.size)).collect();
     let whole = full_object(Algorithm::Crc64Nvme, values.iter().map(|(value, size)| (value.as_slice(), *size)));
     whole.map_or(0, |whole| whole.value.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte)))
 }
