@@ -208,9 +208,7 @@ impl RequestBody {
 
 /// A body that says it is framed, in a payload mode without frames, would be stored with its framing.
 fn refuse_framing(headers: &Headers) -> Result<(), S3Error> {
-    let coding = headers.text("content-encoding")?.unwrap_or_default();
-    let framed = coding.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("aws-chunked"));
-    if framed || headers.contains("x-amz-decoded-content-length") {
+    if headers.contains("x-amz-decoded-content-length") {
         let message = "An aws-chunked body needs a STREAMING value of x-amz-content-sha256";
         return Err(S3Error::with_message(Code::InvalidRequest, message));
     }

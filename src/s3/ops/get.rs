@@ -86,8 +86,8 @@ fn describe(request: &Request, record: &ObjectRecord, part: Option<Range<u64>>) 
     answer = answer.optional("x-amz-mp-parts-count", wanted.parts.map(|parts| parts.to_string()));
     answer = metadata::answer(&record.metadata, record.summary.storage_class, &overrides, answer);
     let enabled = request.head.headers.text("x-amz-checksum-mode")?.is_some_and(|m| m.eq_ignore_ascii_case("enabled"));
-    // The checksum is that of the whole: on a part of it clients would take it for that part's.
-    if enabled && wanted.range == (0..size) && wanted.parts.is_none() {
+    // The checksum is that of the whole: with a range clients would take it for the range's.
+    if enabled && !wanted.partial {
         answer = answer.checksum(&record.shown_checksum());
     }
     Ok((answer, wanted))
