@@ -124,7 +124,7 @@ def test_the_credentials_are_made_once_and_are_private(own_server):
 
 
 def test_the_root_key_can_be_given_by_environment(own_server):
-    given = {"BRIM_ROOT_ACCESS_KEY_ID": "given-key-id-0001", "BRIM_ROOT_SECRET_ACCESS_KEY": "given secret/with+signs and length"}
+    given = {"BRIM_ROOT_ACCESS_KEY_ID": "given-key-id-0001", "BRIM_ROOT_SECRET_ACCESS_KEY": "given/secret+with=signs/and-length"}
     server = own_server(given)
     keys = Keys(given["BRIM_ROOT_ACCESS_KEY_ID"], given["BRIM_ROOT_SECRET_ACCESS_KEY"])
     connect(server, keys=keys).create_bucket(Bucket="given")
