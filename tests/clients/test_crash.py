@@ -36,7 +36,7 @@ def test_sigterm_lets_an_upload_under_way_finish(own_server):
         assert first.process.poll() is None, "the server must wait for the upload"
         upload.sendall(data[MIB:])
         assert upload.recv(4096).startswith(b"HTTP/1.1 200")
-    assert first.stop() == 0
+    assert first.wait() == 0
     assert body_of(connect(own_server()).get_object(Bucket="kept", Key="slow")) == data
 
 
