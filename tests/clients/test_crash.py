@@ -36,7 +36,7 @@ def test_sigterm_lets_an_upload_under_way_finish(own_server):
         assert first.process.poll() is None, "the server must wait for the upload"
         upload.sendall(data[MIB:])
         assert upload.recv(4096).startswith(b"HTTP/1.1 200")
-    assert first.stop() == 0
+    assert first.wait() == 0
     assert body_of(connect(own_server()).get_object(Bucket="kept", Key="slow")) == data
 
 
@@ -124,7 +124,7 @@ def test_the_credentials_are_made_once_and_are_private(own_server):
 
 
 def test_the_root_key_can_be_given_by_environment(own_server):
-    given = {"BRIM_ROOT_ACCESS_KEY_ID": "given-key-id-0001", "BRIM_ROOT_SECRET_ACCESS_KEY": "given secret/with+signs and length"}
+    given = {"BRIM_ROOT_ACCESS_KEY_ID": "given-key-id-0001", "BRIM_ROOT_SECRET_ACCESS_KEY": "given/secret+with=signs/and-length"}
     server = own_server(given)
     keys = Keys(given["BRIM_ROOT_ACCESS_KEY_ID"], given["BRIM_ROOT_SECRET_ACCESS_KEY"])
     connect(server, keys=keys).create_bucket(Bucket="given")
