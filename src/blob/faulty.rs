@@ -107,6 +107,10 @@ impl<B: Blobs> Blobs for FaultyBlobs<B> {
         self.inner.space().await
     }
 
+    fn writable(&self) -> Result<(), Error> {
+        self.inner.writable()
+    }
+
     fn run(&self) -> u64 {
         self.inner.run()
     }

@@ -163,6 +163,10 @@ impl Blobs for MemoryBlobs {
         Ok(Space { free: shelf.capacity - shelf.used, total: shelf.capacity })
     }
 
+    fn writable(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn run(&self) -> u64 {
         self.run
     }

@@ -64,6 +64,9 @@ pub trait Blobs: Send + Sync + 'static {
     /// The bytes still free for blobs and the size of the whole, so that the store can keep a reserve.
     async fn space(&self) -> Result<Space, Error>;
 
+    /// Tells whether blobs are still taken, or the error that every new one would get. Does not block.
+    fn writable(&self) -> Result<(), Error>;
+
     /// The number of the process run: the `run` of every blob written through this engine since it was opened.
     fn run(&self) -> u64;
 }

@@ -91,6 +91,10 @@ impl<K: Kv> Kv for FaultyKv<K> {
             None => self.inner.commit(commit).await,
         }
     }
+
+    fn writable(&self) -> Result<(), Error> {
+        self.inner.writable()
+    }
 }
 
 fn injected() -> Error {

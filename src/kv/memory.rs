@@ -58,6 +58,10 @@ impl Kv for MemoryKv {
         }
         Ok(committed)
     }
+
+    fn writable(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 impl Rows {

@@ -58,6 +58,9 @@ pub trait Kv: Send + Sync + 'static {
     ///
     /// After [`Error::Engine`] the commit may have been applied or not; after any other error it was not applied.
     async fn commit(&self, commit: Commit) -> Result<Committed, CommitError>;
+
+    /// Tells whether commits are still taken, or the error that every one of them would get. Does not block.
+    fn writable(&self) -> Result<(), Error>;
 }
 
 /// One page of a range to read.

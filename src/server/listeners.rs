@@ -15,6 +15,7 @@ use crate::auth;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::s3::{self, Service};
+use crate::store::Store;
 use crate::telemetry::HostId;
 
 /// The running listeners.
@@ -42,8 +43,9 @@ impl Listeners {
         let operators = OperatorSocket::start(directory, Arc::clone(&foundation.identities))
             .map_err(|source| StartError::OperatorSocket { directory: directory.to_owned(), source })?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let health = HealthListener::start(health_listener, readiness(Arc::clone(&stopping)))
-            .map_err(|source| StartError::Listen { key: "admin.listen", address: health_address, source })?;
+        let health =
+            HealthListener::start(health_listener, readiness(Arc::clone(&stopping), Arc::clone(&storage.store)))
+                .map_err(|source| StartError::Listen { key: "admin.listen", address: health_address, source })?;
         let service = Service::new(
             Arc::clone(&storage.store),
             Arc::clone(&foundation.identities),
@@ -104,6 +106,10 @@ fn s3_options(config: &ServerConfig) -> s3::Options {
     }
 }
 
-fn readiness(stopping: Arc<AtomicBool>) -> Readiness {
-    Arc::new(move || if stopping.load(Ordering::SeqCst) { Err("stopping".to_owned()) } else { Ok(()) })
+/// Ready is who takes writes.
+fn readiness(stopping: Arc<AtomicBool>, store: Arc<Store>) -> Readiness {
+    Arc::new(move || match stopping.load(Ordering::SeqCst) {
+        true => Err("stopping".to_owned()),
+        false => store.writable().map_err(|error| error.to_string()),
+    })
 }

@@ -121,6 +121,14 @@ impl Store {
         self.space.space().await
     }
 
+    /// Tells whether anything can be written, or why not: an engine stopped, or free space was below the reserve when it
+    /// was last looked at. Does not block.
+    pub fn writable(&self) -> Result<(), Error> {
+        self.kv.writable()?;
+        self.blobs.writable()?;
+        self.space.last_verdict()
+    }
+
     fn new_inline_id(&self) -> InlineId {
         InlineId { run: self.blobs.run(), number: self.next_inline.fetch_add(1, Ordering::Relaxed) }
     }

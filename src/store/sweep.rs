@@ -336,6 +336,8 @@ impl Store {
             self.expire_uploads().await?;
             self.trim_log().await?;
         }
+        // Looked at even when nobody uploads, so that readiness comes back when room does.
+        self.space().await?;
         let swept = self.sweep().await?;
         if swept.removed > 0 {
             tracing::debug!(removed = swept.removed, leased = swept.leased, "swept");

@@ -159,6 +159,10 @@ impl Blobs for FileBlobs {
         .await
     }
 
+    fn writable(&self) -> Result<(), Error> {
+        self.shared.syncs.check()
+    }
+
     fn run(&self) -> u64 {
         self.shared.run
     }

@@ -109,6 +109,10 @@ impl Kv for RocksKv {
         self.database.check_tables_of(&commit)?;
         self.queue.submit(commit).await
     }
+
+    fn writable(&self) -> Result<(), Error> {
+        self.queue.check()
+    }
 }
 
 impl RocksKv {

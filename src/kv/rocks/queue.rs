@@ -76,6 +76,11 @@ impl Queue {
         }
     }
 
+    /// Tells whether commits are taken.
+    pub fn check(&self) -> Result<(), Error> {
+        self.state.lock().check()
+    }
+
     /// Waits for room, queues `commit`, and waits for its answer. Dropped while it waits for room, nothing was queued.
     pub async fn submit(&self, commit: Commit) -> Result<Committed, CommitError> {
         let kib = kib_of(&commit);
