@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use actix_web::web::Payload as ActixPayload;
 use base64::Engine;
@@ -13,6 +12,7 @@ use futures_util::StreamExt;
 
 use super::checksum::{self, Claimed};
 use super::error::{Code, S3Error};
+use super::pace::{Pace, TooSlow};
 use crate::auth::{ChunkDecoder, Payload};
 use crate::http::head::{Head, Headers};
 use crate::store::Store;
@@ -20,26 +20,13 @@ use crate::store::checksum::Algorithm;
 use crate::store::digest::{Announced, DigestPlan, Digester};
 use crate::store::staging::{Incoming, Staged};
 
-/// How long a client may take to get up to the minimum rate.
-const START: Duration = Duration::from_secs(30);
-
-/// How patient to be with a client.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// The longest wait for the next bytes.
-    pub idle: Duration,
-    /// The least bytes a second on average.
-    pub min_rate: u64,
-}
-
 /// The body of an admitted request.
 pub struct RequestBody {
     payload: Pin<Box<ActixPayload>>,
     framing: Framing,
     /// Decoded bytes that have not been taken yet.
     decoded: VecDeque<Bytes>,
-    patience: Patience,
-    waited: Duration,
+    pace: Pace,
     received: u64,
     plan: BodyPlan,
 }
@@ -60,7 +47,7 @@ struct BodyPlan {
 }
 
 impl RequestBody {
-    pub fn new(head: &Head, claim: Payload, payload: ActixPayload, patience: Patience) -> Result<Self, S3Error> {
+    pub fn new(head: &Head, claim: Payload, payload: ActixPayload, pace: Pace) -> Result<Self, S3Error> {
         let mut plan = BodyPlan {
             length: content_length(&head.headers)?,
             md5: content_md5(&head.headers)?,
@@ -69,11 +56,13 @@ impl RequestBody {
         };
         let framing = match claim {
             Payload::Sha256(digest) => {
+                refuse_framing(&head.headers)?;
                 plan.sha256 = Some(digest);
                 plan.claimed = checksum::claimed(&head.headers, &[])?;
                 Framing::Plain { ended: false }
             }
             Payload::Unsigned => {
+                refuse_framing(&head.headers)?;
                 plan.claimed = checksum::claimed(&head.headers, &[])?;
                 Framing::Plain { ended: false }
             }
@@ -84,7 +73,7 @@ impl RequestBody {
             }
         };
         let payload = Box::pin(payload);
-        Ok(Self { payload, framing, decoded: VecDeque::new(), patience, waited: Duration::ZERO, received: 0, plan })
+        Ok(Self { payload, framing, decoded: VecDeque::new(), pace, received: 0, plan })
     }
 
     /// How many bytes came over the wire so far.
@@ -197,14 +186,13 @@ impl RequestBody {
         if let Framing::Plain { ended: true } = self.framing {
             return Ok(None);
         }
-        let start = Instant::now();
-        let next = tokio::time::timeout(self.patience.idle, self.payload.next()).await;
-        self.waited += start.elapsed();
+        self.pace.wait();
+        let next = tokio::time::timeout(self.pace.idle(), self.payload.next()).await;
         match next {
             Err(_) => Err(S3Error::new(Code::RequestTimeout)),
             Ok(Some(Ok(bytes))) => {
                 self.received += bytes.len() as u64;
-                self.check_rate()?;
+                self.pace.moved(bytes.len() as u64).map_err(|TooSlow| S3Error::new(Code::RequestTimeout))?;
                 Ok(Some(bytes))
             }
             Ok(Some(Err(error))) => Err(S3Error::new(Code::IncompleteBody).caused_by(error.to_string())),
@@ -216,12 +204,15 @@ impl RequestBody {
             }
         }
     }
+}
 
-    /// Only the time spent waiting for the client counts, not the time that it was held back.
-    fn check_rate(&self) -> Result<(), S3Error> {
-        let due = self.patience.min_rate.saturating_mul(self.waited.as_secs());
-        if self.waited > START && self.received < due { Err(S3Error::new(Code::RequestTimeout)) } else { Ok(()) }
+/// A body that says it is framed, in a payload mode without frames, would be stored with its framing.
+fn refuse_framing(headers: &Headers) -> Result<(), S3Error> {
+    if headers.contains("x-amz-decoded-content-length") {
+        let message = "An aws-chunked body needs a STREAMING value of x-amz-content-sha256";
+        return Err(S3Error::with_message(Code::InvalidRequest, message));
     }
+    Ok(())
 }
 
 fn content_length(headers: &Headers) -> Result<Option<u64>, S3Error> {

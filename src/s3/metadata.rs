@@ -121,7 +121,7 @@ pub fn answer(metadata: &Metadata, class: StorageClass, overrides: &Overrides, a
         answer = answer.header(&format!("{USER_PREFIX}{name}"), rfc2047::encode(value).as_ref());
     }
     if !metadata.tags.is_empty() {
-        answer = answer.header("x-amz-tagging-count", &metadata.tags.len().to_string());
+        answer = answer.header("x-amz-tagging-count", metadata.tags.len().to_string());
     }
     if class != StorageClass::Standard {
         answer = answer.header("x-amz-storage-class", class.as_str());

@@ -16,6 +16,7 @@ mod failure;
 mod metadata;
 mod ops;
 mod owner;
+mod pace;
 mod precondition;
 mod query;
 mod slow;
@@ -53,7 +54,7 @@ pub struct Options {
     pub auth: auth::Options,
     /// How long a client may send nothing of its body.
     pub body_idle: Duration,
-    /// The least bytes a second that a client must send, on average, once it had some time to start.
+    /// The least bytes a second that a client must send or take, on average, once it had some time to start.
     pub min_rate: u64,
     /// How many bytes of downloads may be in memory at once.
     pub download_memory: u64,

@@ -95,6 +95,7 @@ operations! {
     ListParts GET Object ["uploadId"] "s3:ListMultipartUploadParts" Full, "";
     GetObjectAttributes GET Object ["attributes"] "s3:GetObjectAttributes" Full, "";
     GetObjectAcl GET Object ["acl"] "s3:GetObjectAcl" Full, "the owner has full control";
+    GetObjectTagging GET Object ["tagging"] "s3:GetObjectTagging" Full, "the tags given with the upload or the copy";
     GetObject GET Object [] "s3:GetObject" Full, "ranges, `partNumber`, conditions, `response-*`";
     HeadObject HEAD Object [] "s3:GetObject" Full, "as GetObject";
     UploadPartCopy PUT Object ["uploadId", "partNumber"] { "x-amz-copy-source" } "s3:PutObject" Full, "ranges and conditions on the source";

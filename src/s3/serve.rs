@@ -13,9 +13,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::admission::{Admitted, Refused};
 use super::answer::{Answer, Body};
-use super::body::{Patience, RequestBody};
+use super::body::RequestBody;
 use super::error::{Code, S3Error};
 use super::operation::Operation;
+use super::pace::Pace;
 use super::{Request, Service, ops, slow};
 use crate::http::head::Head;
 use crate::store::read::ObjectReader;
@@ -124,8 +125,7 @@ impl Service {
         source_address: String,
         line: &mut Line,
     ) -> Result<Answer, (Head, S3Error)> {
-        let patience = Patience { idle: self.options.body_idle, min_rate: self.options.min_rate };
-        let body = match RequestBody::new(&head, admitted.payload, payload, patience) {
+        let body = match RequestBody::new(&head, admitted.payload, payload, self.pace()) {
             Ok(body) => body,
             Err(error) => return Err((head, error)),
         };
@@ -134,6 +134,10 @@ impl Service {
         let result = ops::run(self, operation, &mut request).await;
         line.received = request.body.received();
         result.map_err(|error| (request.head, error))
+    }
+
+    fn pace(&self) -> Pace {
+        Pace::new(self.options.body_idle, self.options.min_rate)
     }
 
     /// The answer to a request that failed. HEAD and 304 have no body.
@@ -228,13 +232,14 @@ async fn stream_object(
     if first.len() as u64 == length {
         return response.body(first);
     }
-    let rest = stream_rest(Streaming { reader, first: Some(first), line, _memory: memory });
+    let rest = stream_rest(Streaming { reader, first: Some(first), pace: service.pace(), line, _memory: memory });
     response.body(SizedStream::new(length, Box::pin(rest)))
 }
 
 struct Streaming {
     reader: Box<ObjectReader>,
     first: Option<Bytes>,
+    pace: Pace,
     line: Line,
     /// Held while bytes of this download may be in memory.
     _memory: OwnedSemaphorePermit,
@@ -243,21 +248,37 @@ struct Streaming {
 fn stream_rest(streaming: Streaming) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
     stream::unfold(Some(streaming), |streaming| async move {
         let mut streaming = streaming?;
-        if let Some(first) = streaming.first.take() {
-            return Some((Ok(first), Some(streaming)));
-        }
-        match streaming.reader.next().await {
-            Ok(Some(bytes)) => {
-                streaming.line.sent += bytes.len() as u64;
-                Some((Ok(bytes), Some(streaming)))
-            }
-            Ok(None) => None,
-            Err(error) => {
-                tracing::error!(request_id = streaming.line.id.as_str(), %error, "a download was cut short");
-                Some((Err(std::io::Error::other(error)), None))
-            }
+        match streaming.next().await {
+            Ok(bytes) => bytes.map(|bytes| (Ok(bytes), Some(streaming))),
+            Err(error) => Some((Err(error), None)),
         }
     })
+}
+
+impl Streaming {
+    /// Gives the next bytes. It is asked for them when the client has taken those before.
+    async fn next(&mut self) -> Result<Option<Bytes>, std::io::Error> {
+        if let Some(first) = self.first.take() {
+            self.pace.wait();
+            return Ok(Some(first));
+        }
+        if self.pace.moved(self.line.sent - self.pace.total()).is_err() {
+            tracing::debug!(request_id = self.line.id.as_str(), "a download was too slow");
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        match self.reader.next().await {
+            Ok(Some(bytes)) => {
+                self.line.sent += bytes.len() as u64;
+                self.pace.wait();
+                Ok(Some(bytes))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => {
+                tracing::error!(request_id = self.line.id.as_str(), %error, "a download was cut short");
+                Err(std::io::Error::other(error))
+            }
+        }
+    }
 }
 
 fn failed_start(service: &Arc<Service>, error: &S3Error, mut line: Line) -> HttpResponse {

@@ -34,8 +34,6 @@ pub struct OpenObject {
 /// One part of a multipart object.
 #[derive(Debug, Clone)]
 pub struct ObjectPart {
-    /// The part number that the client gave it.
-    pub number: u16,
     /// Where its bytes are in the object.
     pub range: Range<u64>,
     pub record: PartRecord,
@@ -100,7 +98,7 @@ impl Store {
             let (end, number) = tables::parse_offset(&key).ok_or(Error::Record("a part's offset"))?;
             let bytes = self.kv.get(PARTS, &tables::part(id, number)).await?;
             let record: PartRecord = decode(&bytes.ok_or(Error::Record("a part of an object is missing"))?)?;
-            parts.push(ObjectPart { number, range: end.saturating_sub(record.size)..end, record });
+            parts.push(ObjectPart { range: end.saturating_sub(record.size)..end, record });
         }
         Ok((parts, page.more))
     }
@@ -111,40 +109,45 @@ impl OpenObject {
         &self.row.record
     }
 
-    /// The part with this number, or `None`. An object that was not uploaded in parts is its own part 1.
-    pub async fn part(&self, number: u16) -> Result<Option<Range<u64>>, Error> {
+    /// Where the `position`th part is, counted from 1, or `None`. An object that was not uploaded in parts is its own
+    /// first part. The numbers that parts were uploaded under may have gaps; clients count to the number of parts.
+    pub async fn part(&self, position: u16) -> Result<Option<Range<u64>>, Error> {
         let Data::Parts(id) = self.record().data else {
-            return Ok((number == 1).then_some(0..self.record().summary.size));
+            return Ok((position == 1).then_some(0..self.record().summary.size));
         };
-        // A walk over the rows of one upload: at most 10,000, and they hold nothing but their keys.
-        let mut scan = Scan::prefix(OFFSETS, &id.0, 1000);
-        let mut start = 0;
-        loop {
-            let page = self.store.kv.scan(scan.clone()).await?;
-            for item in page.items {
-                let Item::Row { key, .. } = item else { continue };
-                let (end, found) = tables::parse_offset(&key).ok_or(Error::Record("a part's offset"))?;
-                if found == number {
-                    return Ok(Some(start..end));
-                }
-                start = end;
-                scan.start = behind(&key);
-            }
-            if !page.more {
-                return Ok(None);
-            }
+        if position == 0 {
+            return Ok(None);
         }
+        let before = self.offsets(id, usize::from(position)).await?;
+        let start = before.iter().rev().nth(1).map_or(0, |(end, _)| *end);
+        let found = before.last().filter(|_| before.len() == usize::from(position));
+        Ok(found.map(|(end, _)| start..*end))
     }
 
-    /// Gives the parts with numbers above `after`, at most `limit`, and whether there are more. Empty for an object that
-    /// was not uploaded in parts.
+    /// Gives the parts behind the first `after` ones, at most `limit`, and whether there are more. Empty for an object
+    /// that was not uploaded in parts.
     pub async fn parts(&self, after: u16, limit: usize) -> Result<(Vec<ObjectPart>, bool), Error> {
         let Data::Parts(id) = self.record().data else { return Ok((Vec::new(), false)) };
-        let start = match self.part(after).await? {
-            Some(range) if after > 0 => Bytes::from(behind(&tables::offset(id, range.end, after))),
-            _ => tables::offset(id, 0, 0),
+        let before = self.offsets(id, usize::from(after)).await?;
+        let start = match before.last() {
+            Some((end, number)) => Bytes::from(behind(&tables::offset(id, *end, *number))),
+            None => tables::offset(id, 0, 0),
         };
         self.store.parts_of(id, start, limit).await
+    }
+
+    /// The end and the number of an upload's first parts: rows that hold nothing but their keys, at most 10,000 of them.
+    async fn offsets(&self, id: UploadId, limit: usize) -> Result<Vec<(u64, u16)>, Error> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let page = self.store.kv.scan(Scan::prefix(OFFSETS, &id.0, limit)).await?;
+        let mut offsets = Vec::with_capacity(page.items.len());
+        for item in page.items {
+            let Item::Row { key, .. } = item else { continue };
+            offsets.push(tables::parse_offset(&key).ok_or(Error::Record("a part's offset"))?);
+        }
+        Ok(offsets)
     }
 
     /// Begins reading `range`, which the object must have.

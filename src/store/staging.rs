@@ -45,12 +45,15 @@ pub struct BodyWriter {
 enum State {
     /// Everything so far is in the buffer.
     Small,
-    /// The body is a blob; the worker is there unless a batch is under way.
-    Streaming {
-        worker: Option<Worker>,
-        running: Option<JoinHandle<Result<Worker, Error>>>,
-        _memory: OwnedSemaphorePermit,
-    },
+    /// The body is a blob.
+    Streaming(Box<Streaming>),
+}
+
+struct Streaming {
+    /// There unless a batch is under way.
+    worker: Option<Worker>,
+    running: Option<JoinHandle<Result<Worker, Error>>>,
+    _memory: OwnedSemaphorePermit,
 }
 
 struct Worker {
@@ -151,7 +154,7 @@ impl BodyWriter {
         let blob = self.store.blobs.create(self.incoming.length).await?;
         let worker = Worker { blob, digester: Digester::new(self.incoming.digests) };
         self.buffer.reserve(BATCH_BYTES - self.buffer.len());
-        self.state = State::Streaming { worker: Some(worker), running: None, _memory: memory };
+        self.state = State::Streaming(Box::new(Streaming { worker: Some(worker), running: None, _memory: memory }));
         Ok(())
     }
 
@@ -159,18 +162,18 @@ impl BodyWriter {
     async fn dispatch(&mut self) -> Result<(), Error> {
         let worker = self.idle_worker().await?;
         let batch = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BATCH_BYTES)).freeze();
-        if let State::Streaming { running, .. } = &mut self.state {
-            *running = Some(tokio::spawn(worker.process(batch)));
+        if let State::Streaming(streaming) = &mut self.state {
+            streaming.running = Some(tokio::spawn(worker.process(batch)));
         }
         Ok(())
     }
 
     async fn idle_worker(&mut self) -> Result<Worker, Error> {
-        let State::Streaming { worker, running, .. } = &mut self.state else { return Err(Error::Aborted) };
-        if let Some(running) = running.take() {
+        let State::Streaming(streaming) = &mut self.state else { return Err(Error::Aborted) };
+        if let Some(running) = streaming.running.take() {
             return running.await.map_err(|_| Error::Aborted)?;
         }
-        worker.take().ok_or(Error::Aborted)
+        streaming.worker.take().ok_or(Error::Aborted)
     }
 }
 

@@ -64,8 +64,13 @@ class Brim:
         self._close()
 
     def stop(self):
+        """Stops gracefully; gives the exit status."""
         if self.process.poll() is None:
             self.terminate()
+        return self.wait()
+
+    def wait(self):
+        """Waits for the end of a stop that was asked for: a second signal would cut it short."""
         status = self.process.wait(STOP_SECONDS)
         self._close()
         return status

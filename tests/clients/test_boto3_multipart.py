@@ -36,12 +36,12 @@ class Upload:
 
 def test_parts_become_one_object_in_number_order(s3, bucket):
     upload = Upload(s3, bucket, ContentType="text/x-parts", Metadata={"m": "1"}, CacheControl="no-cache")
-    pieces = {7: noise(1000, 7), 2: noise(PART, 2), 5: noise(PART + 3, 5)}
+    pieces = {3: noise(1000, 7), 1: noise(PART, 2), 2: noise(PART + 3, 5)}
     for number, data in pieces.items():
         assert upload.put(number, data)["ETag"] == f'"{md5(data)}"'
     fails("NoSuchKey", 404, s3.get_object, Bucket=bucket, Key="k")
     done = upload.complete()
-    ordered = [pieces[2], pieces[5], pieces[7]]
+    ordered = [pieces[number] for number in sorted(pieces)]
     assert done["ETag"] == multipart_etag(ordered)
     assert (done["Bucket"], done["Key"]) == (bucket, "k") and done["Location"]
     got = s3.get_object(Bucket=bucket, Key="k")
@@ -66,6 +66,14 @@ def test_a_part_uploaded_again_replaces_the_first(s3, bucket):
     upload.put(1, b"second")
     upload.complete()
     assert body_of(s3.get_object(Bucket=bucket, Key="k")) == b"second"
+
+
+def test_part_numbers_need_not_follow_each_other(s3, bucket):
+    upload = Upload(s3, bucket)
+    upload.put(9000, b"last")
+    upload.put(7, noise(PART))
+    upload.complete()
+    assert body_of(s3.get_object(Bucket=bucket, Key="k")) == noise(PART) + b"last"
 
 
 def test_only_the_named_parts_are_used(s3, bucket):

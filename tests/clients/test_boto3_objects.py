@@ -161,7 +161,7 @@ def test_ranges_give_exactly_their_bytes(s3, bucket, size):
         assert body_of(got) == part, asked
         assert got["ResponseMetadata"]["HTTPStatusCode"] == 206
         assert got["ContentRange"] == f"bytes {start}-{start + len(part) - 1}/{size}"
-        assert "ChecksumCRC32" not in got, "a range must not carry the whole object's checksum"
+        assert part == data or "ChecksumCRC32" not in got, "a range must not carry the whole object's checksum"
         head = s3.head_object(Bucket=bucket, Key="k", Range=asked)
         assert (head["ContentLength"], head["ContentRange"]) == (len(part), got["ContentRange"])
 

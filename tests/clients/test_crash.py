@@ -14,54 +14,29 @@ ROUNDS = 4
 WRITERS = 4
 
 
-class Throttled:
-    """A body that is handed out slowly, and that tells when its first bytes are on the way."""
-
-    def __init__(self, data, seconds):
-        self.data, self.position, self.started = data, 0, threading.Event()
-        self.pause = seconds / (len(data) / 65536)
-
-    def __len__(self):
-        return len(self.data)
-
-    def tell(self):
-        return self.position
-
-    def seek(self, position, whence=0):
-        self.position = {0: 0, 1: self.position, 2: len(self.data)}[whence] + position
-        return self.position
-
-    def read(self, size=65536):
-        piece = self.data[self.position : self.position + min(size if size > 0 else 65536, 65536)]
-        self.position += len(piece)
-        if self.position > 4 * 65536 and self.hold:
-            self.started.set()
-            time.sleep(self.pause)
-        return piece
-
-    hold = False
+def begin_put(server, client, key, length):
+    """Opens a connection and sends the head of a presigned PUT; the body is the test's to send."""
+    url = client.generate_presigned_url("put_object", Params={"Bucket": "kept", "Key": key})
+    connection = socket.create_connection((server.host, server.port), timeout=30)
+    path = url.removeprefix(server.endpoint)
+    connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: {server.host}:{server.port}\r\nContent-Length: {length}\r\n\r\n".encode())
+    return connection
 
 
 def test_sigterm_lets_an_upload_under_way_finish(own_server):
     first = own_server()
-    client = connect(first, request_checksum_calculation="when_required", s3={"payload_signing_enabled": False, "addressing_style": "path"})
+    client = connect(first)
     client.create_bucket(Bucket="kept")
     data = noise(2 * MIB)
-    body = Throttled(data, 2)
-    outcome = []
-
-    def upload():
-        body.hold = True
-        outcome.append(client.put_object(Bucket="kept", Key="slow", Body=body)["ResponseMetadata"]["HTTPStatusCode"])
-
-    thread = threading.Thread(target=upload)
-    thread.start()
-    assert body.started.wait(20)
-    time.sleep(0.2)
-    first.terminate()
-    thread.join(30)
-    assert outcome == [200]
-    assert first.stop() == 0
+    with begin_put(first, client, "slow", len(data)) as upload:
+        upload.sendall(data[:MIB])
+        time.sleep(0.5)
+        first.terminate()
+        time.sleep(1.5)
+        assert first.process.poll() is None, "the server must wait for the upload"
+        upload.sendall(data[MIB:])
+        assert upload.recv(4096).startswith(b"HTTP/1.1 200")
+    assert first.wait() == 0
     assert body_of(connect(own_server()).get_object(Bucket="kept", Key="slow")) == data
 
 
@@ -149,7 +124,7 @@ def test_the_credentials_are_made_once_and_are_private(own_server):
 
 
 def test_the_root_key_can_be_given_by_environment(own_server):
-    given = {"BRIM_ROOT_ACCESS_KEY_ID": "given-key-id-0001", "BRIM_ROOT_SECRET_ACCESS_KEY": "given secret/with+signs and length"}
+    given = {"BRIM_ROOT_ACCESS_KEY_ID": "given-key-id-0001", "BRIM_ROOT_SECRET_ACCESS_KEY": "given/secret+with=signs/and-length"}
     server = own_server(given)
     keys = Keys(given["BRIM_ROOT_ACCESS_KEY_ID"], given["BRIM_ROOT_SECRET_ACCESS_KEY"])
     connect(server, keys=keys).create_bucket(Bucket="given")
@@ -169,10 +144,7 @@ def test_an_aborted_upload_leaves_nothing(own_server):
     server = own_server()
     client = connect(server)
     client.create_bucket(Bucket="kept")
-    url = client.generate_presigned_url("put_object", Params={"Bucket": "kept", "Key": "torn"})
-    path = url.removeprefix(server.endpoint)
-    with socket.create_connection((server.host, server.port)) as connection:
-        connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: {server.host}:{server.port}\r\nContent-Length: 1000000\r\n\r\n".encode())
+    with begin_put(server, client, "torn", 1_000_000) as connection:
         connection.sendall(noise(300_000))
     client.put_object(Bucket="kept", Key="fence", Body=b"")
     fails("404", 404, client.head_object, Bucket="kept", Key="torn")

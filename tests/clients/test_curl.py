@@ -37,10 +37,12 @@ def test_a_chunked_upload_of_unknown_length(curl, s3, bucket):
 
 
 def test_metadata_beyond_ascii_comes_back_in_rfc_2047(curl, s3, bucket):
-    curl(f"/{bucket}/k", "--fail", *UNSIGNED, "--request", "PUT", "--header", "x-amz-meta-name: café 日本")
+    curl(f"/{bucket}/k", "--fail", *UNSIGNED, "--request", "PUT", "--header", "Content-Length: 0", "--header", "x-amz-meta-name: café 日本")
     back = s3.head_object(Bucket=bucket, Key="k")["Metadata"]["name"]
     assert back.isascii() and back.startswith("=?")
-    assert str(email.header.make_header(email.header.decode_header(back))) == "café 日本"
+    # S3 takes the bytes of a header for Latin-1; its user guide shows the very result ("Working with object metadata").
+    meant = str(email.header.make_header(email.header.decode_header(back)))
+    assert meant.encode("latin-1").decode() == "café 日本"
 
 
 def test_the_admin_port_answers_health_readiness_and_metrics(server, s3, bucket, tmp_path):

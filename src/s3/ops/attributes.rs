@@ -1,4 +1,4 @@
-//! GetObjectAttributes and GetObjectAcl.
+//! GetObjectAttributes, GetObjectAcl and GetObjectTagging.
 
 use std::sync::Arc;
 
@@ -94,6 +94,22 @@ pub async fn get_object_acl(cx: &Service, request: &Request) -> Result<Answer, S
     Ok(Answer::xml(owner::full_control(&object.record.summary.owner)))
 }
 
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
+pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    let (bucket, key) = cx.object(request).await?;
+    expect_null_version(request.query.get("versionId"))?;
+    let object = cx.store.object(&bucket, &key).await?;
+    let mut document = Writer::new("Tagging");
+    document.nest("TagSet", |set| {
+        for (name, value) in &object.record.metadata.tags {
+            set.nest("Tag", |tag| {
+                tag.text("Key", name).text("Value", value);
+            });
+        }
+    });
+    Ok(Answer::xml(document))
+}
+
 fn parse_attributes(request: &Request) -> Result<Vec<Attribute>, S3Error> {
     const HEADER: &str = "x-amz-object-attributes";
     let mut wanted = Vec::new();
@@ -133,13 +149,13 @@ fn number_in_header(request: &Request, name: &'static str, most: u32) -> Result<
 fn write_parts(document: &mut Writer, page: &PartPage, count: u16) {
     document.nest("ObjectParts", |element| {
         element.number("PartsCount", u64::from(count)).number("PartNumberMarker", u64::from(page.marker));
-        if let Some(last) = page.parts.last() {
-            element.number("NextPartNumberMarker", u64::from(last.number));
+        if !page.parts.is_empty() {
+            element.number("NextPartNumberMarker", u64::from(page.marker) + page.parts.len() as u64);
         }
         element.number("MaxParts", u64::from(page.limit)).flag("IsTruncated", page.more);
-        for part in &page.parts {
+        for (part, position) in page.parts.iter().zip(u64::from(page.marker) + 1..) {
             element.nest("Part", |entry| {
-                entry.number("PartNumber", u64::from(part.number)).number("Size", part.record.size);
+                entry.number("PartNumber", position).number("Size", part.record.size);
                 let shown = part.record.shown_checksum();
                 entry.text(checksum::element(shown.algorithm), &checksum::show(&shown));
             });

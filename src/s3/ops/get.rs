@@ -6,10 +6,12 @@ use std::sync::Arc;
 use crate::http::conditional::{Conditions, IfRange, Names, Outcome, Validators};
 use crate::http::date;
 use crate::http::range::{self, Selection};
+use crate::names::ObjectKey;
 use crate::s3::answer::{Answer, Body};
 use crate::s3::error::{Code, S3Error};
 use crate::s3::metadata::{self, Overrides};
 use crate::s3::{Request, Service};
+use crate::store::bucket::Bucket;
 use crate::store::multipart::MAX_PART_NUMBER;
 use crate::store::read::OpenObject;
 use crate::store::record::ObjectRecord;
@@ -24,8 +26,13 @@ struct Wanted {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
 pub async fn get_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
-    let object = open(cx, request).await?;
-    let (answer, wanted) = describe(request, &object).await?;
+    let (bucket, key) = addressed(cx, request).await?;
+    let object = cx.store.open_object(&bucket, &key).await?;
+    let part = match part_number(request)? {
+        Some(number) => Some(find_part(&object, number).await?),
+        None => None,
+    };
+    let (answer, wanted) = describe(request, object.record(), part)?;
     let length = wanted.range.end - wanted.range.start;
     if length == 0 {
         return Ok(answer.body(Body::Bytes(Vec::new())));
@@ -35,15 +42,22 @@ pub async fn get_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, 
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
 pub async fn head_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
-    let object = open(cx, request).await?;
-    let (answer, wanted) = describe(request, &object).await?;
+    let (bucket, key) = addressed(cx, request).await?;
+    let (answer, wanted) = match part_number(request)? {
+        // Only where a part is wanted does the answer need more than the record.
+        Some(number) => {
+            let object = cx.store.open_object(&bucket, &key).await?;
+            let part = find_part(&object, number).await?;
+            describe(request, object.record(), Some(part))?
+        }
+        None => describe(request, &cx.store.object(&bucket, &key).await?.record, None)?,
+    };
     Ok(answer.body(Body::Head(wanted.range.end - wanted.range.start)))
 }
 
-async fn open(cx: &Arc<Service>, request: &Request) -> Result<OpenObject, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+async fn addressed(cx: &Service, request: &Request) -> Result<(Bucket, ObjectKey), S3Error> {
     expect_null_version(request.query.get("versionId"))?;
-    Ok(cx.store.open_object(&bucket, &key).await?)
+    cx.object(request).await
 }
 
 /// Objects of a bucket without versions have the version id `null`, and no other.
@@ -55,13 +69,12 @@ pub fn expect_null_version(version: Option<&str>) -> Result<(), S3Error> {
     }
 }
 
-/// Everything of the answer but the body, after conditions and range were decided.
-async fn describe(request: &Request, object: &OpenObject) -> Result<(Answer, Wanted), S3Error> {
-    let record = object.record();
+/// Everything of the answer but the body, after conditions and range were decided. `part` is where the wanted part is.
+fn describe(request: &Request, record: &ObjectRecord, part: Option<Range<u64>>) -> Result<(Answer, Wanted), S3Error> {
     let validators = validators(record);
     judge(request, record, &validators)?;
     let overrides = Overrides::parse(&request.query)?;
-    let wanted = want(request, object, &validators).await?;
+    let wanted = want(request, record, &validators, part)?;
     let size = record.summary.size;
     let mut answer = Answer::new(if wanted.partial { 206 } else { 200 })
         .etag(&record.summary.etag)
@@ -73,8 +86,8 @@ async fn describe(request: &Request, object: &OpenObject) -> Result<(Answer, Wan
     answer = answer.optional("x-amz-mp-parts-count", wanted.parts.map(|parts| parts.to_string()));
     answer = metadata::answer(&record.metadata, record.summary.storage_class, &overrides, answer);
     let enabled = request.head.headers.text("x-amz-checksum-mode")?.is_some_and(|m| m.eq_ignore_ascii_case("enabled"));
-    // The checksum is that of the whole: on a part of it clients would take it for that part's.
-    if enabled && wanted.range == (0..size) && wanted.parts.is_none() {
+    // The checksum is that of the whole: with a range clients would take it for the range's.
+    if enabled && !wanted.partial {
         answer = answer.checksum(&record.shown_checksum());
     }
     Ok((answer, wanted))
@@ -105,16 +118,23 @@ fn judge(request: &Request, record: &ObjectRecord, validators: &Validators) -> R
     }
 }
 
-async fn want(request: &Request, object: &OpenObject, validators: &Validators) -> Result<Wanted, S3Error> {
-    let size = object.record().summary.size;
+fn want(
+    request: &Request,
+    record: &ObjectRecord,
+    validators: &Validators,
+    part: Option<Range<u64>>,
+) -> Result<Wanted, S3Error> {
+    let size = record.summary.size;
     let headers = &request.head.headers;
     let range = headers.text("range")?;
-    if let Some(number) = request.query.number("partNumber", 1..=u32::from(MAX_PART_NUMBER))? {
+    if let Some(part) = part {
         if range.is_some() {
             let message = "Cannot specify both Range header and partNumber query parameter";
             return Err(S3Error::with_message(Code::InvalidRequest, message));
         }
-        return want_part(object, number as u16).await;
+        // An empty part has no bytes that a Content-Range could name.
+        let partial = !part.is_empty();
+        return Ok(Wanted { range: part, partial, parts: record.summary.etag.parts });
     }
     let honoured = IfRange::parse(headers).is_none_or(|condition| condition.holds(validators));
     match range::select(range.filter(|_| honoured), size) {
@@ -127,14 +147,16 @@ async fn want(request: &Request, object: &OpenObject, validators: &Validators) -
     }
 }
 
-async fn want_part(object: &OpenObject, number: u16) -> Result<Wanted, S3Error> {
+fn part_number(request: &Request) -> Result<Option<u16>, S3Error> {
+    let number = request.query.number("partNumber", 1..=u32::from(MAX_PART_NUMBER))?;
+    Ok(number.and_then(|number| u16::try_from(number).ok()))
+}
+
+async fn find_part(object: &OpenObject, number: u16) -> Result<Range<u64>, S3Error> {
     let parts = object.record().summary.etag.parts;
-    let range = object.part(number).await?.ok_or_else(|| {
+    object.part(number).await?.ok_or_else(|| {
         S3Error::new(Code::InvalidPartNumber)
             .detail("PartNumberRequested", number.to_string())
             .detail("ActualPartCount", parts.unwrap_or(1).to_string())
-    })?;
-    // An empty part has no bytes that a Content-Range could name.
-    let partial = !range.is_empty();
-    Ok(Wanted { range, partial, parts })
+    })
 }

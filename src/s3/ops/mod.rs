@@ -40,6 +40,7 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::HeadObject => get::head_object(cx, request).await,
         O::GetObjectAttributes => attributes::get_object_attributes(cx, request).await,
         O::GetObjectAcl => attributes::get_object_acl(cx, request).await,
+        O::GetObjectTagging => attributes::get_object_tagging(cx, request).await,
         O::PutObject => put::put_object(cx, request).await,
         O::CopyObject => copy::copy_object(cx, request).await,
         O::RenameObject => copy::rename_object(cx, request).await,
