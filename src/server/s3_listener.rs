@@ -18,6 +18,9 @@ use crate::config::ServerConfig;
 use crate::s3::{Service, serve};
 use crate::telemetry::metrics;
 
+/// How long a client whose request was refused may go on sending before its connection is closed.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// The running endpoint.
 pub struct S3Listener {
     handle: ServerHandle,
@@ -71,7 +74,7 @@ impl S3Listener {
                     .graceful_shutdown_signal(move || stop.clone().cancelled_owned())
                     .keep_alive(bounds.keep_alive)
                     .client_request_timeout(bounds.head_timeout)
-                    .client_disconnect_timeout(bounds.head_timeout)
+                    .client_disconnect_timeout(LINGER)
                     .tcp_nodelay(true)
                     .on_connect_ext(move |stream: &TcpStream, extensions| connected(stream, extensions, bounds.stall))
                     // `100 Continue` is sent when this succeeds: a refused upload is never received.

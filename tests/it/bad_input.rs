@@ -405,7 +405,7 @@ async fn bad_targets_are_refused() {
     let server = Server::start();
     let client = server.client();
     let bucket = server.bucket().await;
-    for key in ["%ff", "a%c3", "a%zz", "%", "a%2"] {
+    for key in ["%FF", "a%C3", "a%zz", "%", "a%2"] {
         let answer = client.put(&format!("/{bucket}/{key}"), "").await;
         assert_eq!(answer.status, 400, "{key}: {}", answer.text());
     }

@@ -101,6 +101,10 @@ impl Signed {
         for (name, value) in &head.headers {
             request = request.header(name, value);
         }
+        if body.is_empty() && ["PUT", "POST"].contains(&head.method.as_str()) {
+            // S3 demands a length, and the client leaves out that of nothing.
+            request = request.header("content-length", "0");
+        }
         let request = request.body(Full::new(Bytes::copy_from_slice(body))).expect("a well-formed request");
         let exchange = async {
             let response = self.client.request(request).await.expect("an answer");
