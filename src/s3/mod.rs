@@ -1,7 +1,7 @@
 //! The S3 dialect over HTTP: a transport in front of the store.
 //!
-//! A request goes one way: head, [`target`], [`operation`], signature ([`admission`]), typed input and body ([`body`]),
-//! store, [`answer`]. Each family of operations is a file of [`ops`].
+//! A request goes one way: head, `target`, [`operation`], signature ([`admission`]), typed input and body (`body`), store,
+//! [`answer`]. Each family of operations is a file of `ops`.
 
 pub mod admission;
 pub mod answer;

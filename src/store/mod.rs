@@ -1,6 +1,6 @@
 //! The object store: what S3's buckets, objects and uploads mean, on top of a key-value store and a blob store.
 //!
-//! Nothing here knows HTTP or XML. A mutation reads what it needs, puts one [`mutation::Mutation`] together and commits
+//! Nothing here knows HTTP or XML. A mutation reads what it needs, puts one `Mutation` together and commits
 //! it: the record, its references, what the sweeper should look at, and the change-log entry stand or fall together.
 
 pub mod bucket;

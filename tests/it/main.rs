@@ -2,6 +2,7 @@
 //! those cannot or will not send.
 
 mod admin;
+mod architecture;
 mod bad_input;
 mod chunked;
 mod harness;
