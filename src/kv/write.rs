@@ -10,6 +10,9 @@ pub struct Commit {
     pub expectations: Vec<Expectation>,
     /// Applied in this order; of two writes to one key the later one stays.
     pub writes: Vec<Write>,
+    /// Whether this commit, and with it every earlier one, is durable when it returns, even in an engine that defers
+    /// that for others. A commit without writes may ask for it.
+    pub durable: bool,
 }
 
 /// What a key must hold for a commit to be applied.
@@ -89,6 +92,12 @@ impl Commit {
     pub fn expect(mut self, table: Table, key: impl Into<Bytes>, value: Option<Bytes>) -> Self {
         let expected = value.map_or(Expected::Absent, Expected::Value);
         self.expectations.push(Expectation { table, key: key.into(), expected });
+        self
+    }
+
+    /// Asks for durability whatever the engine's mode.
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
         self
     }
 

@@ -11,6 +11,9 @@ use crate::auth::{self, Payload};
 use crate::http::head::Head;
 use crate::names::AccountId;
 
+/// The methods that S3 knows.
+const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"];
+
 /// Who is calling.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -30,6 +33,7 @@ pub struct Admitted {
 /// A head that was refused, with what is known of it for the log and the error document.
 pub struct Refused {
     pub operation: Operation,
+    pub bucket: Option<String>,
     pub resource: String,
     pub error: S3Error,
 }
@@ -38,17 +42,21 @@ impl Service {
     /// Verifies a head: target, operation, signature, and that the bucket is there and the caller's. Never reads a body,
     /// so that `100 Continue` can wait for it.
     pub async fn admit(&self, head: &Head) -> Result<Admitted, Refused> {
-        let refused = |operation, resource: String| move |error: S3Error| Refused { operation, resource, error };
+        let unaddressed =
+            |error| Refused { operation: Operation::Unknown, bucket: None, resource: head.path.clone(), error };
+        let refused = |operation, target: &Target| {
+            let (bucket, resource) = (target.bucket.clone(), target.resource());
+            move |error| Refused { operation, bucket, resource, error }
+        };
         let target = Target::parse(head, &self.options.domains);
-        let target = target.map_err(refused(Operation::Unknown, head.path.clone()))?;
-        let query = Query::parse(&head.query).map_err(refused(Operation::Unknown, target.resource()))?;
+        let target = target.map_err(unaddressed)?;
+        let query = Query::parse(&head.query).map_err(refused(Operation::Unknown, &target))?;
         let operation = Operation::find(&head.method, target.level(), &query, &head.headers);
-        let (caller, payload) =
-            self.authenticate(head, &target).await.map_err(refused(operation, target.resource()))?;
+        let (caller, payload) = self.authenticate(head, &target).await.map_err(refused(operation, &target))?;
         let admitted = Admitted { operation, target, query, caller, payload };
         match self.check(head, &admitted).await {
             Ok(()) => Ok(admitted),
-            Err(error) => Err(refused(operation, admitted.target.resource())(error)),
+            Err(error) => Err(refused(operation, &admitted.target)(error)),
         }
     }
 
@@ -86,6 +94,9 @@ impl Service {
     /// What can be said against the request before its body.
     async fn check(&self, head: &Head, admitted: &Admitted) -> Result<(), S3Error> {
         if admitted.operation.support() == Support::NotImplemented {
+            if !METHODS.contains(&head.method.as_str()) {
+                return Err(S3Error::new(Code::MethodNotAllowed).detail("Method", head.method.as_str()));
+            }
             let message = "This operation is not implemented. docs/operations.md lists those that are.";
             return Err(S3Error::with_message(Code::NotImplemented, message));
         }

@@ -50,7 +50,7 @@ impl From<store::Error> for S3Error {
                 Self::new(Code::ServiceUnavailable).caused_by(error)
             }
             E::Blob(blob::Error::ReadOnly(_)) => Self::new(Code::ServiceUnavailable).caused_by(error),
-            E::Record(_) | E::Aborted | E::Kv(_) | E::Blob(_) => Self::internal(error),
+            E::Record(_) | E::RunWentBack { .. } | E::Aborted | E::Kv(_) | E::Blob(_) => Self::internal(error),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Drop for Line {
             status = self.status,
             bytes_in = self.received,
             bytes_out = self.sent,
-            ms = duration.as_secs_f64() * 1000.0,
+            ms = duration.as_micros() as f64 / 1000.0,
             request_id = self.id.as_str(),
             "request"
         );
@@ -84,7 +84,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(refused) => {
-            let mut line = Line::new(service.clone(), id, refused.operation, None);
+            let mut line = Line::new(service.clone(), id, refused.operation, refused.bucket.clone());
             let answer = service.refusal(&head, &refused, line.id.as_str());
             line.status = answer.status;
             return respond(&service, answer, line).await;
@@ -97,7 +97,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     let answer = match result {
         Ok(answer) => answer,
         Err((head, error)) => {
-            let refused = Refused { operation, resource, error };
+            let refused = Refused { operation, bucket: line.bucket.clone(), resource, error };
             service.refusal(&head, &refused, line.id.as_str())
         }
     };
@@ -107,7 +107,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
 
 /// The response to a head that was refused before its body was asked for.
 pub fn refuse_early(service: &Arc<Service>, head: &Head, refused: &Refused) -> HttpResponse {
-    let mut line = Line::new(service.clone(), RequestId::new(), refused.operation, None);
+    let mut line = Line::new(service.clone(), RequestId::new(), refused.operation, refused.bucket.clone());
     let answer = service.refusal(head, refused, line.id.as_str());
     line.status = answer.status;
     let mut response = start_response(service, &answer, &line);

@@ -50,6 +50,11 @@ pub enum Error {
     Full,
     #[error("unreadable row: {0}")]
     Record(&'static str),
+    #[error(
+        "the blobs are at run {run}, but the metadata knows run {last}: one of them is older than the other; restore both \
+         from the same backup"
+    )]
+    RunWentBack { run: u64, last: u64 },
     #[error("the commit task ended early")]
     Aborted,
     #[error(transparent)]

@@ -40,9 +40,13 @@ use self::mutation::Mutation;
 use self::queue::KeyQueues;
 use self::record::InlineId;
 use self::space::{Reserve, SpaceGuard};
+use self::tables::META;
 use crate::blob::Blobs;
 use crate::clock::Clock;
 use crate::kv::{CommitError, Kv, Table};
+
+/// The row that holds the number of the last run.
+const LAST_RUN: &[u8] = b"last run";
 
 /// What an operator can choose.
 #[derive(Debug, Clone)]
@@ -112,8 +116,21 @@ impl Store {
             leases: Arc::new(Leases::default()),
             next_inline: AtomicU64::new(1),
         });
+        store.begin_run().await?;
         store.settle_deletions().await?;
         Ok(store)
+    }
+
+    /// Notes the number of this run. A number that was there before would give out the ids of other bytes again.
+    async fn begin_run(&self) -> Result<(), Error> {
+        let run = self.blobs.run();
+        let last = self.kv.get(META, LAST_RUN).await?;
+        let last: u64 = last.map_or(Ok(0), |bytes| decode(&bytes))?;
+        if run <= last {
+            return Err(Error::RunWentBack { run, last });
+        }
+        let _ = self.commit(Mutation::new().put(META, LAST_RUN.into(), codec::encode(&run))).await?;
+        Ok(())
     }
 
     /// The room that is left for blobs.

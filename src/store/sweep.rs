@@ -16,12 +16,13 @@ use super::mutation::Mutation;
 use super::record::{CompletedRecord, PartRecord, Target, UploadRecord};
 use super::tables::{self, COMPLETED, INLINE, LOG, META, OFFSETS, PARTS, REFS, SWEEP, UPLOADS};
 
-use crate::blob::BlobId;
-use crate::kv::{CommitError, Item, Scan, Table};
+use crate::kv::{Commit, CommitError, Item, Scan, Table};
 use crate::names::{BucketId, UploadId};
 
 /// How many rows are looked at between two commits.
 const PAGE: usize = 500;
+/// How long the search for orphans rests between two pages.
+const ORPHAN_PAUSE: Duration = Duration::from_millis(10);
 /// How many writes are gathered before they are committed.
 const MAX_WRITES: usize = 20_000;
 /// How long a finished upload's answer is kept for a client that asks again.
@@ -29,8 +30,6 @@ const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Where each queue's first entry is: below it there are only tombstones, which are not to be walked.
 const FIRST_SWEEP: &[u8] = b"first sweep position";
 const FIRST_LOG: &[u8] = b"first log position";
-/// Blobs of this run and earlier ones have been looked through for orphans.
-const ORPHANS_SWEPT: &[u8] = b"orphans swept through run";
 
 /// What a round of sweeping did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,6 +66,7 @@ impl Store {
             if page.items.is_empty() {
                 break;
             }
+            self.settle_commits().await?;
             // Every reader that read a record pointing at one of these before it was dropped has its lease after this.
             self.leases.settle().await;
             let mut round = Round::default();
@@ -81,6 +81,16 @@ impl Store {
             end = end.min(self.finish_page(round, position).await?.unwrap_or(end));
         }
         Ok(swept)
+    }
+
+    /// Makes every commit so far durable. A file that was removed before the commit that let go of it is on disk would
+    /// be missed after a power loss that takes the commit back.
+    async fn settle_commits(&self) -> Result<(), Error> {
+        match self.kv.commit(Commit::new().durable()).await {
+            Ok(_) => Ok(()),
+            Err(CommitError::Conflict { .. }) => Err(Error::Record("an empty commit met a conflict")),
+            Err(CommitError::Engine(error)) => Err(error.into()),
+        }
     }
 
     /// Judges one target and adds what follows to the round.
@@ -273,25 +283,24 @@ impl Store {
         Ok(keep - first)
     }
 
-    /// Removes blobs of earlier runs that nothing references: what a crash left between a blob and its commit. Blobs of
-    /// this run are never orphans; they are being written, or a commit is on its way.
+    /// Removes blobs of earlier runs that nothing references: what a crash left between a blob and its commit, and what
+    /// a power loss brought back after it was removed. Blobs of this run are never orphans; they are being written, or a
+    /// commit is on its way.
     pub async fn sweep_orphans(&self) -> Result<u64, Error> {
-        let through = self.blobs.run().saturating_sub(1);
-        let swept: u64 = match self.kv.get(META, ORPHANS_SWEPT).await? {
-            Some(bytes) => decode(&bytes)?,
-            None => 0,
-        };
         let mut removed = 0;
-        let mut after = Some(BlobId { run: swept, number: u64::MAX });
-        while let Some(start) = after.take() {
-            for id in self.blobs.list(Some(start), PAGE).await? {
-                if id.run > through {
-                    break;
+        let mut after = None;
+        loop {
+            let page = self.blobs.list(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
+            for id in page {
+                if id.run >= self.blobs.run() {
+                    return Ok(removed);
                 }
-                after = Some(id);
                 if self.is_referenced(Target::Blob(id)).await? {
                     continue;
                 }
+                self.settle_commits().await?;
                 self.leases.settle().await;
                 // What a reader still holds lost its reference in this run, so it is on the sweep queue.
                 if !self.leases.is_leased(Target::Blob(id)) {
@@ -299,8 +308,9 @@ impl Store {
                     removed += 1;
                 }
             }
+            // Nobody waits for this, and others need the disk.
+            tokio::time::sleep(ORPHAN_PAUSE).await;
         }
-        let _ = self.commit(Mutation::new().put(META, ORPHANS_SWEPT.into(), encode(&through))).await?;
         Ok(removed)
     }
 

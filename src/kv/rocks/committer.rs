@@ -51,11 +51,11 @@ impl Committer {
                 Taken::Closed => break,
             }
             if self.sync_due.is_some_and(|due| due <= Instant::now()) {
-                self.sync();
+                self.sync_or_fail();
             }
         }
         if self.sync_due.is_some() {
-            self.sync();
+            self.sync_or_fail();
         }
     }
 
@@ -89,13 +89,15 @@ impl Committer {
     }
 
     fn apply(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>) -> Result<(), Error> {
+        let durable = requests.iter().any(|request| request.commit.durable);
         let mut merge = Merge::new(&self.database, &mut self.positions)?;
         for request in requests.drain(..) {
             let verdict = merge.add(request.commit);
             answers.push((request.answer, verdict));
         }
         let batch = merge.finish();
-        self.write(batch)
+        self.write(batch)?;
+        if durable && self.durability == Durability::Relaxed { self.sync() } else { Ok(()) }
     }
 
     fn write(&mut self, batch: WriteBatch) -> Result<(), Error> {
@@ -110,11 +112,15 @@ impl Committer {
     }
 
     /// Syncs what relaxed commits left. A failure ends all writing: the next sync could succeed without the lost pages.
-    fn sync(&mut self) {
-        self.sync_due = None;
-        if let Err(error) = self.database.rocks.flush_wal(true) {
-            self.queue.fail(engine_error(error).to_string());
+    fn sync_or_fail(&mut self) {
+        if let Err(error) = self.sync() {
+            self.queue.fail(error.to_string());
         }
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.sync_due = None;
+        self.database.rocks.flush_wal(true).map_err(engine_error)
     }
 }
 
