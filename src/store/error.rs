@@ -52,7 +52,7 @@ pub enum Error {
     Record(&'static str),
     #[error(
         "the blobs are at run {run}, but the metadata knows run {last}: one of them is older than the other; restore both \
-         from the same backup"
+         from the same backup, or, if only the blobs' file `run` is lost, write a larger number into it"
     )]
     RunWentBack { run: u64, last: u64 },
     #[error("the commit task ended early")]
