@@ -3,7 +3,7 @@
 use super::error::{Code, S3Error};
 use crate::http::date;
 use crate::http::head::InvalidHeader;
-use crate::{auth, blob, identity, store};
+use crate::{auth, identity, store};
 
 impl From<InvalidHeader> for S3Error {
     fn from(error: InvalidHeader) -> Self {
@@ -46,10 +46,7 @@ impl From<store::Error> for S3Error {
                 format!("The provided 'x-amz-mp-object-size' header does not match what was computed: {actual}"),
             ),
             E::Full => Self::new(Code::InsufficientStorage),
-            E::Kv(crate::kv::Error::ReadOnly(_) | crate::kv::Error::Closed) => {
-                Self::new(Code::ServiceUnavailable).caused_by(error)
-            }
-            E::Blob(blob::Error::ReadOnly(_)) => Self::new(Code::ServiceUnavailable).caused_by(error),
+            E::Stopped(_) => Self::new(Code::ServiceUnavailable).caused_by(error),
             E::Record(_) | E::RunWentBack { .. } | E::Aborted | E::Kv(_) | E::Blob(_) => Self::internal(error),
         }
     }

@@ -48,6 +48,9 @@ pub enum Error {
     /// Free space is below the reserve; deleting still works.
     #[error("storage is full")]
     Full,
+    /// An engine takes no more writes until it is opened again; reading still works.
+    #[error("storage stopped accepting writes: {0}")]
+    Stopped(String),
     #[error("unreadable row: {0}")]
     Record(&'static str),
     #[error(
@@ -58,7 +61,7 @@ pub enum Error {
     #[error("the commit task ended early")]
     Aborted,
     #[error(transparent)]
-    Kv(#[from] kv::Error),
+    Kv(kv::Error),
     #[error(transparent)]
     Blob(blob::Error),
 }
@@ -81,10 +84,21 @@ impl std::fmt::Display for Digest {
     }
 }
 
+impl From<kv::Error> for Error {
+    fn from(error: kv::Error) -> Self {
+        match error {
+            kv::Error::ReadOnly(reason) => Self::Stopped(reason),
+            kv::Error::Closed => Self::Stopped(error.to_string()),
+            other => Self::Kv(other),
+        }
+    }
+}
+
 impl From<blob::Error> for Error {
     fn from(error: blob::Error) -> Self {
         match error {
             blob::Error::Full => Self::Full,
+            blob::Error::ReadOnly(reason) => Self::Stopped(reason),
             other => Self::Blob(other),
         }
     }
