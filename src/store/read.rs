@@ -90,6 +90,28 @@ impl Store {
         Ok(self.kv.get(INLINE, &tables::inline(id)).await?)
     }
 
+    /// Gives the first part of the completed upload `id` with at least this number, and where it is in the object.
+    async fn part_from(&self, id: UploadId, number: u16) -> Result<Option<(u16, Range<u64>)>, Error> {
+        // A walk over the rows of one upload: at most 10,000, and they hold nothing but their keys.
+        let mut scan = Scan::prefix(OFFSETS, &id.0, 1000);
+        let mut start = 0;
+        loop {
+            let page = self.kv.scan(scan.clone()).await?;
+            for item in page.items {
+                let Item::Row { key, .. } = item else { continue };
+                let (end, found) = tables::parse_offset(&key).ok_or(Error::Record("a part's offset"))?;
+                if found >= number {
+                    return Ok(Some((found, start..end)));
+                }
+                start = end;
+                scan.start = behind(&key);
+            }
+            if !page.more {
+                return Ok(None);
+            }
+        }
+    }
+
     /// Gives the parts of the completed upload `id` from `start` on, at most `limit`, and whether there are more.
     async fn parts_of(&self, id: UploadId, start: Bytes, limit: usize) -> Result<(Vec<ObjectPart>, bool), Error> {
         let scan = Scan { table: OFFSETS, start: start.to_vec(), end: behind_prefix(&id.0), limit, group: None };
@@ -116,40 +138,41 @@ impl OpenObject {
         let Data::Parts(id) = self.record().data else {
             return Ok((number == 1).then_some(0..self.record().summary.size));
         };
-        // A walk over the rows of one upload: at most 10,000, and they hold nothing but their keys.
-        let mut scan = Scan::prefix(OFFSETS, &id.0, 1000);
-        let mut start = 0;
-        loop {
-            let page = self.store.kv.scan(scan.clone()).await?;
-            for item in page.items {
-                let Item::Row { key, .. } = item else { continue };
-                let (end, found) = tables::parse_offset(&key).ok_or(Error::Record("a part's offset"))?;
-                if found == number {
-                    return Ok(Some(start..end));
-                }
-                start = end;
-                scan.start = behind(&key);
-            }
-            if !page.more {
-                return Ok(None);
-            }
-        }
+        let part = self.store.part_from(id, number).await?;
+        Ok(part.filter(|(found, _)| *found == number).map(|(_, range)| range))
     }
 
     /// Gives the parts with numbers above `after`, at most `limit`, and whether there are more. Empty for an object that
     /// was not uploaded in parts.
     pub async fn parts(&self, after: u16, limit: usize) -> Result<(Vec<ObjectPart>, bool), Error> {
         let Data::Parts(id) = self.record().data else { return Ok((Vec::new(), false)) };
-        let start = match self.part(after).await? {
-            Some(range) if after > 0 => Bytes::from(behind(&tables::offset(id, range.end, after))),
-            _ => tables::offset(id, 0, 0),
-        };
-        self.store.parts_of(id, start, limit).await
+        // Part numbers have gaps: the marker need not be a part's.
+        match self.store.part_from(id, after.saturating_add(1)).await? {
+            Some((first, range)) => self.store.parts_of(id, tables::offset(id, range.end, first), limit).await,
+            None => Ok((Vec::new(), false)),
+        }
     }
 
     /// Begins reading `range`, which the object must have.
     pub fn read(self, range: Range<u64>) -> ObjectReader {
         ObjectReader { object: self, remaining: range, parts: VecDeque::new(), current: Source::None }
+    }
+
+    async fn open(&self, data: Data, range: Range<u64>) -> Result<Source, Error> {
+        let bytes = match data {
+            Data::Blob(blob) => return Ok(Source::Blob(self.store.blobs.read(blob, range).await?)),
+            Data::Inline(id) => match &self.inline {
+                Some(bytes) => Some(bytes.clone()),
+                None => self.store.inline(id).await?,
+            },
+            Data::Empty | Data::Parts(_) => None,
+        };
+        let bytes = bytes.ok_or(Error::Record("the bytes of an object are missing"))?;
+        let range = range.start as usize..range.end as usize;
+        if range.end > bytes.len() {
+            return Err(Error::Record("the bytes of an object are fewer than its record says"));
+        }
+        Ok(Source::Bytes(bytes.slice(range)))
     }
 }
 
@@ -188,7 +211,9 @@ impl ObjectReader {
         if within.is_empty() {
             return Err(Error::Record("an object is shorter than its record says"));
         }
-        self.current = self.open(data, within).await?;
+        self.current = self.object.open(data, within).await?;
+        // Only now: after an error the same part is opened again, never the next one in its place.
+        self.parts.pop_front();
         Ok(())
     }
 
@@ -199,23 +224,6 @@ impl ObjectReader {
             let (parts, _) = self.object.store.parts_of(id, start, PARTS_AHEAD).await?;
             self.parts = parts.into_iter().map(|part| (part.range.start, part.record)).collect();
         }
-        self.parts.pop_front().ok_or(Error::Record("an object has fewer parts than its record says"))
-    }
-
-    async fn open(&self, data: Data, range: Range<u64>) -> Result<Source, Error> {
-        let bytes = match data {
-            Data::Blob(blob) => return Ok(Source::Blob(self.object.store.blobs.read(blob, range).await?)),
-            Data::Inline(id) => match &self.object.inline {
-                Some(bytes) => Some(bytes.clone()),
-                None => self.object.store.inline(id).await?,
-            },
-            Data::Empty | Data::Parts(_) => None,
-        };
-        let bytes = bytes.ok_or(Error::Record("the bytes of an object are missing"))?;
-        let range = range.start as usize..range.end as usize;
-        if range.end > bytes.len() {
-            return Err(Error::Record("the bytes of an object are fewer than its record says"));
-        }
-        Ok(Source::Bytes(bytes.slice(range)))
+        self.parts.front().cloned().ok_or(Error::Record("an object has fewer parts than its record says"))
     }
 }
