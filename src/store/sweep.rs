@@ -17,6 +17,7 @@ use super::record::{CompletedRecord, PartRecord, Target, UploadRecord};
 use super::tables::{self, COMPLETED, INLINE, LOG, META, OFFSETS, PARTS, REFS, SWEEP, UPLOADS};
 
 use crate::blob::BlobId;
+use crate::clock::Timestamp;
 use crate::kv::{CommitError, Item, Scan, Table};
 use crate::names::{BucketId, UploadId};
 
@@ -29,8 +30,6 @@ const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Where each queue's first entry is: below it there are only tombstones, which are not to be walked.
 const FIRST_SWEEP: &[u8] = b"first sweep position";
 const FIRST_LOG: &[u8] = b"first log position";
-/// Blobs of this run and earlier ones have been looked through for orphans.
-const ORPHANS_SWEPT: &[u8] = b"orphans swept through run";
 
 /// What a round of sweeping did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -174,12 +173,17 @@ impl Store {
         Ok(if unused == 0 { Verdict::Kept } else { Verdict::Removed(mutation) })
     }
 
-    /// Aborts the uploads that a deleted bucket left behind.
+    /// Aborts a page of the uploads that a deleted bucket left behind; for the rest the bucket is queued again.
     async fn sweep_bucket(&self, id: BucketId) -> Result<Verdict, Error> {
+        let page = self.kv.scan(Scan::prefix(UPLOADS, &tables::uploads(id, b""), PAGE)).await?;
         let mut mutation = Mutation::new();
-        for row in self.rows(UPLOADS, &tables::uploads(id, b"")).await? {
-            let (_, upload) = tables::parse_upload(&row).ok_or(Error::Record("an upload's key"))?;
-            mutation = mutation.delete(UPLOADS, row).sweep(Target::Upload(upload));
+        for item in page.items {
+            let Item::Row { key, .. } = item else { continue };
+            let (_, upload) = tables::parse_upload(&key).ok_or(Error::Record("an upload's key"))?;
+            mutation = mutation.delete(UPLOADS, key).sweep(Target::Upload(upload));
+        }
+        if page.more {
+            mutation = mutation.sweep(Target::Bucket(id));
         }
         Ok(Verdict::Removed(mutation))
     }
@@ -196,7 +200,7 @@ impl Store {
         Ok(self.all(table, prefix).await?.into_iter().map(|(key, _)| key).collect())
     }
 
-    /// All rows of a prefix: for the parts of one upload, or the uploads of one bucket.
+    /// All rows of a prefix: for the parts of one upload, of which there are at most 10,000.
     async fn all(&self, table: Table, prefix: &[u8]) -> Result<Vec<(bytes::Bytes, bytes::Bytes)>, Error> {
         let mut rows = Vec::new();
         let mut scan = Scan::prefix(table, prefix, PAGE);
@@ -237,13 +241,30 @@ impl Store {
                 break;
             }
         }
-        for (key, value) in self.all(COMPLETED, b"").await? {
-            let answer: CompletedRecord = decode(&value)?;
-            if now.since(answer.completed) > ANSWER_KEPT {
-                let _ = self.commit(Mutation::new().delete(COMPLETED, key)).await?;
+        self.forget_answers(now).await?;
+        Ok(expired)
+    }
+
+    async fn forget_answers(&self, now: Timestamp) -> Result<(), Error> {
+        let mut scan = Scan::prefix(COMPLETED, b"", PAGE);
+        loop {
+            let page = self.kv.scan(scan.clone()).await?;
+            let mut mutation = Mutation::new();
+            for item in page.items {
+                let Item::Row { key, value } = item else { continue };
+                scan.start = behind(&key);
+                let answer: CompletedRecord = decode(&value)?;
+                if now.since(answer.completed) > ANSWER_KEPT {
+                    mutation = mutation.delete(COMPLETED, key);
+                }
+            }
+            if mutation.len() > 0 {
+                let _ = self.commit(mutation).await?;
+            }
+            if !page.more {
+                return Ok(());
             }
         }
-        Ok(expired)
     }
 
     /// Removes change-log entries that are older than the retention.
@@ -275,14 +296,12 @@ impl Store {
 
     /// Removes blobs of earlier runs that nothing references: what a crash left between a blob and its commit. Blobs of
     /// this run are never orphans; they are being written, or a commit is on its way.
+    ///
+    /// Looks at every earlier run each time: a removed blob may be back after a power loss, whatever run it is of.
     pub async fn sweep_orphans(&self) -> Result<u64, Error> {
         let through = self.blobs.run().saturating_sub(1);
-        let swept: u64 = match self.kv.get(META, ORPHANS_SWEPT).await? {
-            Some(bytes) => decode(&bytes)?,
-            None => 0,
-        };
         let mut removed = 0;
-        let mut after = Some(BlobId { run: swept, number: u64::MAX });
+        let mut after = Some(BlobId { run: 0, number: 0 });
         while let Some(start) = after.take() {
             for id in self.blobs.list(Some(start), PAGE).await? {
                 if id.run > through {
@@ -300,7 +319,6 @@ impl Store {
                 }
             }
         }
-        let _ = self.commit(Mutation::new().put(META, ORPHANS_SWEPT.into(), encode(&through))).await?;
         Ok(removed)
     }
 
