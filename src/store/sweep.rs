@@ -323,7 +323,7 @@ impl Store {
     }
 
     async fn first(&self, name: &[u8]) -> Result<u64, Error> {
-        Ok(self.kv.get(META, name).await?.map_or(Ok(1), |bytes| decode(&bytes))?)
+        self.kv.get(META, name).await?.map_or(Ok(1), |bytes| decode(&bytes))
     }
 }
 

@@ -90,11 +90,14 @@ struct World {
     part: PartRecord,
 }
 
+/// Part numbers and the MD5s of their bytes.
+type Parts = Vec<(u16, [u8; 16])>;
+
 /// What clients can see, and the change log.
 #[derive(Debug, PartialEq)]
 struct State {
     objects: BTreeMap<(BucketName, String), Bytes>,
-    uploads: Vec<(BucketName, String, Vec<(u16, [u8; 16])>)>,
+    uploads: Vec<(BucketName, String, Parts)>,
     buckets: BTreeSet<BucketName>,
     log: Vec<(ChangeKind, Option<String>)>,
 }
@@ -196,7 +199,7 @@ async fn observe(fixture: &Fixture) -> State {
     state
 }
 
-async fn parts(fixture: &Fixture, upload: &Upload) -> Vec<(u16, [u8; 16])> {
+async fn parts(fixture: &Fixture, upload: &Upload) -> Parts {
     let page = fixture.store.list_parts(upload, &ListParts { after: 0, limit: 1000 }).await.unwrap();
     page.parts.into_iter().map(|(number, part)| (number, part.md5)).collect()
 }
