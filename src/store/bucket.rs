@@ -1,5 +1,7 @@
 //! Buckets.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::change::{Cause, Change, ChangeKind};
@@ -108,16 +110,24 @@ impl Store {
         }
     }
 
-    /// Deletes an empty bucket. Uploads left in it are aborted.
-    pub async fn delete_bucket(&self, name: &BucketName, cause: Cause) -> Result<Position, Error> {
+    /// Deletes an empty bucket. Uploads left in it are aborted. A caller that goes away does not leave it half deleted.
+    pub async fn delete_bucket(self: &Arc<Self>, name: &BucketName, cause: Cause) -> Result<Position, Error> {
+        let (store, name) = (self.clone(), name.clone());
+        let task = tokio::spawn(async move { store.delete_bucket_now(&name, cause).await });
+        task.await.map_err(|_| Error::Aborted)?
+    }
+
+    async fn delete_bucket_now(&self, name: &BucketName, cause: Cause) -> Result<Position, Error> {
         for _ in 0..ATTEMPTS {
             let bucket = self.bucket(name).await?;
+            // Announced by a deletion that is under way, or that an error cut short. Whoever comes first settles it: while
+            // it is announced nothing can be added or removed, so all find the same.
+            if bucket.record.state == BucketState::Deleting {
+                return self.settle_deletion(bucket, cause).await;
+            }
             // A look before the announcement, so that the common refusal writes nothing.
             if !self.is_empty(bucket.record.id).await? {
                 return Err(Error::BucketNotEmpty(name.clone()));
-            }
-            if bucket.record.state == BucketState::Deleting {
-                return Err(Error::BucketBusy(name.clone()));
             }
             let deleting = BucketRecord { state: BucketState::Deleting, ..bucket.record.clone() };
             let deleting = Row { bytes: encode(&deleting), record: deleting };
@@ -129,7 +139,8 @@ impl Store {
             if self.commit(announce).await?.is_err() {
                 continue;
             }
-            // From here on no commit can add to the bucket; a crash leaves the announcement for the next start to settle.
+            // From here on no commit can add to the bucket; a crash leaves the announcement for the next start to settle,
+            // an error for the next deletion.
             return self.settle_deletion(deleting, cause).await;
         }
         Err(Error::Contended)

@@ -24,6 +24,8 @@ mod error;
 mod lease;
 mod mutation;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -154,6 +154,23 @@ impl OpenObject {
     pub fn read(self, range: Range<u64>) -> ObjectReader {
         ObjectReader { object: self, remaining: range, parts: VecDeque::new(), current: Source::None }
     }
+
+    async fn open(&self, data: Data, range: Range<u64>) -> Result<Source, Error> {
+        let bytes = match data {
+            Data::Blob(blob) => return Ok(Source::Blob(self.store.blobs.read(blob, range).await?)),
+            Data::Inline(id) => match &self.inline {
+                Some(bytes) => Some(bytes.clone()),
+                None => self.store.inline(id).await?,
+            },
+            Data::Empty | Data::Parts(_) => None,
+        };
+        let bytes = bytes.ok_or(Error::Record("the bytes of an object are missing"))?;
+        let range = range.start as usize..range.end as usize;
+        if range.end > bytes.len() {
+            return Err(Error::Record("the bytes of an object are fewer than its record says"));
+        }
+        Ok(Source::Bytes(bytes.slice(range)))
+    }
 }
 
 impl ObjectReader {
@@ -191,7 +208,9 @@ impl ObjectReader {
         if within.is_empty() {
             return Err(Error::Record("an object is shorter than its record says"));
         }
-        self.current = self.open(data, within).await?;
+        self.current = self.object.open(data, within).await?;
+        // Only now: after an error the same part is opened again, never the next one in its place.
+        self.parts.pop_front();
         Ok(())
     }
 
@@ -202,23 +221,6 @@ impl ObjectReader {
             let (parts, _) = self.object.store.parts_of(id, start, PARTS_AHEAD).await?;
             self.parts = parts.into_iter().map(|part| (part.range.start, part.record)).collect();
         }
-        self.parts.pop_front().ok_or(Error::Record("an object has fewer parts than its record says"))
-    }
-
-    async fn open(&self, data: Data, range: Range<u64>) -> Result<Source, Error> {
-        let bytes = match data {
-            Data::Blob(blob) => return Ok(Source::Blob(self.object.store.blobs.read(blob, range).await?)),
-            Data::Inline(id) => match &self.object.inline {
-                Some(bytes) => Some(bytes.clone()),
-                None => self.object.store.inline(id).await?,
-            },
-            Data::Empty | Data::Parts(_) => None,
-        };
-        let bytes = bytes.ok_or(Error::Record("the bytes of an object are missing"))?;
-        let range = range.start as usize..range.end as usize;
-        if range.end > bytes.len() {
-            return Err(Error::Record("the bytes of an object are fewer than its record says"));
-        }
-        Ok(Source::Bytes(bytes.slice(range)))
+        self.parts.front().cloned().ok_or(Error::Record("an object has fewer parts than its record says"))
     }
 }

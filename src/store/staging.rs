@@ -96,7 +96,7 @@ impl Store {
 
 impl BodyWriter {
     /// Adds bytes at the end. Waits while the upload memory is in use elsewhere, so that the client is held back.
-    pub async fn write(&mut self, mut chunk: Bytes) -> Result<(), Error> {
+    pub async fn write(&mut self, chunk: Bytes) -> Result<(), Error> {
         self.length += chunk.len() as u64;
         if self.length > self.limit {
             return Err(Error::TooLarge { limit: self.limit });
@@ -107,7 +107,14 @@ impl BodyWriter {
                 return Ok(());
             }
             self.start_streaming().await?;
+            // The inline threshold may be larger than a batch, so what was small is gathered like any other chunk.
+            let small = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BATCH_BYTES)).freeze();
+            self.gather(small).await?;
         }
+        self.gather(chunk).await
+    }
+
+    async fn gather(&mut self, mut chunk: Bytes) -> Result<(), Error> {
         while !chunk.is_empty() {
             let room = (BATCH_BYTES - self.buffer.len()).min(chunk.len());
             self.buffer.extend_from_slice(&chunk.split_to(room));
@@ -153,7 +160,6 @@ impl BodyWriter {
         let memory = memory.acquire_many_owned(STREAM_PERMITS).await.map_err(|_| Error::Aborted)?;
         let blob = self.store.blobs.create(self.incoming.length).await?;
         let worker = Worker { blob, digester: Digester::new(self.incoming.digests) };
-        self.buffer.reserve(BATCH_BYTES - self.buffer.len());
         self.state = State::Streaming(Box::new(Streaming { worker: Some(worker), running: None, _memory: memory }));
         Ok(())
     }

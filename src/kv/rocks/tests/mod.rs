@@ -44,6 +44,10 @@ impl Kv for Fresh {
     async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         self.kv.commit(commit).await
     }
+
+    fn writable(&self) -> Result<(), Error> {
+        self.kv.writable()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,32 +4,27 @@
 //! a new reference is only made from a record that holds one, and that record is expected in the same commit. So what the
 //! sweeper finds unreferenced and not leased can go, whatever happens meanwhile. Blobs are never judged by their age.
 
+mod expire;
+mod orphans;
+mod uploads;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Store;
-use super::bucket::behind;
-use super::change::Change;
 use super::codec::{decode, encode};
 use super::error::Error;
 use super::mutation::Mutation;
-use super::record::{CompletedRecord, PartRecord, Target, UploadRecord};
-use super::tables::{self, COMPLETED, INLINE, LOG, META, OFFSETS, PARTS, REFS, SWEEP, UPLOADS};
-
-use crate::kv::{Commit, CommitError, Item, Scan, Table};
-use crate::names::{BucketId, UploadId};
+use super::record::Target;
+use super::tables::{self, INLINE, META, REFS, SWEEP};
+use crate::kv::{Commit, CommitError, Item, Scan};
 
 /// How many rows are looked at between two commits.
 const PAGE: usize = 500;
-/// How long the search for orphans rests between two pages.
-const ORPHAN_PAUSE: Duration = Duration::from_millis(10);
 /// How many writes are gathered before they are committed.
 const MAX_WRITES: usize = 20_000;
-/// How long a finished upload's answer is kept for a client that asks again.
-const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3600);
-/// Where each queue's first entry is: below it there are only tombstones, which are not to be walked.
+/// Where the queue's first entry is: below it there are only tombstones, which are not to be walked.
 const FIRST_SWEEP: &[u8] = b"first sweep position";
-const FIRST_LOG: &[u8] = b"first log position";
 
 /// What a round of sweeping did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -153,165 +148,6 @@ impl Store {
     pub(super) async fn is_referenced(&self, target: Target) -> Result<bool, Error> {
         let page = self.kv.scan(Scan::prefix(REFS, &tables::references(target), 1)).await?;
         Ok(!page.items.is_empty())
-    }
-
-    /// Removes all parts of an upload that was aborted, or whose object is gone.
-    async fn sweep_upload(&self, id: UploadId) -> Result<Verdict, Error> {
-        let mut mutation = Mutation::new();
-        for (number, part) in self.parts(id).await? {
-            mutation = mutation.delete(PARTS, tables::part(id, number)).release_part(id, number, &part.data);
-        }
-        for number in self.rows(OFFSETS, &id.0).await? {
-            mutation = mutation.delete(OFFSETS, number);
-        }
-        Ok(Verdict::Removed(mutation))
-    }
-
-    /// Removes the parts of a completed upload that its object does not use.
-    async fn sweep_unused_parts(&self, id: UploadId) -> Result<Verdict, Error> {
-        let mut used = std::collections::HashSet::new();
-        for row in self.rows(OFFSETS, &id.0).await? {
-            used.insert(tables::parse_offset(&row).ok_or(Error::Record("a part's offset"))?.1);
-        }
-        let mut mutation = Mutation::new();
-        let mut unused = 0;
-        for (number, part) in self.parts(id).await? {
-            if !used.contains(&number) {
-                mutation = mutation.delete(PARTS, tables::part(id, number)).release_part(id, number, &part.data);
-                unused += 1;
-            }
-        }
-        Ok(if unused == 0 { Verdict::Kept } else { Verdict::Removed(mutation) })
-    }
-
-    /// Aborts the uploads that a deleted bucket left behind.
-    async fn sweep_bucket(&self, id: BucketId) -> Result<Verdict, Error> {
-        let mut mutation = Mutation::new();
-        for row in self.rows(UPLOADS, &tables::uploads(id, b"")).await? {
-            let (_, upload) = tables::parse_upload(&row).ok_or(Error::Record("an upload's key"))?;
-            mutation = mutation.delete(UPLOADS, row).sweep(Target::Upload(upload));
-        }
-        Ok(Verdict::Removed(mutation))
-    }
-
-    async fn parts(&self, id: UploadId) -> Result<Vec<(u16, PartRecord)>, Error> {
-        let mut parts = Vec::new();
-        for (key, value) in self.all(PARTS, &id.0).await? {
-            parts.push((tables::parse_part(&key).ok_or(Error::Record("a part's number"))?, decode(&value)?));
-        }
-        Ok(parts)
-    }
-
-    async fn rows(&self, table: Table, prefix: &[u8]) -> Result<Vec<bytes::Bytes>, Error> {
-        Ok(self.all(table, prefix).await?.into_iter().map(|(key, _)| key).collect())
-    }
-
-    /// All rows of a prefix: for the parts of one upload, or the uploads of one bucket.
-    async fn all(&self, table: Table, prefix: &[u8]) -> Result<Vec<(bytes::Bytes, bytes::Bytes)>, Error> {
-        let mut rows = Vec::new();
-        let mut scan = Scan::prefix(table, prefix, PAGE);
-        loop {
-            let page = self.kv.scan(scan.clone()).await?;
-            for item in page.items {
-                let Item::Row { key, value } = item else { continue };
-                scan.start = behind(&key);
-                rows.push((key, value));
-            }
-            if !page.more {
-                return Ok(rows);
-            }
-        }
-    }
-
-    /// Aborts uploads that have been open for too long, and forgets the answers of those that ended long ago.
-    pub async fn expire_uploads(&self) -> Result<u64, Error> {
-        let now = self.clock.now();
-        let mut expired = 0;
-        let mut scan = Scan::prefix(UPLOADS, b"", PAGE);
-        loop {
-            let page = self.kv.scan(scan.clone()).await?;
-            for item in page.items {
-                let Item::Row { key, value } = item else { continue };
-                scan.start = behind(&key);
-                let upload: UploadRecord = decode(&value)?;
-                let (_, id) = tables::parse_upload(&key).ok_or(Error::Record("an upload's key"))?;
-                if now.since(upload.initiated) > self.options.upload_expiry {
-                    let mutation = Mutation::new()
-                        .expect(UPLOADS, key.clone(), Some(value))
-                        .delete(UPLOADS, key)
-                        .sweep(Target::Upload(id));
-                    expired += u64::from(self.commit(mutation).await?.is_ok());
-                }
-            }
-            if !page.more {
-                break;
-            }
-        }
-        for (key, value) in self.all(COMPLETED, b"").await? {
-            let answer: CompletedRecord = decode(&value)?;
-            if now.since(answer.completed) > ANSWER_KEPT {
-                let _ = self.commit(Mutation::new().delete(COMPLETED, key)).await?;
-            }
-        }
-        Ok(expired)
-    }
-
-    /// Removes change-log entries that are older than the retention.
-    pub async fn trim_log(&self) -> Result<u64, Error> {
-        let now = self.clock.now();
-        let first = self.first(FIRST_LOG).await?;
-        let mut keep = first;
-        'pages: loop {
-            let scan = Scan { start: keep.to_be_bytes().to_vec(), ..Scan::prefix(LOG, b"", PAGE) };
-            let page = self.kv.scan(scan).await?;
-            for item in page.items {
-                let Item::Row { key, value } = item else { continue };
-                let change: Change = decode(&value)?;
-                if now.since(change.at) <= self.options.log_retention {
-                    break 'pages;
-                }
-                keep = queue_position(&key)? + 1;
-            }
-            if !page.more {
-                break;
-            }
-        }
-        if keep > first {
-            let mutation = Mutation::new().trim(LOG, keep).put(META, FIRST_LOG.into(), encode(&keep));
-            let _ = self.commit(mutation).await?;
-        }
-        Ok(keep - first)
-    }
-
-    /// Removes blobs of earlier runs that nothing references: what a crash left between a blob and its commit, and what
-    /// a power loss brought back after it was removed. Blobs of this run are never orphans; they are being written, or a
-    /// commit is on its way.
-    pub async fn sweep_orphans(&self) -> Result<u64, Error> {
-        let mut removed = 0;
-        let mut after = None;
-        loop {
-            let page = self.blobs.list(after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(*last);
-            for id in page {
-                if id.run >= self.blobs.run() {
-                    return Ok(removed);
-                }
-                if self.is_referenced(Target::Blob(id)).await? {
-                    continue;
-                }
-                self.settle_commits().await?;
-                self.leases.settle().await;
-                // What a reader still holds lost its reference in this run, so it is on the sweep queue.
-                if !self.leases.is_leased(Target::Blob(id)) {
-                    self.blobs.delete(id).await?;
-                    removed += 1;
-                }
-            }
-            // Nobody waits for this, and others need the disk.
-            tokio::time::sleep(ORPHAN_PAUSE).await;
-        }
-        Ok(removed)
     }
 
     async fn first(&self, name: &[u8]) -> Result<u64, Error> {

@@ -1,0 +1,16 @@
+//! The object store on engines in memory, some of which fail when told to.
+
+mod buckets;
+mod completing;
+mod copies;
+mod faults;
+mod fixture;
+mod fsck;
+mod listing;
+mod log;
+mod multipart;
+mod objects;
+mod preconditions;
+mod reading;
+mod sweeping;
+mod upload_listing;
