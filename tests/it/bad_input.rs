@@ -270,6 +270,19 @@ async fn a_head_that_never_ends_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_later_head_that_never_ends_is_cut_off() {
+    let limits = ["BRIM_LIMITS_KEEP_ALIVE", "BRIM_LIMITS_HEAD_TIMEOUT", "BRIM_LIMITS_BODY_IDLE_TIMEOUT"];
+    let server = Server::start_with(&limits.map(|name| (name, "1s")));
+    for whole in ["", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        let mut connection = Raw::connect(server.s3).await;
+        connection.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert_eq!(connection.answer().await.status, 403);
+        connection.send(format!("{whole}GET / HTTP/1.1\r\nhost: x\r\nx-slow: ")).await;
+        assert!(connection.is_closed_within(SOON).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_head_has_a_bound() {
     let server = Server::start();
     for head in [
