@@ -143,15 +143,8 @@ impl Service {
     /// The answer to a request that failed. HEAD and 304 have no body.
     fn refusal(&self, head: &Head, refused: &Refused, id: &str) -> Answer {
         let error = &refused.error;
-        let status = error.status();
-        if let Some(cause) = &error.source {
-            if status >= 500 {
-                tracing::error!(request_id = id, code = error.code.as_str(), %cause, "request failed");
-            } else {
-                tracing::debug!(request_id = id, code = error.code.as_str(), %cause, "request refused");
-            }
-        }
-        let mut answer = Answer::new(status);
+        log_cause(error, id);
+        let mut answer = Answer::new(error.status());
         answer.headers.clone_from(&error.headers);
         if error.code == Code::NotModified {
             return answer;
@@ -159,6 +152,16 @@ impl Service {
         answer = answer.header("content-type", "application/xml");
         let document = error.body(&refused.resource, id, self.host_id.as_str());
         if head.method == "HEAD" { answer } else { answer.body(Body::Bytes(document)) }
+    }
+}
+
+/// Writes the cause of an error to the log, beside the id that the client is told.
+pub(super) fn log_cause(error: &S3Error, id: &str) {
+    let Some(cause) = &error.source else { return };
+    if error.status() >= 500 {
+        tracing::error!(request_id = id, code = error.code.as_str(), %cause, "request failed");
+    } else {
+        tracing::debug!(request_id = id, code = error.code.as_str(), %cause, "request refused");
     }
 }
 

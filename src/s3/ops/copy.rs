@@ -9,7 +9,8 @@ use crate::names::{BucketName, ObjectKey};
 use crate::s3::answer::{Answer, Body};
 use crate::s3::error::{Code, S3Error};
 use crate::s3::xml::write::Writer;
-use crate::s3::{Request, Service, checksum, metadata, precondition, slow, target};
+use crate::s3::slow::{self, Late};
+use crate::s3::{Request, Service, checksum, metadata, precondition, target};
 use crate::store::Row;
 use crate::store::bucket::Bucket;
 use crate::store::checksum::{Algorithm, Checksum, Hasher};
@@ -47,7 +48,7 @@ struct Copy {
 pub async fn copy_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
     let copy = parse_copy(cx, request).await?;
     let cause = request.cause();
-    let (service, resource, id) = (cx.clone(), request.target.resource(), request.id);
+    let service = cx.clone();
     // A checksum that the source does not have is computed from its bytes, which takes as long as reading them.
     let work = async move {
         for _ in 0..ATTEMPTS {
@@ -58,8 +59,7 @@ pub async fn copy_object(cx: &Arc<Service>, request: &mut Request) -> Result<Ans
         }
         Err(S3Error::new(Code::SlowDown))
     };
-    let service = cx.clone();
-    slow::answer(work, move |error| error.body(&resource, id.as_str(), service.host_id.as_str())).await
+    slow::answer(Late::of(request, cx), work).await
 }
 
 async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -> Result<Stored, S3Error> {

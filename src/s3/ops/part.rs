@@ -10,7 +10,8 @@ use crate::http::date;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
 use crate::s3::xml::write::Writer;
-use crate::s3::{Request, Service, checksum, owner, slow};
+use crate::s3::slow::{self, Late};
+use crate::s3::{Request, Service, checksum, owner};
 use crate::store::bucket::Bucket;
 use crate::store::checksum::Algorithm;
 use crate::store::digest::{Announced, DigestPlan};
@@ -46,10 +47,9 @@ pub async fn upload_part_copy(cx: &Arc<Service>, request: &mut Request) -> Resul
         upload,
         number,
     };
-    let (service, resource, id) = (cx.clone(), request.target.resource(), request.id);
-    let worker = cx.clone();
-    let work = async move { Ok(copied(&copy.run(&worker).await?)) };
-    slow::answer(work, move |error| error.body(&resource, id.as_str(), service.host_id.as_str())).await
+    let service = cx.clone();
+    let work = async move { Ok(copied(&copy.run(&service).await?)) };
+    slow::answer(Late::of(request, cx), work).await
 }
 
 struct PartCopy {
