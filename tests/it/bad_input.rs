@@ -446,6 +446,28 @@ async fn bad_copy_sources_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_condition_that_cannot_be_evaluated_fails_the_request() {
+    let server = Server::start();
+    let client = server.client();
+    let source = format!("/{}/source", server.bucket().await);
+    let target = source.replace("source", "target");
+    assert_eq!(client.put(&source, "kept").await.status, 200);
+    for (name, value) in [
+        ("x-amz-copy-source-if-unmodified-since", "yesterday"),
+        ("x-amz-copy-source-if-none-match", "\"open"),
+        ("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("if-none-match", "\"a\""),
+    ] {
+        let copied = client.send("PUT", &target, &[("x-amz-copy-source", &source), (name, value)], "").await;
+        assert!([400, 501].contains(&copied.status), "{name}: {copied:?}");
+        assert_absent(&client, &target).await;
+    }
+    let removed = client.send("DELETE", &source, &[("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT")], "").await;
+    assert_eq!(removed.error(), (501, "NotImplemented".into()));
+    assert_eq!(client.get(&source).await.text(), "kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn signatures_out_of_time_or_out_of_shape_are_refused() {
     let server = Server::start();
     let client = server.client();

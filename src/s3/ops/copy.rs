@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::get::{expect_null_version, validators};
-use crate::http::conditional::{Condition, Conditions, Names, Outcome};
+use crate::http::conditional::{Conditions, Names, Outcome};
 use crate::http::{date, percent};
 use crate::names::{BucketName, ObjectKey};
 use crate::s3::answer::{Answer, Body};
 use crate::s3::error::{Code, S3Error};
-use crate::s3::xml::write::Writer;
 use crate::s3::slow::{self, Late};
+use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service, checksum, metadata, precondition, target};
 use crate::store::Row;
 use crate::store::bucket::Bucket;
@@ -106,7 +106,7 @@ async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
     Ok(Copy {
         source_bucket,
         source_key: source.key,
-        conditions: Conditions::parse(headers, Names::CopySource),
+        conditions: Conditions::parse_source(headers)?,
         bucket,
         key,
         replaced_tags: replace_tags.then(|| parsed.tags.clone()),
@@ -198,13 +198,7 @@ pub async fn rename_object(cx: &Arc<Service>, request: &mut Request) -> Result<A
     let (bucket, key) = cx.object(request).await?;
     let headers = &request.head.headers;
     let precondition = precondition::parse(headers)?;
-    for condition in [Condition::IfModifiedSince, Condition::IfUnmodifiedSince] {
-        let name = Names::Plain.header(condition);
-        if headers.contains(name) {
-            return Err(S3Error::header_not_implemented(name));
-        }
-    }
-    let conditions = Conditions::parse(&renamed_source_conditions(request), Names::CopySource);
+    let conditions = Conditions::parse_source(&renamed_source_conditions(request))?;
     let text = headers.text("x-amz-rename-source")?.unwrap_or_default();
     for _ in 0..ATTEMPTS {
         let (source_key, source) = find_rename_source(cx, &bucket, text).await?;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::copy::{Source, check_source, parse_source, source_bucket};
 use super::multipart::{upload, write_checksum};
-use crate::http::conditional::{Conditions, Names};
+use crate::http::conditional::Conditions;
 use crate::http::date;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
-use crate::s3::xml::write::Writer;
 use crate::s3::slow::{self, Late};
+use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service, checksum, owner};
 use crate::store::bucket::Bucket;
 use crate::store::checksum::Algorithm;
@@ -42,7 +42,7 @@ pub async fn upload_part_copy(cx: &Arc<Service>, request: &mut Request) -> Resul
     let copy = PartCopy {
         bucket: source_bucket(cx, request, &source).await?,
         source,
-        conditions: Conditions::parse(headers, Names::CopySource),
+        conditions: Conditions::parse_source(headers)?,
         range: headers.text("x-amz-copy-source-range")?.map(parse_range).transpose()?,
         upload,
         number,
@@ -144,7 +144,7 @@ fn part_number(request: &Request) -> Result<u16, S3Error> {
     if (1..=MAX_PART_NUMBER).contains(&number) { Ok(number) } else { Err(invalid(text)) }
 }
 
-/// A part's checksum is of the algorithm that the upload was created with. CRC64NVME is always welcome.
+/// A part's checksum is of the algorithm that the upload was created with, if it was created with one.
 fn check_algorithm(wanted: Option<Algorithm>, claimed: Option<Algorithm>) -> Result<(), S3Error> {
     match (wanted, claimed) {
         (Some(wanted), Some(claimed)) if wanted != claimed => {
