@@ -38,6 +38,8 @@ struct Copy {
     key: ObjectKey,
     /// New metadata, instead of the source's.
     replaced: Option<Metadata>,
+    /// A redirect is the key's, not the content's: it is never the source's.
+    redirect: Option<String>,
     replaced_tags: Option<Vec<(String, String)>>,
     storage_class: Option<StorageClass>,
     algorithm: Option<Algorithm>,
@@ -67,10 +69,8 @@ async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -
     check_source(&copy.conditions, source.record())?;
     let row = source.row.clone();
     let checksum = chosen_checksum(source, copy.algorithm).await?;
-    let mut kept = copy.replaced.clone().unwrap_or_else(|| {
-        // A redirect is the key's, not the content's: S3 does not copy it.
-        Metadata { website_redirect_location: None, ..row.record.metadata.clone() }
-    });
+    let mut kept = copy.replaced.clone().unwrap_or_else(|| row.record.metadata.clone());
+    kept.website_redirect_location.clone_from(&copy.redirect);
     kept.tags = copy.replaced_tags.clone().unwrap_or_else(|| row.record.metadata.tags.clone());
     let copy = CopyObject {
         source_bucket: copy.source_bucket.clone(),
@@ -110,6 +110,7 @@ async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
         bucket,
         key,
         replaced_tags: replace_tags.then(|| parsed.tags.clone()),
+        redirect: parsed.website_redirect_location.clone(),
         replaced: replace.then_some(parsed),
         storage_class,
         algorithm: checksum::wanted(headers)?.map(|(algorithm, _)| algorithm),
@@ -176,7 +177,12 @@ async fn chosen_checksum(source: OpenObject, wanted: Option<Algorithm>) -> Resul
     let mut reader = source.read(0..size);
     let mut hasher = Hasher::new(algorithm);
     while let Some(bytes) = reader.next().await? {
-        hasher.update(&bytes);
+        // Not on a worker: bytes that are in memory already would keep it from everything else until the object's end.
+        let hashing = tokio::task::spawn_blocking(move || {
+            hasher.update(&bytes);
+            hasher
+        });
+        hasher = hashing.await.map_err(S3Error::internal)?;
     }
     Ok(Some(hasher.finish()))
 }
