@@ -26,6 +26,9 @@ use crate::telemetry::metrics::Measured;
 /// How long a download waits for its share of memory before the client is told to slow down.
 const MEMORY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// An answer of up to so many bytes is handed over whole and counts no longer: not more than a connection takes anyway.
+const WHOLE_BYTES: u64 = 64 * 1024;
+
 /// A head that was admitted before `100 Continue`, kept with the request until its body is read.
 pub struct Early(pub Admitted);
 
@@ -125,7 +128,7 @@ impl Service {
         source_address: String,
         line: &mut Line,
     ) -> Result<Answer, (Head, S3Error)> {
-        let body = match RequestBody::new(&head, admitted.payload, payload, self.pace()) {
+        let body = match RequestBody::new(&head, admitted.payload, payload, self.pace(), self.document_memory.room()) {
             Ok(body) => body,
             Err(error) => return Err((head, error)),
         };
@@ -232,7 +235,7 @@ async fn stream_object(
         }
     };
     line.sent = first.len() as u64;
-    if first.len() as u64 == length {
+    if first.len() as u64 == length && length <= WHOLE_BYTES {
         return response.body(first);
     }
     let rest = stream_rest(Streaming { reader, first: Some(first), pace: service.pace(), line, _memory: memory });
