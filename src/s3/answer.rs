@@ -70,7 +70,7 @@ impl Answer {
 
     /// Where the change is in the change log; an edge that has read so far shows it.
     pub fn position(self, position: Position) -> Self {
-        if position.0 == 0 { self } else { self.header("x-brim-position", position.0.to_string()) }
+        self.header("x-brim-position", position.0.to_string())
     }
 
     pub fn body(mut self, body: Body) -> Self {

@@ -172,7 +172,8 @@ impl S3Error {
 
     /// A NotImplemented about a header.
     pub fn header_not_implemented(header: &str) -> Self {
-        Self::new(Code::NotImplemented).detail("Header", header)
+        let message = format!("{}: {header}", Code::NotImplemented.message());
+        Self::with_message(Code::NotImplemented, message).detail("Header", header)
     }
 
     /// A PreconditionFailed that names the header whose condition does not hold.

@@ -73,8 +73,10 @@ impl Target {
 }
 
 pub fn parse_bucket(name: &str) -> Result<BucketName, S3Error> {
-    BucketName::parse(name)
-        .map_err(|error| S3Error::new(Code::InvalidBucketName).detail("BucketName", name).caused_by(error))
+    BucketName::parse(name).map_err(|error| {
+        let message = format!("The specified bucket is not valid: {error}.");
+        S3Error::with_message(Code::InvalidBucketName, message).detail("BucketName", name)
+    })
 }
 
 pub fn parse_key(key: Vec<u8>) -> Result<ObjectKey, S3Error> {

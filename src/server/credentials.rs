@@ -35,30 +35,31 @@ pub struct Root {
 }
 
 /// Gives the configured root key; otherwise the one in `DIR/credentials`, made here if there is none.
-pub fn root_key(dir: &DataDir, options: &RootOptions) -> Result<Root, Error> {
+pub fn root_key(dir: &DataDir, options: &RootOptions, region: &str) -> Result<Root, Error> {
     if let Some(key) = options.key() {
         return Ok(Root { key, file: None });
     }
     let path = dir.credentials();
-    let key = read_or_make(&path)?;
+    let key = read_or_make(&path, region)?;
     Ok(Root { key, file: Some(path) })
 }
 
-fn read_or_make(path: &Path) -> Result<RootKey, Error> {
+fn read_or_make(path: &Path, region: &str) -> Result<RootKey, Error> {
     if let Some(text) = private_file::read(path)? {
         return parse(&text).ok_or_else(|| Error::Damaged { path: path.to_owned() });
     }
     let key = RootKey::generate()?;
     // Durable before it is used: a key that was handed out works after a crash, too.
-    private_file::write(path, format(&key).as_bytes())?;
+    private_file::write(path, format(&key, region).as_bytes())?;
     Ok(key)
 }
 
-fn format(key: &RootKey) -> Zeroizing<String> {
+/// With the region, for clients that make buckets: without one, version 2 of the AWS CLI names a region of its own.
+fn format(key: &RootKey, region: &str) -> Zeroizing<String> {
     Zeroizing::new(format!(
         "# The root key of this brim, made at its first start: whoever has it may do everything.\n\
          # To have a new one made, remove this file and start brim again.\n\
-         {PROFILE}\n{ID} = {}\n{SECRET} = {}\n",
+         {PROFILE}\n{ID} = {}\n{SECRET} = {}\nregion = {region}\n",
         key.access_key_id(),
         key.secret().expose()
     ))
@@ -90,10 +91,11 @@ mod tests {
     fn the_file_is_made_once_and_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("credentials");
-        let made = read_or_make(&path).unwrap();
-        let read = read_or_make(&path).unwrap();
+        let made = read_or_make(&path, "eu-west-1").unwrap();
+        let read = read_or_make(&path, "eu-west-1").unwrap();
         assert_eq!(made.access_key_id(), read.access_key_id());
         assert_eq!(made.secret(), read.secret());
+        assert!(std::fs::read_to_string(&path).unwrap().contains("\nregion = eu-west-1\n"));
     }
 
     #[test]

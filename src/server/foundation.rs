@@ -25,7 +25,7 @@ pub struct Foundation {
 impl Foundation {
     /// Opens the engines on `dir`, and the keys in them.
     pub async fn open(dir: DataDir, config: &ServerConfig, clock: &Clock) -> Result<Self, StartError> {
-        let root = root_key(&dir, &config.root)?;
+        let root = root_key(&dir, &config.root, &config.s3.region)?;
         let master = dir.master_key()?;
         let kv = open_kv(&dir, config).await?;
         let account = config.identity.account_id.clone();

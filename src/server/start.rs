@@ -56,6 +56,7 @@ pub async fn run(config: ServerConfig) -> Result<(), StartError> {
     let observer = Observer::start(&foundation).await;
     let listeners = Listeners::start(&config, &foundation, &storage, &clock)?;
     listeners.ready_line(&foundation).print();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");
 
     let signal = signals.next().await;
     tracing::info!(signal, "stopping");

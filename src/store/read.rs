@@ -204,9 +204,10 @@ impl ObjectReader {
             data => (0, record.summary.size, data),
         };
         let within = self.remaining.start.saturating_sub(begin)..self.remaining.end.saturating_sub(begin).min(size);
+        let shorter = matches!(data, Data::Blob(blob) if blob.length != size);
         // A source that ends before the range does would be opened here again and again.
-        if within.is_empty() {
-            return Err(Error::Record("an object is shorter than its record says"));
+        if within.is_empty() || shorter {
+            return Err(Error::Record("an object is not as long as its record says"));
         }
         self.current = self.object.open(data, within).await?;
         // Only now: after an error the same part is opened again, never the next one in its place.

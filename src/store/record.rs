@@ -139,7 +139,6 @@ pub struct CompletedRecord {
     pub etag: ETag,
     pub crc64nvme: u64,
     pub checksum: Option<Checksum>,
-    pub position: u64,
 }
 
 impl Data {

@@ -174,7 +174,11 @@ fn completed_answer(completed: &Completed, location: &str, bucket: &str, key: &s
         .text("ETag", &completed.etag.quoted())
         .text(checksum::element(completed.checksum.algorithm), &checksum::show(&completed.checksum))
         .text("ChecksumType", completed.checksum.checksum_type().as_str());
-    Answer::xml(document).position(completed.position)
+    let answer = Answer::xml(document);
+    match completed.position {
+        Some(position) => answer.position(position),
+        None => answer,
+    }
 }
 
 /// An upload id without its key is ignored, as S3 says.

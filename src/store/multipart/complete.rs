@@ -50,7 +50,8 @@ pub struct Completed {
     pub etag: ETag,
     /// The checksum that S3 shows.
     pub checksum: Checksum,
-    pub position: Position,
+    /// `None` where the answer was given before.
+    pub position: Option<Position>,
 }
 
 type Part = (u16, Row<PartRecord>);
@@ -111,7 +112,6 @@ impl Store {
             etag: record.summary.etag,
             crc64nvme: record.crc64nvme,
             checksum: record.checksum.clone(),
-            position: 0,
         };
         let change =
             complete.bucket.change(ChangeKind::CompleteMultipart, &complete.key, record, complete.cause.clone());
@@ -123,7 +123,7 @@ impl Store {
             .put_object(complete.bucket.record.id, &complete.key, record, previous.as_ref())
             .log(&change);
         match self.commit(mutation).await? {
-            Ok(position) => Ok(Some(Completed { position, ..answer.answer() })),
+            Ok(position) => Ok(Some(Completed { position: Some(position), ..answer.answer() })),
             // An upload that has ended meanwhile is looked at again: it may have been completed with this very list.
             Err(conflict) if conflict.index == 0 => Err(self.bucket_conflict(&complete.bucket).await),
             Err(_) => Ok(None),
@@ -255,7 +255,7 @@ impl ListedPart {
 impl CompletedRecord {
     fn answer(&self) -> Completed {
         let checksum = self.checksum.clone().unwrap_or_else(|| Checksum::crc64nvme(self.crc64nvme));
-        Completed { etag: self.etag, checksum, position: Position(self.position) }
+        Completed { etag: self.etag, checksum, position: None }
     }
 }
 

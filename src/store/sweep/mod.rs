@@ -21,6 +21,8 @@ use crate::kv::{Commit, CommitError, Item, Scan};
 
 /// How many rows are looked at between two commits.
 const PAGE: usize = 500;
+/// How many pages a round takes, so that it ends while others delete.
+const ROUND_PAGES: usize = 1000;
 /// How many writes are gathered before they are committed.
 const MAX_WRITES: usize = 20_000;
 /// Where the queue's first entry is: below it there are only tombstones, which are not to be walked.
@@ -31,8 +33,8 @@ const FIRST_SWEEP: &[u8] = b"first sweep position";
 pub struct Swept {
     /// Targets whose bytes were removed.
     pub removed: u64,
-    /// Targets that a reader still holds, to be looked at again in the next round.
-    pub leased: u64,
+    /// Targets that a reader still holds, or that could not be removed, to be looked at again in the next round.
+    pub left: u64,
 }
 
 /// What a page of the queue came to so far.
@@ -40,25 +42,27 @@ pub struct Swept {
 struct Round {
     mutation: Mutation,
     removed: u64,
-    leased: Vec<Target>,
+    later: Vec<Target>,
 }
 
 enum Verdict {
     Kept,
     Removed(Mutation),
-    Leased,
+    /// A reader holds it, or it could not be removed.
+    Later,
 }
 
 impl Store {
-    /// Works off the sweep queue as it was at the start of the round.
+    /// Works off the sweep queue, up to what it put back there itself and at most [`ROUND_PAGES`] pages of it.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let mut position = self.first(FIRST_SWEEP).await?;
         let mut end = u64::MAX;
-        while position < end {
+        for _ in 0..ROUND_PAGES {
             let (from, to) = (position.to_be_bytes().to_vec(), end.to_be_bytes().to_vec());
             let page = self.kv.scan(Scan { table: SWEEP, start: from, end: to, limit: PAGE, group: None }).await?;
             if page.items.is_empty() {
+                // The end of the queue, or where the targets begin that this round put back.
                 break;
             }
             self.settle_commits().await?;
@@ -71,8 +75,8 @@ impl Store {
                 position = queue_position(&key)? + 1;
             }
             swept.removed += round.removed;
-            swept.leased += round.leased.len() as u64;
-            // What is leased went to the queue's end: the next round looks at it again, this one stops before it.
+            swept.left += round.later.len() as u64;
+            // What is left went to the queue's end: the next round looks at it again, this one stops before it.
             end = end.min(self.finish_page(round, position).await?.unwrap_or(end));
         }
         Ok(swept)
@@ -92,7 +96,7 @@ impl Store {
     async fn sweep_target(&self, target: Target, round: &mut Round) -> Result<(), Error> {
         match self.judge(target).await? {
             Verdict::Kept => (),
-            Verdict::Leased => round.leased.push(target),
+            Verdict::Later => round.later.push(target),
             Verdict::Removed(mutation) => {
                 round.removed += 1;
                 round.mutation = std::mem::take(&mut round.mutation).and(mutation);
@@ -104,12 +108,12 @@ impl Store {
         Ok(())
     }
 
-    /// Takes a page off the queue's front and moves what is still leased to its end, in one commit; gives the position of
+    /// Takes a page off the queue's front and moves what is left to its end, in one commit; gives the position of
     /// the first target moved. The bytes are gone already: a crash before this judges the same targets again, to the same
     /// end.
     async fn finish_page(&self, round: Round, position: u64) -> Result<Option<u64>, Error> {
         let trim = Mutation::new().trim(SWEEP, position).put(META, FIRST_SWEEP.into(), encode(&position));
-        let mut mutation = round.leased.iter().fold(Mutation::new(), |mutation, target| mutation.sweep(*target));
+        let mut mutation = round.later.iter().fold(Mutation::new(), |mutation, target| mutation.sweep(*target));
         let moved = mutation.len();
         mutation = mutation.and(round.mutation).and(trim);
         let (commit, _) = mutation.into_parts();
@@ -132,14 +136,18 @@ impl Store {
             };
         }
         if self.leases.is_leased(target) {
-            return Ok(Verdict::Leased);
+            return Ok(Verdict::Later);
         }
         match target {
             Target::Inline(id) => Ok(Verdict::Removed(Mutation::new().delete(INLINE, tables::inline(id)))),
-            Target::Blob(id) => {
-                self.blobs.delete(id).await?;
-                Ok(Verdict::Removed(Mutation::new()))
-            }
+            Target::Blob(id) => match self.blobs.delete(id).await {
+                Ok(()) => Ok(Verdict::Removed(Mutation::new())),
+                // One bad file must not keep all the others from being removed.
+                Err(error) => {
+                    tracing::warn!(blob = %id, %error, "a blob cannot be removed; it is tried again in the next round");
+                    Ok(Verdict::Later)
+                }
+            },
             Target::Upload(id) => self.sweep_upload(id).await,
             Target::Bucket(_) => Ok(Verdict::Kept),
         }
@@ -160,7 +168,7 @@ fn queue_position(key: &[u8]) -> Result<u64, Error> {
     Ok(u64::from_be_bytes(position))
 }
 
-/// Sweeps every `interval` until the store is dropped or the task is aborted.
+/// Sweeps every `interval`, until the task is aborted.
 pub async fn run(store: Arc<Store>, interval: Duration) {
     /// Expiry and trimming look at whole tables, so they come less often.
     const ROUNDS_PER_EXPIRY: u64 = 60;
@@ -186,7 +194,7 @@ impl Store {
         self.space().await?;
         let swept = self.sweep().await?;
         if swept.removed > 0 {
-            tracing::debug!(removed = swept.removed, leased = swept.leased, "swept");
+            tracing::debug!(removed = swept.removed, left = swept.left, "swept");
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ impl Store {
             let page = self.blobs.list(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(*last);
+            let page_length = page.len();
             for id in page {
                 if id.run >= self.blobs.run() {
                     return Ok(removed);
@@ -35,6 +36,9 @@ impl Store {
                     self.blobs.delete(id).await?;
                     removed += 1;
                 }
+            }
+            if page_length < PAGE {
+                break;
             }
             // Nobody waits for this, and others need the disk.
             tokio::time::sleep(ORPHAN_PAUSE).await;

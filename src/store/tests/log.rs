@@ -43,7 +43,7 @@ async fn every_change_has_one_entry_of_its_kind() {
         (ChangeKind::DeleteBucket, None),
     ];
     assert_eq!(fixture.changes().await, expected);
-    let positions = [put, copy, rename, complete, deletion.unwrap(), deleted].map(|position| position.0);
+    let positions = [put, copy, rename, complete.unwrap(), deletion.unwrap(), deleted].map(|position| position.0);
     assert_eq!(positions, [2, 3, 5, 6, 9, 10]);
     fixture.check().await;
 }

@@ -13,7 +13,7 @@ use crate::store::checksum::{Algorithm, Checksum, Hasher};
 use crate::store::sweep::Swept;
 use crate::store::tables::{INLINE as INLINE_ROWS, SWEEP};
 
-const NONE_SWEPT: Swept = Swept { removed: 0, leased: 0 };
+const NONE_SWEPT: Swept = Swept { removed: 0, left: 0 };
 
 #[tokio::test]
 async fn overwritten_and_deleted_bytes_are_gone_after_one_sweep() {
@@ -25,7 +25,7 @@ async fn overwritten_and_deleted_bytes_are_gone_after_one_sweep() {
         fixture.put(&bucket, "over", &body(3, length)).await.unwrap();
         fixture.delete(&bucket, "gone").await.unwrap();
         assert_eq!(fixture.check().await, Leftovers { queued: 2, orphans: 0 });
-        assert_eq!(fixture.store.sweep().await.unwrap(), Swept { removed: 2, leased: 0 });
+        assert_eq!(fixture.store.sweep().await.unwrap(), Swept { removed: 2, left: 0 });
         assert_eq!(fixture.check().await, NOTHING);
         assert_eq!(fixture.rows(INLINE_ROWS).await.len() + fixture.blob_count().await, 1);
         fixture.delete(&bucket, "over").await.unwrap();
@@ -65,13 +65,13 @@ async fn a_slow_reader_reads_to_the_end_whatever_happens_to_the_key() {
         fixture.put(&bucket, name, &body(9, INLINE + 1)).await.unwrap();
         fixture.delete(&bucket, name).await.unwrap();
         for _ in 0..3 {
-            assert_eq!(fixture.store.sweep().await.unwrap().leased, leased, "{name}");
+            assert_eq!(fixture.store.sweep().await.unwrap().left, leased, "{name}");
             fixture.check().await;
         }
         let rest = read(&mut reader).await.unwrap();
         assert!([first, rest].concat() == bytes, "{name}");
         drop(reader);
-        assert_eq!(fixture.store.sweep().await.unwrap().leased, leased, "the second reader holds {name} too");
+        assert_eq!(fixture.store.sweep().await.unwrap().left, leased, "the second reader holds {name} too");
         assert!(read(&mut unread.read(0..bytes.len() as u64)).await.unwrap() == bytes, "{name}");
         fixture.store.sweep().await.unwrap();
         assert_eq!(fixture.check().await, NOTHING, "{name}");
