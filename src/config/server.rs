@@ -109,9 +109,9 @@ options! {
     log: LogOptions {
         /// `text` for people, `json` for machines.
         "log.format" => format: Format = LOG_FORMAT, default "text", example "\"json\"";
-        /// What is logged: a level, or a level per module.
-        "log.filter" => filter: String = LOG_FILTER, default "info,actix_server=warn",
-            example "\"info,actix_server=warn,brim::store=debug\"";
+        /// What is logged: a level, or a level per module. actix calls every malformed request an error.
+        "log.filter" => filter: String = LOG_FILTER, default "info,actix_server=warn,actix_http=off",
+            example "\"info,actix_server=warn,actix_http=off,brim::store=debug\"";
     }
 }
 

@@ -77,6 +77,11 @@ pub enum InvalidWriteCondition {
     IfMatch,
 }
 
+/// A condition on the source of a copy that cannot be evaluated: the copy fails, it is never made unconditionally.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a condition on the source is neither a date nor a list of entity tags")]
+pub struct InvalidSourceCondition;
+
 impl Names {
     /// The name of the header that carries `condition`, in lower case.
     pub const fn header(self, condition: Condition) -> &'static str {
@@ -124,6 +129,27 @@ impl Conditions {
             if_modified_since: date(Condition::IfModifiedSince),
             if_unmodified_since: date(Condition::IfUnmodifiedSince),
         }
+    }
+
+    /// Reads the conditions on the source of a copy. None of them is ignored.
+    pub fn parse_source(headers: &Headers) -> Result<Self, InvalidSourceCondition> {
+        let parsed = Self::parse(headers, Names::CopySource);
+        let given = |condition| headers.all(Names::CopySource.header(condition));
+        for tags in [given(Condition::IfMatch), given(Condition::IfNoneMatch)] {
+            let mut tags = tags.peekable();
+            if tags.peek().is_some() && TagList::parse(tags).is_err() {
+                return Err(InvalidSourceCondition);
+            }
+        }
+        for (condition, date) in [
+            (Condition::IfModifiedSince, parsed.if_modified_since),
+            (Condition::IfUnmodifiedSince, parsed.if_unmodified_since),
+        ] {
+            if date.is_none() && given(condition).next().is_some() {
+                return Err(InvalidSourceCondition);
+            }
+        }
+        Ok(parsed)
     }
 
     /// Whether there is nothing to evaluate, as with most requests: no validators need be made then.
@@ -283,6 +309,21 @@ mod tests {
     fn evaluate(headers: &[(&str, &str)]) -> Outcome {
         let headers: Headers = headers.iter().map(|&(name, value)| (name, value)).collect();
         Conditions::parse(&headers, Names::Plain).evaluate(&current())
+    }
+
+    #[test]
+    fn no_condition_on_a_source_is_ignored() {
+        for name in ["match", "none-match", "modified-since", "unmodified-since"] {
+            let parse = |value| {
+                Conditions::parse_source(&[(format!("x-amz-copy-source-if-{name}"), value)].into_iter().collect())
+            };
+            let right = if name.ends_with("since") { THEN } else { "\"a\"" };
+            assert_ne!(parse(right), Ok(Conditions::default()), "{name}");
+            for wrong in ["", "\"a", "yesterday\""] {
+                assert_eq!(parse(wrong), Err(InvalidSourceCondition), "{name}: {wrong}");
+            }
+        }
+        assert_eq!(Conditions::parse_source(&Headers::default()), Ok(Conditions::default()));
     }
 
     #[test]

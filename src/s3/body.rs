@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::checksum::{self, Claimed};
+use super::documents::DocumentRoom;
 use super::error::{Code, S3Error};
 use super::pace::{Pace, TooSlow};
 use crate::auth::{ChunkDecoder, Payload};
@@ -29,6 +30,8 @@ pub struct RequestBody {
     pace: Pace,
     received: u64,
     plan: BodyPlan,
+    /// For a body that is taken whole.
+    room: DocumentRoom,
 }
 
 enum Framing {
@@ -47,7 +50,13 @@ struct BodyPlan {
 }
 
 impl RequestBody {
-    pub fn new(head: &Head, claim: Payload, payload: ActixPayload, pace: Pace) -> Result<Self, S3Error> {
+    pub fn new(
+        head: &Head,
+        claim: Payload,
+        payload: ActixPayload,
+        pace: Pace,
+        room: DocumentRoom,
+    ) -> Result<Self, S3Error> {
         let mut plan = BodyPlan {
             length: content_length(&head.headers)?,
             md5: content_md5(&head.headers)?,
@@ -73,7 +82,7 @@ impl RequestBody {
             }
         };
         let payload = Box::pin(payload);
-        Ok(Self { payload, framing, decoded: VecDeque::new(), pace, received: 0, plan })
+        Ok(Self { payload, framing, decoded: VecDeque::new(), pace, received: 0, plan, room })
     }
 
     /// How many bytes came over the wire so far.
@@ -105,7 +114,7 @@ impl RequestBody {
         Ok(writer.finish(&announced).await?)
     }
 
-    /// Takes a small body whole: at most `limit` bytes, verified like any other.
+    /// Takes a small body whole: at most `limit` bytes, verified like any other. Its memory counts until this is dropped.
     pub async fn read(&mut self, limit: usize) -> Result<Bytes, S3Error> {
         let algorithm = self.plan.claimed.algorithm;
         self.read_with(limit, algorithm).await
@@ -133,6 +142,7 @@ impl RequestBody {
             if whole.len() + bytes.len() > limit {
                 return Err(too_large());
             }
+            self.room.grow_to(whole.len() + bytes.len()).await?;
             digester.update(&bytes);
             whole.extend_from_slice(&bytes);
         }

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use super::xml::read::MalformedXml;
 use super::xml::write::Writer;
-use crate::http::conditional::{Condition, InvalidWriteCondition, Names};
+use crate::http::conditional::{Condition, InvalidSourceCondition, InvalidWriteCondition, Names};
 
 /// Declares the codes, one row each: code, HTTP status, message.
 macro_rules! codes {
@@ -237,6 +237,13 @@ impl From<MalformedXml> for S3Error {
             }
             error => Self::new(Code::MalformedXML).caused_by(error),
         }
+    }
+}
+
+impl From<InvalidSourceCondition> for S3Error {
+    fn from(_: InvalidSourceCondition) -> Self {
+        let message = "A condition on the source is neither a date nor a list of entity tags.";
+        Self::with_message(Code::InvalidArgument, message)
     }
 }
 

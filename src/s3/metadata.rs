@@ -24,7 +24,7 @@ const MAX_TAG_VALUE: usize = 256;
 /// Headers that ask for something that would not happen: refused rather than ignored.
 const REFUSED_PREFIXES: [&str; 4] =
     ["x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-grant-", "x-amz-copy-source-server-side-encryption"];
-const REFUSED: [&str; 1] = ["x-amz-write-offset-bytes"];
+const REFUSED: [&str; 2] = ["x-amz-write-offset-bytes", "x-amz-if-match-initiated-time"];
 /// The canned ACLs that say what is the case anyway.
 const TRUE_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
 
@@ -254,6 +254,7 @@ mod tests {
             ("x-amz-object-lock-mode", "GOVERNANCE"),
             ("x-amz-grant-read", "id=1"),
             ("x-amz-acl", "public-read"),
+            ("x-amz-if-match-initiated-time", "Sun, 06 Nov 1994 08:49:37 GMT"),
         ] {
             let refused = refuse_unsupported(&[(name, value)].into_iter().collect());
             assert_eq!(refused.unwrap_err().code, Code::NotImplemented, "{name}");

@@ -12,6 +12,7 @@ pub mod xml;
 
 mod body;
 mod checksum;
+mod documents;
 mod failure;
 mod metadata;
 mod ops;
@@ -40,6 +41,7 @@ use crate::telemetry::{HostId, RequestId};
 
 use self::admission::Caller;
 use self::body::RequestBody;
+use self::documents::DocumentMemory;
 use self::error::{Code, S3Error};
 use self::query::Query;
 use self::target::Target;
@@ -72,6 +74,7 @@ pub struct Service {
     options: Options,
     signing_keys: SigningKeys,
     download_memory: Arc<Semaphore>,
+    document_memory: DocumentMemory,
 }
 
 /// One admitted request.
@@ -102,6 +105,7 @@ impl Service {
             metrics: RequestMetrics::new(&operation::Operation::names()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
             download_memory: Arc::new(Semaphore::new(permits as usize)),
+            document_memory: DocumentMemory::new(),
             options,
         }
     }

@@ -3,13 +3,20 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html>
 
 use super::error::S3Error;
-use crate::http::conditional::WriteCondition;
+use crate::http::conditional::{Condition, Names, WriteCondition};
 use crate::http::head::Headers;
 use crate::http::tag::TagList;
 use crate::store::put::Precondition;
 
-/// The condition of a write on what it finds in its place.
+/// The condition of a write on what it finds in its place. Conditions that S3 does not evaluate for writes are refused: the
+/// write would happen whether or not they hold.
 pub fn parse(headers: &Headers) -> Result<Precondition, S3Error> {
+    for condition in [Condition::IfModifiedSince, Condition::IfUnmodifiedSince] {
+        let name = Names::Plain.header(condition);
+        if headers.contains(name) {
+            return Err(S3Error::header_not_implemented(name));
+        }
+    }
     Ok(match WriteCondition::parse(headers)? {
         WriteCondition::None => Precondition::None,
         WriteCondition::IfAbsent => Precondition::Absent,
@@ -25,5 +32,20 @@ pub fn matching(tags: &TagList) -> Precondition {
             let strong = tags.iter().filter(|tag| !tag.weak);
             Precondition::Matches(strong.filter_map(|tag| tag.opaque.parse().ok()).collect())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::error::Code;
+
+    #[test]
+    fn a_condition_that_is_not_evaluated_refuses_the_write() {
+        for name in ["if-modified-since", "if-unmodified-since"] {
+            let headers = [(name, "Sun, 06 Nov 1994 08:49:37 GMT")].into_iter().collect();
+            assert_eq!(parse(&headers).unwrap_err().code, Code::NotImplemented, "{name}");
+        }
+        assert_eq!(parse(&[("if-none-match", "*")].into_iter().collect()).unwrap(), Precondition::Absent);
     }
 }

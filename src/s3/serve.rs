@@ -26,6 +26,9 @@ use crate::telemetry::metrics::Measured;
 /// How long a download waits for its share of memory before the client is told to slow down.
 const MEMORY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// An answer of up to so many bytes is handed over whole and counts no longer: not more than a connection takes anyway.
+const WHOLE_BYTES: u64 = 64 * 1024;
+
 /// A head that was admitted before `100 Continue`, kept with the request until its body is read.
 pub struct Early(pub Admitted);
 
@@ -125,7 +128,7 @@ impl Service {
         source_address: String,
         line: &mut Line,
     ) -> Result<Answer, (Head, S3Error)> {
-        let body = match RequestBody::new(&head, admitted.payload, payload, self.pace()) {
+        let body = match RequestBody::new(&head, admitted.payload, payload, self.pace(), self.document_memory.room()) {
             Ok(body) => body,
             Err(error) => return Err((head, error)),
         };
@@ -143,15 +146,8 @@ impl Service {
     /// The answer to a request that failed. HEAD and 304 have no body.
     fn refusal(&self, head: &Head, refused: &Refused, id: &str) -> Answer {
         let error = &refused.error;
-        let status = error.status();
-        if let Some(cause) = &error.source {
-            if status >= 500 {
-                tracing::error!(request_id = id, code = error.code.as_str(), %cause, "request failed");
-            } else {
-                tracing::debug!(request_id = id, code = error.code.as_str(), %cause, "request refused");
-            }
-        }
-        let mut answer = Answer::new(status);
+        log_cause(error, id);
+        let mut answer = Answer::new(error.status());
         answer.headers.clone_from(&error.headers);
         if error.code == Code::NotModified {
             return answer;
@@ -159,6 +155,16 @@ impl Service {
         answer = answer.header("content-type", "application/xml");
         let document = error.body(&refused.resource, id, self.host_id.as_str());
         if head.method == "HEAD" { answer } else { answer.body(Body::Bytes(document)) }
+    }
+}
+
+/// Writes the cause of an error to the log, beside the id that the client is told.
+pub(super) fn log_cause(error: &S3Error, id: &str) {
+    let Some(cause) = &error.source else { return };
+    if error.status() >= 500 {
+        tracing::error!(request_id = id, code = error.code.as_str(), %cause, "request failed");
+    } else {
+        tracing::debug!(request_id = id, code = error.code.as_str(), %cause, "request refused");
     }
 }
 
@@ -229,7 +235,7 @@ async fn stream_object(
         }
     };
     line.sent = first.len() as u64;
-    if first.len() as u64 == length {
+    if first.len() as u64 == length && length <= WHOLE_BYTES {
         return response.body(first);
     }
     let rest = stream_rest(Streaming { reader, first: Some(first), pace: service.pace(), line, _memory: memory });

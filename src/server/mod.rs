@@ -1,5 +1,6 @@
 //! The composition root: opens the engines, starts the listeners, and stops both in order.
 
+mod connection;
 mod credentials;
 mod data_dir;
 mod engines;

@@ -1,19 +1,20 @@
 //! The S3 endpoint: connections in, requests to [`crate::s3`].
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::{Extensions, HttpMessage, HttpService, Request};
 use actix_server::{Server, ServerHandle};
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::{App, HttpResponse, web};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::connection::{Connection, counted};
 use crate::config::ServerConfig;
 use crate::s3::{Service, serve};
 use crate::telemetry::metrics;
@@ -70,17 +71,18 @@ impl S3Listener {
                     .default_service(web::to(serve::handle))
                     .into_factory()
                     .map_err(|error: actix_web::Error| error.error_response());
-                HttpService::build()
+                let http = HttpService::build()
                     .graceful_shutdown_signal(move || stop.clone().cancelled_owned())
                     .keep_alive(bounds.keep_alive)
                     .client_request_timeout(bounds.head_timeout)
                     .client_disconnect_timeout(LINGER)
-                    .tcp_nodelay(true)
-                    .on_connect_ext(move |stream: &TcpStream, extensions| connected(stream, extensions, bounds.stall))
+                    .on_connect_ext(move |connection: &Connection, extensions| {
+                        connected(connection, extensions, bounds.stall);
+                    })
                     // `100 Continue` is sent when this succeeds: a refused upload is never received.
                     .expect(fn_service(move |request| admit_early(Arc::clone(&service), request)))
-                    .h1(map_config(app, |_| AppConfig::default()))
-                    .tcp()
+                    .h1(apply_fn_factory(map_config(app, |_| AppConfig::default()), counted));
+                fn_service(move |stream: TcpStream| accepted(stream, bounds.between_requests())).and_then(http)
             })?
             .run();
         Ok(Self { handle: server.handle(), task: tokio::spawn(server), stopping })
@@ -96,12 +98,29 @@ impl S3Listener {
     }
 }
 
-fn connected(stream: &TcpStream, extensions: &mut Extensions, stall: Duration) {
+impl Bounds {
+    /// How long nothing may be asked and nothing answered: keeping alive, then sending a head. An answer may stand still
+    /// for as long as any body.
+    fn between_requests(self) -> Duration {
+        self.keep_alive.saturating_add(self.head_timeout).max(self.stall)
+    }
+}
+
+async fn accepted(
+    stream: TcpStream,
+    patience: Duration,
+) -> Result<(Connection, Option<SocketAddr>), actix_http::error::DispatchError> {
+    let peer = stream.peer_addr().ok();
+    Ok((Connection::new(stream, patience)?, peer))
+}
+
+fn connected(connection: &Connection, extensions: &mut Extensions, stall: Duration) {
+    extensions.insert(connection.activity());
     let gauge = metrics::connections();
     gauge.increment(1.0);
     extensions.insert(Counted(gauge));
     let stall = u32::try_from(stall.as_millis()).unwrap_or(u32::MAX);
-    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, stall) {
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(connection.stream(), stall) {
         tracing::debug!(%error, "a connection cannot be bounded in time");
     }
 }

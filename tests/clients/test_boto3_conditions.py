@@ -132,6 +132,11 @@ def test_copies_keep_or_replace_what_they_are_told_to(s3, bucket):
     assert (body_of(itself), itself["Metadata"]) == (data, {"c": "3"})
     s3.delete_object(Bucket=bucket, Key="k")
     assert body_of(s3.get_object(Bucket=bucket, Key="same")) == data
+    s3.copy_object(Bucket=bucket, Key="moved", CopySource=f"{bucket}/same", WebsiteRedirectLocation="/there")
+    moved = s3.head_object(Bucket=bucket, Key="moved")
+    assert (moved["WebsiteRedirectLocation"], moved["ContentType"]) == ("/there", "text/x-a")
+    s3.copy_object(Bucket=bucket, Key="again", CopySource=f"{bucket}/moved")
+    assert "WebsiteRedirectLocation" not in s3.head_object(Bucket=bucket, Key="again"), "a redirect is the key's"
     fails("InvalidArgument", 400, s3.copy_object, Bucket=bucket, Key="x", CopySource=f"{bucket}/same", MetadataDirective="NEITHER")
     fails("InvalidArgument", 400, s3.copy_object, Bucket=bucket, Key="x", CopySource=f"{bucket}/same", TaggingDirective="NEITHER")
 

@@ -270,6 +270,19 @@ async fn a_head_that_never_ends_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_later_head_that_never_ends_is_cut_off() {
+    let limits = ["BRIM_LIMITS_KEEP_ALIVE", "BRIM_LIMITS_HEAD_TIMEOUT", "BRIM_LIMITS_BODY_IDLE_TIMEOUT"];
+    let server = Server::start_with(&limits.map(|name| (name, "1s")));
+    for whole in ["", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        let mut connection = Raw::connect(server.s3).await;
+        connection.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert_eq!(connection.answer().await.status, 403);
+        connection.send(format!("{whole}GET / HTTP/1.1\r\nhost: x\r\nx-slow: ")).await;
+        assert!(connection.is_closed_within(SOON).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_head_has_a_bound() {
     let server = Server::start();
     for head in [
@@ -430,6 +443,28 @@ async fn bad_copy_sources_are_refused() {
         assert!((400..405).contains(&answer.status), "{source:?}: {}", answer.text());
     }
     assert_absent(&client, &target).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_that_cannot_be_evaluated_fails_the_request() {
+    let server = Server::start();
+    let client = server.client();
+    let source = format!("/{}/source", server.bucket().await);
+    let target = source.replace("source", "target");
+    assert_eq!(client.put(&source, "kept").await.status, 200);
+    for (name, value) in [
+        ("x-amz-copy-source-if-unmodified-since", "yesterday"),
+        ("x-amz-copy-source-if-none-match", "\"open"),
+        ("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("if-none-match", "\"a\""),
+    ] {
+        let copied = client.send("PUT", &target, &[("x-amz-copy-source", &source), (name, value)], "").await;
+        assert!([400, 501].contains(&copied.status), "{name}: {copied:?}");
+        assert_absent(&client, &target).await;
+    }
+    let removed = client.send("DELETE", &source, &[("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT")], "").await;
+    assert_eq!(removed.error(), (501, "NotImplemented".into()));
+    assert_eq!(client.get(&source).await.text(), "kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::get::{expect_null_version, validators};
-use crate::http::conditional::{Condition, Conditions, Names, Outcome};
+use crate::http::conditional::{Conditions, Names, Outcome};
 use crate::http::{date, percent};
 use crate::names::{BucketName, ObjectKey};
 use crate::s3::answer::{Answer, Body};
 use crate::s3::error::{Code, S3Error};
+use crate::s3::slow::{self, Late};
 use crate::s3::xml::write::Writer;
-use crate::s3::{Request, Service, checksum, metadata, precondition, slow, target};
+use crate::s3::{Request, Service, checksum, metadata, precondition, target};
 use crate::store::Row;
 use crate::store::bucket::Bucket;
 use crate::store::checksum::{Algorithm, Checksum, Hasher};
@@ -37,6 +38,8 @@ struct Copy {
     key: ObjectKey,
     /// New metadata, instead of the source's.
     replaced: Option<Metadata>,
+    /// A redirect is the key's, not the content's: it is never the source's.
+    redirect: Option<String>,
     replaced_tags: Option<Vec<(String, String)>>,
     storage_class: Option<StorageClass>,
     algorithm: Option<Algorithm>,
@@ -47,7 +50,7 @@ struct Copy {
 pub async fn copy_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
     let copy = parse_copy(cx, request).await?;
     let cause = request.cause();
-    let (service, resource, id) = (cx.clone(), request.target.resource(), request.id);
+    let service = cx.clone();
     // A checksum that the source does not have is computed from its bytes, which takes as long as reading them.
     let work = async move {
         for _ in 0..ATTEMPTS {
@@ -58,8 +61,7 @@ pub async fn copy_object(cx: &Arc<Service>, request: &mut Request) -> Result<Ans
         }
         Err(S3Error::new(Code::SlowDown))
     };
-    let service = cx.clone();
-    slow::answer(work, move |error| error.body(&resource, id.as_str(), service.host_id.as_str())).await
+    slow::answer(Late::of(request, cx), work).await
 }
 
 async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -> Result<Stored, S3Error> {
@@ -67,10 +69,8 @@ async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -
     check_source(&copy.conditions, source.record())?;
     let row = source.row.clone();
     let checksum = chosen_checksum(source, copy.algorithm).await?;
-    let mut kept = copy.replaced.clone().unwrap_or_else(|| {
-        // A redirect is the key's, not the content's: S3 does not copy it.
-        Metadata { website_redirect_location: None, ..row.record.metadata.clone() }
-    });
+    let mut kept = copy.replaced.clone().unwrap_or_else(|| row.record.metadata.clone());
+    kept.website_redirect_location.clone_from(&copy.redirect);
     kept.tags = copy.replaced_tags.clone().unwrap_or_else(|| row.record.metadata.tags.clone());
     let copy = CopyObject {
         source_bucket: copy.source_bucket.clone(),
@@ -106,10 +106,11 @@ async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
     Ok(Copy {
         source_bucket,
         source_key: source.key,
-        conditions: Conditions::parse(headers, Names::CopySource),
+        conditions: Conditions::parse_source(headers)?,
         bucket,
         key,
         replaced_tags: replace_tags.then(|| parsed.tags.clone()),
+        redirect: parsed.website_redirect_location.clone(),
         replaced: replace.then_some(parsed),
         storage_class,
         algorithm: checksum::wanted(headers)?.map(|(algorithm, _)| algorithm),
@@ -176,7 +177,12 @@ async fn chosen_checksum(source: OpenObject, wanted: Option<Algorithm>) -> Resul
     let mut reader = source.read(0..size);
     let mut hasher = Hasher::new(algorithm);
     while let Some(bytes) = reader.next().await? {
-        hasher.update(&bytes);
+        // Not on a worker: bytes that are in memory already would keep it from everything else until the object's end.
+        let hashing = tokio::task::spawn_blocking(move || {
+            hasher.update(&bytes);
+            hasher
+        });
+        hasher = hashing.await.map_err(S3Error::internal)?;
     }
     Ok(Some(hasher.finish()))
 }
@@ -198,13 +204,7 @@ pub async fn rename_object(cx: &Arc<Service>, request: &mut Request) -> Result<A
     let (bucket, key) = cx.object(request).await?;
     let headers = &request.head.headers;
     let precondition = precondition::parse(headers)?;
-    for condition in [Condition::IfModifiedSince, Condition::IfUnmodifiedSince] {
-        let name = Names::Plain.header(condition);
-        if headers.contains(name) {
-            return Err(S3Error::header_not_implemented(name));
-        }
-    }
-    let conditions = Conditions::parse(&renamed_source_conditions(request), Names::CopySource);
+    let conditions = Conditions::parse_source(&renamed_source_conditions(request))?;
     let text = headers.text("x-amz-rename-source")?.unwrap_or_default();
     for _ in 0..ATTEMPTS {
         let (source_key, source) = find_rename_source(cx, &bucket, text).await?;

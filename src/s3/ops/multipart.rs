@@ -8,10 +8,11 @@ use crate::names::{ETag, UploadId};
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
 use crate::s3::query::Query;
+use crate::s3::slow::{self, Late};
 use crate::s3::xml::input::{CompleteMultipartUpload, CompletedPart};
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;
-use crate::s3::{Request, Service, checksum, metadata, owner, precondition, slow};
+use crate::s3::{Request, Service, checksum, metadata, owner, precondition};
 use crate::store::checksum::{Algorithm, Checksum, ChecksumType};
 use crate::store::multipart::{
     CompleteUpload, Completed, CreateUpload, ListUploads, ListedPart, ListedUpload, Upload, UploadMarker,
@@ -72,13 +73,12 @@ pub async fn complete_multipart_upload(cx: &Arc<Service>, request: &mut Request)
         cause: request.cause(),
     };
     let location = format!("http://{}{}", headers.text("host")?.unwrap_or_default(), request.head.path);
-    let (service, resource, request_id) = (cx.clone(), request.target.resource(), request.id);
     let store = cx.store.clone();
     let work = async move {
         let completed = store.complete_upload(complete).await?;
         Ok(completed_answer(&completed, &location, bucket.record.name.as_str(), key.as_str()))
     };
-    slow::answer(work, move |error| error.body(&resource, request_id.as_str(), service.host_id.as_str())).await
+    slow::answer(Late::of(request, cx), work).await
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>

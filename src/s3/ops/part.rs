@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::copy::{Source, check_source, parse_source, source_bucket};
 use super::multipart::{upload, write_checksum};
-use crate::http::conditional::{Conditions, Names};
+use crate::http::conditional::Conditions;
 use crate::http::date;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
+use crate::s3::slow::{self, Late};
 use crate::s3::xml::write::Writer;
-use crate::s3::{Request, Service, checksum, owner, slow};
+use crate::s3::{Request, Service, checksum, owner};
 use crate::store::bucket::Bucket;
 use crate::store::checksum::Algorithm;
 use crate::store::digest::{Announced, DigestPlan};
@@ -41,15 +42,14 @@ pub async fn upload_part_copy(cx: &Arc<Service>, request: &mut Request) -> Resul
     let copy = PartCopy {
         bucket: source_bucket(cx, request, &source).await?,
         source,
-        conditions: Conditions::parse(headers, Names::CopySource),
+        conditions: Conditions::parse_source(headers)?,
         range: headers.text("x-amz-copy-source-range")?.map(parse_range).transpose()?,
         upload,
         number,
     };
-    let (service, resource, id) = (cx.clone(), request.target.resource(), request.id);
-    let worker = cx.clone();
-    let work = async move { Ok(copied(&copy.run(&worker).await?)) };
-    slow::answer(work, move |error| error.body(&resource, id.as_str(), service.host_id.as_str())).await
+    let service = cx.clone();
+    let work = async move { Ok(copied(&copy.run(&service).await?)) };
+    slow::answer(Late::of(request, cx), work).await
 }
 
 struct PartCopy {
@@ -144,7 +144,7 @@ fn part_number(request: &Request) -> Result<u16, S3Error> {
     if (1..=MAX_PART_NUMBER).contains(&number) { Ok(number) } else { Err(invalid(text)) }
 }
 
-/// A part's checksum is of the algorithm that the upload was created with. CRC64NVME is always welcome.
+/// A part's checksum is of the algorithm that the upload was created with, if it was created with one.
 fn check_algorithm(wanted: Option<Algorithm>, claimed: Option<Algorithm>) -> Result<(), S3Error> {
     match (wanted, claimed) {
         (Some(wanted), Some(claimed)) if wanted != claimed => {
