@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Service;
+use super::body::BodyPlan;
 use super::error::{Code, S3Error};
 use super::operation::{Operation, Support};
 use super::query::Query;
@@ -28,6 +29,7 @@ pub struct Admitted {
     pub(super) query: Query,
     pub(super) caller: Caller,
     pub(super) payload: Payload,
+    pub(super) body: BodyPlan,
 }
 
 /// A head that was refused, with what is known of it for the log and the error document.
@@ -53,7 +55,8 @@ impl Service {
         let query = Query::parse(&head.query).map_err(refused(Operation::Unknown, &target))?;
         let operation = Operation::find(&head.method, target.level(), &query, &head.headers);
         let (caller, payload) = self.authenticate(head, &target).await.map_err(refused(operation, &target))?;
-        let admitted = Admitted { operation, target, query, caller, payload };
+        let body = BodyPlan::parse(head, &payload, operation).map_err(refused(operation, &target))?;
+        let admitted = Admitted { operation, target, query, caller, payload, body };
         match self.check(head, &admitted).await {
             Ok(()) => Ok(admitted),
             Err(error) => Err(refused(operation, &admitted.target)(error)),
@@ -109,6 +112,12 @@ impl Service {
             let bucket = self.bucket_named(&target.bucket_name()?, &admitted.caller).await?;
             super::expect_owner(head, "x-amz-expected-bucket-owner", &bucket.record.account)?;
         }
-        Ok(())
+        match admitted.operation {
+            Operation::PutObject | Operation::UploadPart => {
+                let length = admitted.body.announced_length()?;
+                Ok(self.store.check_room(length, self.put_limit()).await?)
+            }
+            _ => Ok(()),
+        }
     }
 }

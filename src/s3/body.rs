@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use super::checksum::{self, Claimed};
 use super::documents::DocumentRoom;
 use super::error::{Code, S3Error};
+use super::operation::Operation;
 use super::pace::{Pace, TooSlow};
 use crate::auth::{ChunkDecoder, Payload};
 use crate::http::head::{Head, Headers};
@@ -41,7 +42,7 @@ enum Framing {
 
 /// What the head says about the body.
 #[derive(Debug, Clone)]
-struct BodyPlan {
+pub struct BodyPlan {
     /// The number of bytes without framing.
     length: Option<u64>,
     md5: Option<[u8; 16]>,
@@ -49,40 +50,53 @@ struct BodyPlan {
     claimed: Claimed,
 }
 
-impl RequestBody {
-    pub fn new(
-        head: &Head,
-        claim: Payload,
-        payload: ActixPayload,
-        pace: Pace,
-        room: DocumentRoom,
-    ) -> Result<Self, S3Error> {
-        let mut plan = BodyPlan {
-            length: content_length(&head.headers)?,
-            md5: content_md5(&head.headers)?,
+impl BodyPlan {
+    /// Reads everything that the head says about its body, before any of it is received.
+    ///
+    /// CompleteMultipartUpload's checksum headers speak of the object and not of the body, which is not held to them.
+    pub fn parse(head: &Head, claim: &Payload, operation: Operation) -> Result<Self, S3Error> {
+        let headers = &head.headers;
+        let of_object = Headers::default();
+        let checksums = if operation == Operation::CompleteMultipartUpload { &of_object } else { headers };
+        let mut plan = Self {
+            length: content_length(headers)?,
+            md5: content_md5(headers)?,
             sha256: None,
             claimed: Claimed::default(),
         };
-        let framing = match claim {
+        match claim {
             Payload::Sha256(digest) => {
-                refuse_framing(&head.headers)?;
-                plan.sha256 = Some(digest);
-                plan.claimed = checksum::claimed(&head.headers, &[])?;
-                Framing::Plain { ended: false }
+                refuse_framing(headers)?;
+                plan.sha256 = Some(*digest);
+                plan.claimed = checksum::claimed(checksums, &[])?;
             }
             Payload::Unsigned => {
-                refuse_framing(&head.headers)?;
-                plan.claimed = checksum::claimed(&head.headers, &[])?;
-                Framing::Plain { ended: false }
+                refuse_framing(headers)?;
+                plan.claimed = checksum::claimed(checksums, &[])?;
             }
             Payload::Chunked(chunks) => {
                 plan.length = Some(chunks.decoded_length());
-                plan.claimed = checksum::claimed(&head.headers, chunks.announced_trailers())?;
-                Framing::Chunked(Some(Box::new(ChunkDecoder::new(chunks))))
+                plan.claimed = checksum::claimed(checksums, chunks.announced_trailers())?;
             }
+        }
+        Ok(plan)
+    }
+
+    /// The number of bytes that an object or part will have, or S3's error for a client that does not say it.
+    pub fn announced_length(&self) -> Result<u64, S3Error> {
+        self.length.ok_or_else(|| S3Error::new(Code::MissingContentLength))
+    }
+}
+
+impl RequestBody {
+    /// `plan` is that of the head which claimed `claim`.
+    pub fn new(plan: BodyPlan, claim: Payload, payload: ActixPayload, pace: Pace, room: DocumentRoom) -> Self {
+        let framing = match claim {
+            Payload::Sha256(_) | Payload::Unsigned => Framing::Plain { ended: false },
+            Payload::Chunked(chunks) => Framing::Chunked(Some(Box::new(ChunkDecoder::new(chunks)))),
         };
         let payload = Box::pin(payload);
-        Ok(Self { payload, framing, decoded: VecDeque::new(), pace, received: 0, plan, room })
+        Self { payload, framing, decoded: VecDeque::new(), pace, received: 0, plan, room }
     }
 
     /// How many bytes came over the wire so far.
@@ -98,7 +112,7 @@ impl RequestBody {
         limit: u64,
         algorithm: Option<Algorithm>,
     ) -> Result<Staged, S3Error> {
-        let length = self.plan.length.ok_or(S3Error::new(Code::MissingContentLength))?;
+        let length = self.plan.announced_length()?;
         let digests =
             DigestPlan { sha256: self.plan.sha256.is_some(), checksum: self.plan.claimed.algorithm.or(algorithm) };
         let mut writer = store.stage(Incoming { length: Some(length), digests }, limit).await?;
@@ -116,26 +130,12 @@ impl RequestBody {
 
     /// Takes a small body whole: at most `limit` bytes, verified like any other. Its memory counts until this is dropped.
     pub async fn read(&mut self, limit: usize) -> Result<Bytes, S3Error> {
-        let algorithm = self.plan.claimed.algorithm;
-        self.read_with(limit, algorithm).await
-    }
-
-    /// As [`Self::read`] for CompleteMultipartUpload, whose checksum headers speak of the object and not of the body.
-    pub async fn read_unchecked(&mut self, limit: usize) -> Result<Bytes, S3Error> {
-        if self.plan.claimed.trailer.is_none() {
-            self.plan.claimed = Claimed::default();
-        }
-        let algorithm = self.plan.claimed.algorithm;
-        self.read_with(limit, algorithm).await
-    }
-
-    async fn read_with(&mut self, limit: usize, checksum: Option<Algorithm>) -> Result<Bytes, S3Error> {
         let too_large =
             || S3Error::new(Code::MaxMessageLengthExceeded).detail("MaxMessageLengthBytes", limit.to_string());
         if self.plan.length.is_some_and(|length| length > limit as u64) {
             return Err(too_large());
         }
-        let digests = DigestPlan { sha256: self.plan.sha256.is_some(), checksum };
+        let digests = DigestPlan { sha256: self.plan.sha256.is_some(), checksum: self.plan.claimed.algorithm };
         let mut digester = Digester::new(digests);
         let mut whole = Vec::new();
         while let Some(bytes) = self.next().await? {

@@ -78,6 +78,9 @@ pub fn in_headers(headers: &Headers) -> Result<Option<Checksum>, S3Error> {
 /// What the headers claim, with the names of the trailers that are to come.
 pub fn claimed(headers: &Headers, trailers: &[String]) -> Result<Claimed, S3Error> {
     let value = in_headers(headers)?;
+    if let Some(composite) = value.as_ref().filter(|value| value.parts.is_some()) {
+        return Err(invalid_value(header(composite.algorithm)));
+    }
     let mut trailer = None;
     for name in trailers {
         let algorithm = Algorithm::ALL.into_iter().find(|algorithm| header(*algorithm) == name);

@@ -34,6 +34,13 @@ impl From<store::Error> for S3Error {
             E::SourceChanged => Self::new(Code::ConditionalRequestConflict),
             E::Contended => Self::new(Code::SlowDown),
             E::Digest(digest) => digest_mismatch(digest),
+            E::ChecksumType(used) => Self::with_message(
+                Code::InvalidRequest,
+                format!(
+                    "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+                    used.as_str()
+                ),
+            ),
             E::InvalidPart(number) => Self::new(Code::InvalidPart).detail("PartNumber", number.to_string()),
             E::InvalidPartOrder => Self::new(Code::InvalidPartOrder),
             E::PartTooSmall { number, size } => Self::new(Code::EntityTooSmall)

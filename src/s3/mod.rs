@@ -36,6 +36,7 @@ use crate::names::{AccountId, BucketName, ObjectKey};
 use crate::store::Store;
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
+use crate::store::multipart::MAX_PART_BYTES;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::telemetry::{HostId, RequestId};
 
@@ -122,6 +123,11 @@ impl Service {
     async fn bucket_named(&self, name: &BucketName, caller: &Caller) -> Result<Bucket, S3Error> {
         let bucket = self.store.bucket(name).await?;
         if bucket.record.account == caller.account { Ok(bucket) } else { Err(S3Error::new(Code::AccessDenied)) }
+    }
+
+    /// The most bytes of one request: it carries as much as one part does, and larger objects come in parts.
+    fn put_limit(&self) -> u64 {
+        self.options.max_object.min(MAX_PART_BYTES)
     }
 
     /// The object that the request addresses: its bucket and key.

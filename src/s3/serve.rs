@@ -8,7 +8,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::admission::{Admitted, Refused};
@@ -40,14 +40,31 @@ struct Line {
     id: RequestId,
     operation: Operation,
     bucket: Option<String>,
+    /// What was addressed: for error documents and the lines about damage, not for every request's.
+    resource: String,
     status: u16,
     received: u64,
     sent: u64,
 }
 
 impl Line {
-    fn new(service: Arc<Service>, id: RequestId, operation: Operation, bucket: Option<String>) -> Self {
-        Self { service, start: Instant::now(), id, operation, bucket, status: 0, received: 0, sent: 0 }
+    fn of_admitted(service: Arc<Service>, id: RequestId, admitted: &Admitted) -> Self {
+        let (bucket, resource) = (admitted.target.bucket.clone(), admitted.target.resource());
+        Self::new(service, id, admitted.operation, bucket, resource)
+    }
+
+    fn of_refused(service: Arc<Service>, id: RequestId, refused: &Refused) -> Self {
+        Self::new(service, id, refused.operation, refused.bucket.clone(), refused.resource.clone())
+    }
+
+    fn new(
+        service: Arc<Service>,
+        id: RequestId,
+        operation: Operation,
+        bucket: Option<String>,
+        resource: String,
+    ) -> Self {
+        Self { service, start: Instant::now(), id, operation, bucket, resource, status: 0, received: 0, sent: 0 }
     }
 }
 
@@ -87,20 +104,20 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(refused) => {
-            let mut line = Line::new(service.clone(), id, refused.operation, refused.bucket.clone());
+            let mut line = Line::of_refused(service.clone(), id, &refused);
             let answer = service.refusal(&head, &refused, line.id.as_str());
             line.status = answer.status;
             return respond(&service, answer, line).await;
         }
     };
     let operation = admitted.operation;
-    let resource = admitted.target.resource();
-    let mut line = Line::new(service.clone(), id, operation, admitted.target.bucket.clone());
+    let mut line = Line::of_admitted(service.clone(), id, &admitted);
     let result = service.run(head, admitted, payload, source_address(&http), &mut line).await;
     let answer = match result {
         Ok(answer) => answer,
         Err((head, error)) => {
-            let refused = Refused { operation, bucket: line.bucket.clone(), resource, error };
+            let (bucket, resource) = (line.bucket.clone(), line.resource.clone());
+            let refused = Refused { operation, bucket, resource, error };
             service.refusal(&head, &refused, line.id.as_str())
         }
     };
@@ -110,7 +127,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
 
 /// The response to a head that was refused before its body was asked for.
 pub fn refuse_early(service: &Arc<Service>, head: &Head, refused: &Refused) -> HttpResponse {
-    let mut line = Line::new(service.clone(), RequestId::new(), refused.operation, refused.bucket.clone());
+    let mut line = Line::of_refused(service.clone(), RequestId::new(), refused);
     let answer = service.refusal(head, refused, line.id.as_str());
     line.status = answer.status;
     let mut response = start_response(service, &answer, &line);
@@ -128,11 +145,8 @@ impl Service {
         source_address: String,
         line: &mut Line,
     ) -> Result<Answer, (Head, S3Error)> {
-        let body = match RequestBody::new(&head, admitted.payload, payload, self.pace(), self.document_memory.room()) {
-            Ok(body) => body,
-            Err(error) => return Err((head, error)),
-        };
-        let Admitted { operation, target, query, caller, .. } = admitted;
+        let Admitted { operation, target, query, caller, payload: claim, body: plan } = admitted;
+        let body = RequestBody::new(plan, claim, payload, self.pace(), self.document_memory.room());
         let mut request = Request { id: line.id, head, target, query, caller, source_address, body };
         let result = ops::run(self, operation, &mut request).await;
         line.received = request.body.received();
@@ -209,7 +223,14 @@ async fn respond(service: &Arc<Service>, answer: Answer, mut line: Line) -> Http
             line.sent = bytes.len() as u64;
             response.body(bytes)
         }
-        Body::Slow(document) => response.streaming(slow::stream(document)),
+        Body::Slow(document) => {
+            // The line is kept until the document is sent.
+            let counted = slow::stream(document).inspect(move |sent| {
+                let line = &mut line;
+                line.sent += sent.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            });
+            response.streaming(Box::pin(counted))
+        }
         Body::Object(reader, length) => stream_object(service, response, reader, length, line).await,
     }
 }
@@ -230,7 +251,8 @@ async fn stream_object(
     let first = match reader.next().await {
         Ok(first) => first.unwrap_or_default(),
         Err(error) => {
-            tracing::error!(request_id = line.id.as_str(), %error, "an object cannot be read");
+            let (resource, request_id) = (line.resource.as_str(), line.id.as_str());
+            tracing::error!(resource, request_id, %error, "an object cannot be read");
             return failed_start(service, &error.into(), line);
         }
     };
@@ -280,7 +302,8 @@ impl Streaming {
             }
             Ok(None) => Ok(None),
             Err(error) => {
-                tracing::error!(request_id = self.line.id.as_str(), %error, "a download was cut short");
+                let (resource, request_id) = (self.line.resource.as_str(), self.line.id.as_str());
+                tracing::error!(resource, request_id, %error, "a download was cut short");
                 Err(std::io::Error::other(error))
             }
         }
@@ -289,8 +312,7 @@ impl Streaming {
 
 fn failed_start(service: &Arc<Service>, error: &S3Error, mut line: Line) -> HttpResponse {
     line.status = error.status();
-    let resource = line.bucket.as_deref().map(|bucket| format!("/{bucket}")).unwrap_or_default();
-    let document = error.body(&resource, line.id.as_str(), service.host_id.as_str());
+    let document = error.body(&line.resource, line.id.as_str(), service.host_id.as_str());
     let answer = Answer::new(error.status()).header("content-type", "application/xml");
     start_response(service, &answer, &line).body(document)
 }

@@ -193,13 +193,15 @@ impl Store {
         Ok(page.items.is_empty())
     }
 
-    /// What became of the bucket that a commit expected and did not find.
-    pub(super) async fn bucket_conflict(&self, bucket: &Bucket) -> Error {
-        match self.bucket(&bucket.record.name).await {
-            Ok(now) if now.record.id != bucket.record.id => Error::NoSuchBucket(bucket.record.name.clone()),
-            Ok(_) => Error::BucketBusy(bucket.record.name.clone()),
-            Err(error) => error,
+    /// Says why a commit did not find the bucket that it expected. `Ok` if it is back as it was, after a deletion that
+    /// found it not empty: the commit is to be tried again.
+    pub(super) async fn bucket_conflict(&self, bucket: &Bucket) -> Result<(), Error> {
+        let now = self.bucket(&bucket.record.name).await?;
+        if now.bytes == bucket.bytes {
+            return Ok(());
         }
+        let name = bucket.record.name.clone();
+        Err(if now.record.id == bucket.record.id { Error::BucketBusy(name) } else { Error::NoSuchBucket(name) })
     }
 }
 

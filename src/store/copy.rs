@@ -62,7 +62,7 @@ impl Store {
                 .log(&copy.bucket.change(ChangeKind::Copy, key, &record, copy.cause.clone()));
             match self.commit(mutation).await? {
                 Ok(position) => return Ok(Stored { record, position }),
-                Err(conflict) if conflict.index == 0 => return Err(self.bucket_conflict(&copy.bucket).await),
+                Err(conflict) if conflict.index == 0 => self.bucket_conflict(&copy.bucket).await?,
                 Err(conflict) if conflict.index == 1 => return Err(Error::SourceChanged),
                 Err(_) => (),
             }
@@ -96,7 +96,7 @@ impl Store {
                 .log(&arrived);
             match self.commit(mutation).await? {
                 Ok(position) => return Ok(Stored { record: record.clone(), position }),
-                Err(conflict) if conflict.index == 0 => return Err(self.bucket_conflict(&rename.bucket).await),
+                Err(conflict) if conflict.index == 0 => self.bucket_conflict(&rename.bucket).await?,
                 Err(conflict) if conflict.index == 1 => return Err(Error::SourceChanged),
                 Err(_) => (),
             }

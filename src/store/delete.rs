@@ -50,7 +50,7 @@ impl Store {
                 Mutation::in_bucket(&delete.bucket)?.delete_object(bucket, key, &previous, None).log(&change);
             match self.commit(mutation).await? {
                 Ok(position) => return Ok(Some(position)),
-                Err(conflict) if conflict.index == 0 => return Err(self.bucket_conflict(&delete.bucket).await),
+                Err(conflict) if conflict.index == 0 => self.bucket_conflict(&delete.bucket).await?,
                 Err(_) => (),
             }
         }

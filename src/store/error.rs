@@ -1,6 +1,6 @@
 //! What can go wrong in the store, in the store's own words.
 
-use super::checksum::Algorithm;
+use super::checksum::{Algorithm, ChecksumType};
 use crate::names::{BucketName, ObjectKey, UploadId};
 use crate::{blob, kv};
 
@@ -33,6 +33,9 @@ pub enum Error {
     /// The bytes received are not those that the client announced.
     #[error("the {0} of the bytes is not the announced one")]
     Digest(Digest),
+    /// The client names another type of checksum than the upload was created with.
+    #[error("the upload was created with the checksum type {}", .0.as_str())]
+    ChecksumType(ChecksumType),
     /// A part of the list is unknown, or its entity tag or checksum is another.
     #[error("part {0} is not what was uploaded")]
     InvalidPart(u32),

@@ -80,14 +80,12 @@ impl Store {
             // The blob is durable already. While the commit is under way the blob must outlive us: if it is cut here, the
             // record may or may not point at it, and an orphan is the lesser evil.
             staged.entrust();
-            match self.commit(mutation).await? {
+            let committed = self.commit(mutation).await;
+            staged.take_back_unless_committed(&committed);
+            match committed? {
                 Ok(position) => return Ok(Stored { record, position }),
-                Err(conflict) => {
-                    staged.take_back();
-                    if conflict.index == 0 {
-                        return Err(self.bucket_conflict(&put.bucket).await);
-                    }
-                }
+                Err(conflict) if conflict.index == 0 => self.bucket_conflict(&put.bucket).await?,
+                Err(_) => (),
             }
         }
         Err(Error::Contended)

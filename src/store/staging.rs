@@ -4,10 +4,12 @@
 //! hashed and written on the blocking threads the next one is received.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::Store;
 use super::digest::{Announced, DigestPlan, Digester, Digests};
@@ -25,6 +27,9 @@ const HASHED_HERE: usize = 128 * 1024;
 pub(super) const PERMIT_BYTES: u64 = BATCH_BYTES as u64;
 /// What a streaming body holds of it: the batch being received and the one being written.
 pub(super) const STREAM_PERMITS: u32 = 2;
+
+/// How long a body waits for its share of the upload memory before the client is told to slow down.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is known of a body before it comes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,13 +88,19 @@ struct DiscardOnDrop {
 }
 
 impl Store {
-    /// Begins a body of at most `limit` bytes. Fails with [`Error::Full`] when the reserve would be touched.
-    pub async fn stage(self: &Arc<Self>, incoming: Incoming, limit: u64) -> Result<BodyWriter, Error> {
-        let length = incoming.length.unwrap_or_default();
+    /// Tells whether a body of `length` bytes would be taken: fails with [`Error::TooLarge`] above `limit`, and with
+    /// [`Error::Full`] when the reserve would be touched.
+    pub async fn check_room(&self, length: u64, limit: u64) -> Result<(), Error> {
         if length > limit {
             return Err(Error::TooLarge { limit });
         }
-        self.space.admit(length).await?;
+        self.space.admit(length).await
+    }
+
+    /// Begins a body of at most `limit` bytes; fails as [`Self::check_room`] does.
+    pub async fn stage(self: &Arc<Self>, incoming: Incoming, limit: u64) -> Result<BodyWriter, Error> {
+        let length = incoming.length.unwrap_or_default();
+        self.check_room(length, limit).await?;
         let expected = length.min(self.options.inline_threshold) as usize;
         let buffer = BytesMut::with_capacity(expected);
         Ok(BodyWriter { store: self.clone(), incoming, length: 0, limit, buffer, state: State::Small })
@@ -164,7 +175,8 @@ impl BodyWriter {
 
     async fn start_streaming(&mut self) -> Result<(), Error> {
         let memory: Arc<Semaphore> = self.store.upload_memory.clone();
-        let memory = memory.acquire_many_owned(STREAM_PERMITS).await.map_err(|_| Error::Aborted)?;
+        let memory = timeout(MEMORY_PATIENCE, memory.acquire_many_owned(STREAM_PERMITS)).await;
+        let memory = memory.map_err(|_| Error::Contended)?.map_err(|_| Error::Aborted)?;
         let blob = self.store.blobs.create(self.incoming.length).await?;
         let worker = Worker { blob, digester: Digester::new(self.incoming.digests) };
         self.state = State::Streaming(Box::new(Streaming { worker: Some(worker), running: None, _memory: memory }));
@@ -223,8 +235,12 @@ impl Staged {
         }
     }
 
-    /// The commit was refused: nothing points at the blob.
-    pub(super) fn take_back(&mut self) {
+    /// Takes the blob back from a commit that was certainly not applied. After any other error it may have been: then the
+    /// blob stays, and if nothing points at it the next run removes it.
+    pub(super) fn take_back_unless_committed<T, C>(&mut self, committed: &Result<Result<T, C>, Error>) {
+        if !matches!(committed, Ok(Err(_)) | Err(Error::Stopped(_))) {
+            return;
+        }
         if let StagedBytes::Blob(blob, discard) = &mut self.bytes {
             discard.blob = Some(*blob);
         }

@@ -51,14 +51,13 @@ pub async fn complete_multipart_upload(cx: &Arc<Service>, request: &mut Request)
     let id = upload_id(&request.query)?;
     let headers = &request.head.headers;
     let precondition = precondition::parse(headers)?;
-    // The checksum in the headers is the object's, not this document's; so the body is not held to it.
     let announced = checksum::in_headers(headers)?;
     let checksum_type = checksum::checksum_type(headers)?;
     let size = match headers.text("x-amz-mp-object-size")? {
         Some(text) => Some(parse_size(text)?),
         None => None,
     };
-    let body = request.body.read_unchecked(Bounds::LIST.bytes).await?;
+    let body = request.body.read(Bounds::LIST.bytes).await?;
     let parsed = tokio::task::spawn_blocking(move || CompleteMultipartUpload::from_body(&body)).await;
     let parts = parsed.map_err(S3Error::internal)??.parts;
     let complete = CompleteUpload {

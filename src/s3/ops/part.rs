@@ -28,7 +28,7 @@ pub async fn upload_part(cx: &Arc<Service>, request: &mut Request) -> Result<Ans
     let upload = upload(cx, request).await?;
     let wanted = upload.row.record.checksum.map(|(algorithm, _)| algorithm);
     check_algorithm(wanted, request.body.claimed_algorithm())?;
-    let staged = request.body.stage(&cx.store, MAX_PART_BYTES, wanted).await?;
+    let staged = request.body.stage(&cx.store, cx.put_limit(), wanted).await?;
     let part = cx.store.upload_part(UploadPart { upload, number }, staged).await?;
     Ok(Answer::ok().header("etag", etag(&part)).checksum(&part.shown_checksum()))
 }

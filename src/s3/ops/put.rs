@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::s3::answer::Answer;
 use crate::s3::error::S3Error;
 use crate::s3::{Request, Service, metadata, precondition};
-use crate::store::multipart::MAX_PART_BYTES;
 use crate::store::put::PutObject;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
@@ -20,9 +19,7 @@ pub async fn put_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answ
         bucket,
         key,
     };
-    // One request carries as much as one part does; larger objects come in parts.
-    let limit = cx.options.max_object.min(MAX_PART_BYTES);
-    let staged = request.body.stage(&cx.store, limit, None).await?;
+    let staged = request.body.stage(&cx.store, cx.put_limit(), None).await?;
     let stored = cx.store.put_object(put, staged).await?;
     Ok(Answer::ok()
         .etag(&stored.record.summary.etag)

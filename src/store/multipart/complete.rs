@@ -125,7 +125,7 @@ impl Store {
         match self.commit(mutation).await? {
             Ok(position) => Ok(Some(Completed { position: Some(position), ..answer.answer() })),
             // An upload that has ended meanwhile is looked at again: it may have been completed with this very list.
-            Err(conflict) if conflict.index == 0 => Err(self.bucket_conflict(&complete.bucket).await),
+            Err(conflict) if conflict.index == 0 => self.bucket_conflict(&complete.bucket).await.map(|()| None),
             Err(_) => Ok(None),
         }
     }
@@ -215,7 +215,7 @@ impl CompleteUpload {
 
     fn verify_checksum(&self, shown: &Checksum, crc64nvme: u64) -> Result<(), Error> {
         if self.checksum_type.is_some_and(|named| named != shown.checksum_type()) {
-            return Err(Error::Digest(Digest::Checksum(shown.algorithm)));
+            return Err(Error::ChecksumType(shown.checksum_type()));
         }
         let Some(announced) = &self.checksum else { return Ok(()) };
         let agrees = match announced.algorithm {

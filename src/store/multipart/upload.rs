@@ -55,12 +55,14 @@ impl Store {
             metadata: create.metadata,
         };
         let row = tables::upload(create.bucket.record.id, &create.key, id);
-        let mutation =
-            Mutation::in_bucket(&create.bucket)?.expect(UPLOADS, row.clone(), None).put(UPLOADS, row, encode(&record));
-        match self.commit(mutation).await? {
-            Ok(_) => Ok(id),
-            Err(_) => Err(self.bucket_conflict(&create.bucket).await),
+        for _ in 0..ATTEMPTS {
+            let mutation = Mutation::in_bucket(&create.bucket)?.expect(UPLOADS, row.clone(), None);
+            match self.commit(mutation.put(UPLOADS, row.clone(), encode(&record))).await? {
+                Ok(_) => return Ok(id),
+                Err(_) => self.bucket_conflict(&create.bucket).await?,
+            }
         }
+        Err(Error::Contended)
     }
 
     /// Gives the open upload, or [`Error::NoSuchUpload`].
@@ -101,12 +103,11 @@ impl Store {
             let mutation = mutation.hold_part(upload.id, part.number, &record.data);
             // As for an object: once the commit may point at the blob, the blob must outlive this call.
             staged.entrust();
-            match self.commit(mutation).await? {
+            let committed = self.commit(mutation).await;
+            staged.take_back_unless_committed(&committed);
+            match committed? {
                 Ok(_) => return Ok(record),
-                Err(conflict) => {
-                    staged.take_back();
-                    self.upload_conflict(upload, conflict).await?;
-                }
+                Err(conflict) => self.upload_conflict(upload, conflict).await?,
             }
         }
         Err(Error::Contended)
@@ -129,7 +130,7 @@ impl Store {
     /// tried again.
     pub(super) async fn upload_conflict(&self, upload: &Upload, conflict: Conflict) -> Result<(), Error> {
         match conflict.index {
-            0 => Err(self.bucket_conflict(&upload.bucket).await),
+            0 => self.bucket_conflict(&upload.bucket).await,
             1 => Err(Error::NoSuchUpload(upload.id)),
             _ => Ok(()),
         }

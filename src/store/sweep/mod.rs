@@ -42,14 +42,9 @@ pub struct Swept {
 struct Round {
     mutation: Mutation,
     removed: u64,
+    unreferenced: Vec<Target>,
+    /// What a reader holds, or what could not be removed.
     later: Vec<Target>,
-}
-
-enum Verdict {
-    Kept,
-    Removed(Mutation),
-    /// A reader holds it, or it could not be removed.
-    Later,
 }
 
 impl Store {
@@ -65,15 +60,13 @@ impl Store {
                 // The end of the queue, or where the targets begin that this round put back.
                 break;
             }
-            self.settle_commits().await?;
-            // Every reader that read a record pointing at one of these before it was dropped has its lease after this.
-            self.leases.settle().await;
             let mut round = Round::default();
             for item in page.items {
                 let Item::Row { key, value } = item else { continue };
-                self.sweep_target(decode(&value)?, &mut round).await?;
+                self.judge(decode(&value)?, &mut round).await?;
                 position = queue_position(&key)? + 1;
             }
+            self.remove_unreferenced(&mut round).await?;
             swept.removed += round.removed;
             swept.left += round.later.len() as u64;
             // What is left went to the queue's end: the next round looks at it again, this one stops before it.
@@ -92,16 +85,70 @@ impl Store {
         }
     }
 
-    /// Judges one target and adds what follows to the round.
-    async fn sweep_target(&self, target: Target, round: &mut Round) -> Result<(), Error> {
-        match self.judge(target).await? {
-            Verdict::Kept => (),
-            Verdict::Later => round.later.push(target),
-            Verdict::Removed(mutation) => {
-                round.removed += 1;
-                round.mutation = std::mem::take(&mut round.mutation).and(mutation);
+    /// Finds out whether a target is unreferenced, and does at once what needs no bytes to be removed.
+    async fn judge(&self, target: Target, round: &mut Round) -> Result<(), Error> {
+        if let Target::Bucket(id) = target {
+            let mutation = self.sweep_bucket(id).await?;
+            return self.add(round, mutation).await;
+        }
+        if !self.is_referenced(target).await? {
+            round.unreferenced.push(target);
+            return Ok(());
+        }
+        match target {
+            Target::Upload(id) => {
+                let mutation = self.sweep_unused_parts(id).await?;
+                self.add(round, mutation).await
+            }
+            Target::Inline(_) | Target::Blob(_) | Target::Bucket(_) => Ok(()),
+        }
+    }
+
+    /// Removes what was found unreferenced.
+    async fn remove_unreferenced(&self, round: &mut Round) -> Result<(), Error> {
+        let targets = std::mem::take(&mut round.unreferenced);
+        if targets.is_empty() {
+            return Ok(());
+        }
+        // Both only after the judgement: the commit that dropped a target's last reference may be as young as that.
+        self.settle_commits().await?;
+        // Every reader that read a record pointing at one of these before it was dropped has its lease after this.
+        self.leases.settle().await;
+        for target in targets {
+            match self.remove(target).await? {
+                Some(mutation) => self.add(round, Some(mutation)).await?,
+                None => round.later.push(target),
             }
         }
+        Ok(())
+    }
+
+    /// Removes the bytes of an unreferenced target; the rows go with the returned mutation. `None` if it is held by a
+    /// reader or cannot be removed.
+    async fn remove(&self, target: Target) -> Result<Option<Mutation>, Error> {
+        if self.leases.is_leased(target) {
+            return Ok(None);
+        }
+        match target {
+            Target::Inline(id) => Ok(Some(Mutation::new().delete(INLINE, tables::inline(id)))),
+            Target::Blob(id) => match self.blobs.delete(id).await {
+                Ok(()) => Ok(Some(Mutation::new())),
+                // One bad file must not keep all the others from being removed.
+                Err(error) => {
+                    tracing::warn!(blob = %id, %error, "a blob cannot be removed; it is tried again in the next round");
+                    Ok(None)
+                }
+            },
+            Target::Upload(id) => Ok(Some(self.sweep_upload(id).await?)),
+            Target::Bucket(_) => Ok(Some(Mutation::new())),
+        }
+    }
+
+    /// Adds to what the round will commit; commits early what has become large.
+    async fn add(&self, round: &mut Round, mutation: Option<Mutation>) -> Result<(), Error> {
+        let Some(mutation) = mutation else { return Ok(()) };
+        round.removed += 1;
+        round.mutation = std::mem::take(&mut round.mutation).and(mutation);
         if round.mutation.len() > MAX_WRITES {
             let _ = self.commit(std::mem::take(&mut round.mutation)).await?;
         }
@@ -121,35 +168,6 @@ impl Store {
             Ok(committed) => Ok(committed.positions.first().copied().filter(|_| moved > 0)),
             Err(CommitError::Conflict { .. }) => Err(Error::Record("a sweep without expectations met a conflict")),
             Err(CommitError::Engine(error)) => Err(error.into()),
-        }
-    }
-
-    /// Decides about one target and removes its bytes; the rows go with the returned mutation.
-    async fn judge(&self, target: Target) -> Result<Verdict, Error> {
-        if let Target::Bucket(id) = target {
-            return self.sweep_bucket(id).await;
-        }
-        if self.is_referenced(target).await? {
-            return match target {
-                Target::Upload(id) => self.sweep_unused_parts(id).await,
-                _ => Ok(Verdict::Kept),
-            };
-        }
-        if self.leases.is_leased(target) {
-            return Ok(Verdict::Later);
-        }
-        match target {
-            Target::Inline(id) => Ok(Verdict::Removed(Mutation::new().delete(INLINE, tables::inline(id)))),
-            Target::Blob(id) => match self.blobs.delete(id).await {
-                Ok(()) => Ok(Verdict::Removed(Mutation::new())),
-                // One bad file must not keep all the others from being removed.
-                Err(error) => {
-                    tracing::warn!(blob = %id, %error, "a blob cannot be removed; it is tried again in the next round");
-                    Ok(Verdict::Later)
-                }
-            },
-            Target::Upload(id) => self.sweep_upload(id).await,
-            Target::Bucket(_) => Ok(Verdict::Kept),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use super::{PAGE, Verdict};
+use super::PAGE;
 use crate::kv::{Item, Scan, Table};
 use crate::names::{BucketId, UploadId};
 use crate::store::Store;
@@ -17,7 +17,7 @@ use crate::store::tables::{self, OFFSETS, PARTS, UPLOADS};
 
 impl Store {
     /// Removes all parts of an upload that was aborted, or whose object is gone.
-    pub(super) async fn sweep_upload(&self, id: UploadId) -> Result<Verdict, Error> {
+    pub(super) async fn sweep_upload(&self, id: UploadId) -> Result<Mutation, Error> {
         let mut mutation = Mutation::new();
         for (number, part) in self.parts(id).await? {
             mutation = mutation.delete(PARTS, tables::part(id, number)).release_part(id, number, &part.data);
@@ -25,11 +25,11 @@ impl Store {
         for number in self.rows(OFFSETS, &id.0).await? {
             mutation = mutation.delete(OFFSETS, number);
         }
-        Ok(Verdict::Removed(mutation))
+        Ok(mutation)
     }
 
     /// Removes the parts of a completed upload that its object does not use.
-    pub(super) async fn sweep_unused_parts(&self, id: UploadId) -> Result<Verdict, Error> {
+    pub(super) async fn sweep_unused_parts(&self, id: UploadId) -> Result<Option<Mutation>, Error> {
         let mut used = HashSet::new();
         for row in self.rows(OFFSETS, &id.0).await? {
             used.insert(tables::parse_offset(&row).ok_or(Error::Record("a part's offset"))?.1);
@@ -42,11 +42,11 @@ impl Store {
                 unused += 1;
             }
         }
-        Ok(if unused == 0 { Verdict::Kept } else { Verdict::Removed(mutation) })
+        Ok((unused > 0).then_some(mutation))
     }
 
     /// Aborts a page of the uploads that a deleted bucket left behind; for the rest the bucket is queued again.
-    pub(super) async fn sweep_bucket(&self, id: BucketId) -> Result<Verdict, Error> {
+    pub(super) async fn sweep_bucket(&self, id: BucketId) -> Result<Option<Mutation>, Error> {
         let page = self.kv.scan(Scan::prefix(UPLOADS, &tables::uploads(id, b""), PAGE)).await?;
         let mut mutation = Mutation::new();
         for item in page.items {
@@ -57,7 +57,7 @@ impl Store {
         if page.more {
             mutation = mutation.sweep(Target::Bucket(id));
         }
-        Ok(Verdict::Removed(mutation))
+        Ok(Some(mutation))
     }
 
     async fn parts(&self, id: UploadId) -> Result<Vec<(u16, PartRecord)>, Error> {

@@ -12,5 +12,6 @@ mod multipart;
 mod objects;
 mod preconditions;
 mod reading;
+mod sweep_order;
 mod sweeping;
 mod upload_listing;
