@@ -201,6 +201,38 @@ async fn a_refused_upload_is_not_asked_for_its_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_cannot_be_taken_is_not_asked_for() {
+    let server = Server::start();
+    let client = server.client();
+    let target = format!("/{}/k", server.bucket().await);
+    let refused: [(&str, &[(&str, &str)], &str); 4] = [
+        ("6442450944", &[], "EntityTooLarge"),
+        ("9", &[("content-md5", "not base64")], "InvalidDigest"),
+        ("9", &[("x-amz-checksum-crc32", "AAAAAA==-3")], "InvalidRequest"),
+        ("9", &[("x-amz-checksum-crc32", "AAAAAA=="), ("x-amz-checksum-sha1", "x")], "InvalidRequest"),
+    ];
+    for (length, headers, code) in refused {
+        let head = client.sign("PUT", &target, headers, Payload::Named("UNSIGNED-PAYLOAD"));
+        let mut connection = Raw::connect(server.s3).await;
+        connection.send(head.bytes(&[("expect", "100-continue"), ("content-length", length)])).await;
+        assert_eq!(connection.answer().await.error(), (400, code.into()), "{headers:?}, and no 100 before it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_takes_nothing_new_and_says_so() {
+    let server = Server::start_with(&[("BRIM_STORE_RESERVE", "100%")]);
+    let client = server.client();
+    let target = format!("/{}/k", server.bucket().await);
+    for (method, target) in [("PUT", target.clone()), ("POST", format!("{target}?uploads"))] {
+        let answer = client.send(method, &target, &[], "").await;
+        assert_eq!(answer.error(), (507, "InsufficientStorage".into()), "{method} {target}");
+    }
+    assert_eq!(client.delete(&target).await.status, 204, "room can still be made");
+    assert_absent(&client, &target).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_breaks_off_leaves_nothing() {
     let server = Server::start();
     let client = server.client();
