@@ -11,6 +11,7 @@ use super::target::{Level, Target};
 use crate::auth::{self, Payload};
 use crate::http::head::Head;
 use crate::names::AccountId;
+use crate::store::bucket::Bucket;
 
 /// The methods that S3 knows.
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"];
@@ -28,6 +29,8 @@ pub struct Admitted {
     pub(super) target: Target,
     pub(super) query: Query,
     pub(super) caller: Caller,
+    /// The addressed bucket, if the caller may use it; `None` where it need not exist.
+    pub(super) bucket: Option<Bucket>,
     pub(super) payload: Payload,
     pub(super) body: BodyPlan,
 }
@@ -56,8 +59,8 @@ impl Service {
         let operation = Operation::find(&head.method, target.level(), &query, &head.headers);
         let (caller, payload) = self.authenticate(head, &target).await.map_err(refused(operation, &target))?;
         let body = BodyPlan::parse(head, &payload, operation).map_err(refused(operation, &target))?;
-        let admitted = Admitted { operation, target, query, caller, payload, body };
-        match self.check(head, &admitted).await {
+        let mut admitted = Admitted { operation, target, query, caller, bucket: None, payload, body };
+        match self.check(head, &mut admitted).await {
             Ok(()) => Ok(admitted),
             Err(error) => Err(refused(operation, &admitted.target)(error)),
         }
@@ -94,8 +97,8 @@ impl Service {
         Ok((Caller { access_key_id: key.access_key_id.clone(), account: key.account.clone() }, payload))
     }
 
-    /// What can be said against the request before its body.
-    async fn check(&self, head: &Head, admitted: &Admitted) -> Result<(), S3Error> {
+    /// What can be said against the request before its body; finds the bucket.
+    async fn check(&self, head: &Head, admitted: &mut Admitted) -> Result<(), S3Error> {
         if admitted.operation.support() == Support::NotImplemented {
             if !METHODS.contains(&head.method.as_str()) {
                 return Err(S3Error::new(Code::MethodNotAllowed).detail("Method", head.method.as_str()));
@@ -111,6 +114,7 @@ impl Service {
         if target.level() != Level::Service && admitted.operation != Operation::CreateBucket {
             let bucket = self.bucket_named(&target.bucket_name()?, &admitted.caller).await?;
             super::expect_owner(head, "x-amz-expected-bucket-owner", &bucket.record.account)?;
+            admitted.bucket = Some(bucket);
         }
         match admitted.operation {
             Operation::PutObject | Operation::UploadPart => {

@@ -85,6 +85,7 @@ struct Request {
     target: Target,
     query: Query,
     caller: Caller,
+    bucket: Option<Bucket>,
     source_address: String,
     body: RequestBody,
 }
@@ -111,13 +112,6 @@ impl Service {
         }
     }
 
-    /// The bucket that the request addresses, if the caller may use it.
-    async fn bucket(&self, request: &Request) -> Result<Bucket, S3Error> {
-        let bucket = self.bucket_named(&request.target.bucket_name()?, &request.caller).await?;
-        expect_owner(&request.head, "x-amz-expected-bucket-owner", &bucket.record.account)?;
-        Ok(bucket)
-    }
-
     /// A bucket by name, if the caller may use it. For now an account's keys may do everything in its own buckets and
     /// nothing in others'.
     async fn bucket_named(&self, name: &BucketName, caller: &Caller) -> Result<Bucket, S3Error> {
@@ -129,14 +123,19 @@ impl Service {
     fn put_limit(&self) -> u64 {
         self.options.max_object.min(MAX_PART_BYTES)
     }
-
-    /// The object that the request addresses: its bucket and key.
-    async fn object(&self, request: &Request) -> Result<(Bucket, ObjectKey), S3Error> {
-        Ok((self.bucket(request).await?, request.target.object_key()?))
-    }
 }
 
 impl Request {
+    /// The bucket that the request addresses, as it was when the request was admitted. Commits expect it unchanged.
+    fn bucket(&self) -> Result<Bucket, S3Error> {
+        self.bucket.clone().ok_or_else(|| S3Error::new(Code::InvalidBucketName))
+    }
+
+    /// The object that the request addresses: its bucket and key.
+    fn object(&self) -> Result<(Bucket, ObjectKey), S3Error> {
+        Ok((self.bucket()?, self.target.object_key()?))
+    }
+
     /// Who and what is behind a change, for the change log.
     fn cause(&self) -> Cause {
         Cause {

@@ -145,9 +145,9 @@ impl Service {
         source_address: String,
         line: &mut Line,
     ) -> Result<Answer, (Head, S3Error)> {
-        let Admitted { operation, target, query, caller, payload: claim, body: plan } = admitted;
+        let Admitted { operation, target, query, caller, bucket, payload: claim, body: plan } = admitted;
         let body = RequestBody::new(plan, claim, payload, self.pace(), self.document_memory.room());
-        let mut request = Request { id: line.id, head, target, query, caller, source_address, body };
+        let mut request = Request { id: line.id, head, target, query, caller, bucket, source_address, body };
         let result = ops::run(self, operation, &mut request).await;
         line.received = request.body.received();
         result.map_err(|error| (request.head, error))

@@ -205,17 +205,16 @@ async fn a_body_that_cannot_be_taken_is_not_asked_for() {
     let server = Server::start();
     let client = server.client();
     let target = format!("/{}/k", server.bucket().await);
-    let refused: [(&str, &[(&str, &str)], &str); 4] = [
-        ("6442450944", &[], "EntityTooLarge"),
-        ("9", &[("content-md5", "not base64")], "InvalidDigest"),
-        ("9", &[("x-amz-checksum-crc32", "AAAAAA==-3")], "InvalidRequest"),
-        ("9", &[("x-amz-checksum-crc32", "AAAAAA=="), ("x-amz-checksum-sha1", "x")], "InvalidRequest"),
-    ];
-    for (length, headers, code) in refused {
-        let head = client.sign("PUT", &target, headers, Payload::Named("UNSIGNED-PAYLOAD"));
+    for (length, header, code) in [
+        ("6442450944", ("content-type", "a/b"), "EntityTooLarge"),
+        ("9", ("content-md5", "not base64"), "InvalidDigest"),
+        ("9", ("x-amz-checksum-crc32", "AAAAAA==-3"), "InvalidRequest"),
+        ("9", ("x-amz-checksum-sha1", "AAAAAA=="), "InvalidRequest"),
+    ] {
+        let head = client.sign("PUT", &target, &[header], Payload::Named("UNSIGNED-PAYLOAD"));
         let mut connection = Raw::connect(server.s3).await;
         connection.send(head.bytes(&[("expect", "100-continue"), ("content-length", length)])).await;
-        assert_eq!(connection.answer().await.error(), (400, code.into()), "{headers:?}, and no 100 before it");
+        assert_eq!(connection.answer().await.error(), (400, code.into()), "{header:?}, and no 100 before it");
     }
 }
 

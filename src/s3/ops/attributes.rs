@@ -47,7 +47,7 @@ struct PartPage {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html>
 pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+    let (bucket, key) = request.object()?;
     expect_null_version(request.query.get("versionId"))?;
     let wanted = parse_attributes(request)?;
     let object = cx.store.open_object(&bucket, &key).await?;
@@ -88,7 +88,7 @@ pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Resu
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html>
 pub async fn get_object_acl(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+    let (bucket, key) = request.object()?;
     expect_null_version(request.query.get("versionId"))?;
     let object = cx.store.object(&bucket, &key).await?;
     Ok(Answer::xml(owner::full_control(&object.record.summary.owner)))
@@ -96,7 +96,7 @@ pub async fn get_object_acl(cx: &Service, request: &Request) -> Result<Answer, S
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
 pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+    let (bucket, key) = request.object()?;
     expect_null_version(request.query.get("versionId"))?;
     let object = cx.store.object(&bucket, &key).await?;
     let mut document = Writer::new("Tagging");

@@ -79,8 +79,8 @@ pub async fn create_bucket(cx: &Service, request: &mut Request) -> Result<Answer
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>
-pub async fn head_bucket(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let bucket = cx.bucket(request).await?;
+pub fn head_bucket(request: &Request) -> Result<Answer, S3Error> {
+    let bucket = request.bucket()?;
     Ok(Answer::ok()
         .header("x-amz-bucket-region", bucket.record.region.as_str())
         .header("x-amz-access-point-alias", "false")
@@ -88,8 +88,8 @@ pub async fn head_bucket(cx: &Service, request: &Request) -> Result<Answer, S3Er
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>
-pub async fn get_bucket_location(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let bucket = cx.bucket(request).await?;
+pub fn get_bucket_location(request: &Request) -> Result<Answer, S3Error> {
+    let bucket = request.bucket()?;
     let mut document = Writer::new("LocationConstraint");
     if bucket.record.region != UNNAMED_REGION {
         document.content(&bucket.record.region);
@@ -99,28 +99,28 @@ pub async fn get_bucket_location(cx: &Service, request: &Request) -> Result<Answ
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html>
 pub async fn delete_bucket(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let bucket = cx.bucket(request).await?;
+    let bucket = request.bucket()?;
     let position = cx.store.delete_bucket(&bucket.record.name, request.cause()).await?;
     Ok(Answer::no_content().position(position))
 }
 
 /// A configuration that every bucket has and that says nothing.
-pub async fn unconfigured(cx: &Service, request: &Request, root: &'static str) -> Result<Answer, S3Error> {
-    cx.bucket(request).await?;
+pub fn unconfigured(request: &Request, root: &'static str) -> Result<Answer, S3Error> {
+    request.bucket()?;
     Ok(Answer::xml(Writer::new(root)))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketRequestPayment.html>
-pub async fn get_bucket_request_payment(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    cx.bucket(request).await?;
+pub fn get_bucket_request_payment(request: &Request) -> Result<Answer, S3Error> {
+    request.bucket()?;
     let mut document = Writer::new("RequestPaymentConfiguration");
     document.text("Payer", "BucketOwner");
     Ok(Answer::xml(document))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html>
-pub async fn get_bucket_acl(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let bucket = cx.bucket(request).await?;
+pub fn get_bucket_acl(request: &Request) -> Result<Answer, S3Error> {
+    let bucket = request.bucket()?;
     Ok(Answer::xml(owner::full_control(&bucket.record.account)))
 }
 

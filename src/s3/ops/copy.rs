@@ -88,7 +88,7 @@ async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -
 }
 
 async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+    let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
     let source = parse_source(headers.text("x-amz-copy-source")?.unwrap_or_default())?;
     let replace = directive(request, "x-amz-metadata-directive")?;
@@ -201,7 +201,7 @@ fn copied(stored: Stored) -> Answer {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html>
 pub async fn rename_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+    let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
     let precondition = precondition::parse(headers)?;
     let conditions = Conditions::parse_source(&renamed_source_conditions(request))?;

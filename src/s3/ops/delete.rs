@@ -24,7 +24,7 @@ const AT_A_TIME: usize = 64;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
 pub async fn delete_object(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+    let (bucket, key) = request.object()?;
     expect_null_version(request.query.get("versionId"))?;
     let headers = &request.head.headers;
     let precondition = DeletePrecondition {
@@ -42,7 +42,7 @@ pub async fn delete_object(cx: &Service, request: &Request) -> Result<Answer, S3
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
 pub async fn delete_objects(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
-    let bucket = cx.bucket(request).await?;
+    let bucket = request.bucket()?;
     if !request.body.is_protected() {
         let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
         return Err(S3Error::with_message(Code::InvalidRequest, message));

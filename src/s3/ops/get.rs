@@ -26,7 +26,7 @@ struct Wanted {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
 pub async fn get_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = addressed(cx, request).await?;
+    let (bucket, key) = addressed(request)?;
     let object = cx.store.open_object(&bucket, &key).await?;
     let part = match part_number(request)? {
         Some(number) => Some(find_part(&object, number).await?),
@@ -42,7 +42,7 @@ pub async fn get_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, 
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
 pub async fn head_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = addressed(cx, request).await?;
+    let (bucket, key) = addressed(request)?;
     let (answer, wanted) = match part_number(request)? {
         // Only where a part is wanted does the answer need more than the record.
         Some(number) => {
@@ -55,9 +55,9 @@ pub async fn head_object(cx: &Arc<Service>, request: &Request) -> Result<Answer,
     Ok(answer.body(Body::Head(wanted.range.end - wanted.range.start)))
 }
 
-async fn addressed(cx: &Service, request: &Request) -> Result<(Bucket, ObjectKey), S3Error> {
+fn addressed(request: &Request) -> Result<(Bucket, ObjectKey), S3Error> {
     expect_null_version(request.query.get("versionId"))?;
-    cx.object(request).await
+    request.object()
 }
 
 /// Objects of a bucket without versions have the version id `null`, and no other.

@@ -50,7 +50,7 @@ impl Encoding {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html>
 pub async fn list_objects(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let bucket = cx.bucket(request).await?;
+    let bucket = request.bucket()?;
     let query = &request.query;
     let encoding = Encoding::parse(query)?;
     let marker = query.get("marker").unwrap_or_default();
@@ -73,7 +73,7 @@ pub async fn list_objects(cx: &Service, request: &Request) -> Result<Answer, S3E
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 pub async fn list_objects_v2(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let bucket = cx.bucket(request).await?;
+    let bucket = request.bucket()?;
     let query = &request.query;
     if query.get("list-type") != Some("2") {
         let given = query.get("list-type").unwrap_or_default();

@@ -23,15 +23,15 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
     match operation {
         O::ListBuckets => bucket::list_buckets(cx, request).await,
         O::CreateBucket => bucket::create_bucket(cx, request).await,
-        O::HeadBucket => bucket::head_bucket(cx, request).await,
+        O::HeadBucket => bucket::head_bucket(request),
         O::DeleteBucket => bucket::delete_bucket(cx, request).await,
-        O::GetBucketLocation => bucket::get_bucket_location(cx, request).await,
-        O::GetBucketVersioning => bucket::unconfigured(cx, request, "VersioningConfiguration").await,
-        O::GetBucketLogging => bucket::unconfigured(cx, request, "BucketLoggingStatus").await,
-        O::GetBucketNotificationConfiguration => bucket::unconfigured(cx, request, "NotificationConfiguration").await,
-        O::GetBucketAccelerateConfiguration => bucket::unconfigured(cx, request, "AccelerateConfiguration").await,
-        O::GetBucketRequestPayment => bucket::get_bucket_request_payment(cx, request).await,
-        O::GetBucketAcl => bucket::get_bucket_acl(cx, request).await,
+        O::GetBucketLocation => bucket::get_bucket_location(request),
+        O::GetBucketVersioning => bucket::unconfigured(request, "VersioningConfiguration"),
+        O::GetBucketLogging => bucket::unconfigured(request, "BucketLoggingStatus"),
+        O::GetBucketNotificationConfiguration => bucket::unconfigured(request, "NotificationConfiguration"),
+        O::GetBucketAccelerateConfiguration => bucket::unconfigured(request, "AccelerateConfiguration"),
+        O::GetBucketRequestPayment => bucket::get_bucket_request_payment(request),
+        O::GetBucketAcl => bucket::get_bucket_acl(request),
         O::ListObjects => list::list_objects(cx, request).await,
         O::ListObjectsV2 => list::list_objects_v2(cx, request).await,
         O::ListMultipartUploads => multipart::list_multipart_uploads(cx, request).await,
@@ -62,15 +62,15 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         | O::GetBucketOwnershipControls
         | O::GetBucketReplication
         | O::GetBucketWebsite
-        | O::Unknown => absent(cx, operation, request).await,
+        | O::Unknown => absent(operation, request),
     }
 }
 
 /// Answers for what cannot be configured.
-async fn absent(cx: &Service, operation: Operation, request: &Request) -> Result<Answer, S3Error> {
+fn absent(operation: Operation, request: &Request) -> Result<Answer, S3Error> {
     match operation.support() {
         Support::Absent(code) => {
-            let bucket = cx.bucket(request).await?;
+            let bucket = request.bucket()?;
             Err(S3Error::new(code).detail("BucketName", bucket.record.name.as_str()))
         }
         Support::Full | Support::NotImplemented => Err(S3Error::new(Code::NotImplemented)),

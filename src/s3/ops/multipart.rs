@@ -23,7 +23,7 @@ const MAX_UPLOADS: u32 = 1000;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
 pub async fn create_multipart_upload(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+    let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
     let checksum = checksum::wanted(headers)?;
     let create = CreateUpload {
@@ -47,7 +47,7 @@ pub async fn create_multipart_upload(cx: &Service, request: &Request) -> Result<
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
 pub async fn complete_multipart_upload(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+    let (bucket, key) = request.object()?;
     let id = upload_id(&request.query)?;
     let headers = &request.head.headers;
     let precondition = precondition::parse(headers)?;
@@ -89,7 +89,7 @@ pub async fn abort_multipart_upload(cx: &Service, request: &Request) -> Result<A
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>
 pub async fn list_multipart_uploads(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let bucket = cx.bucket(request).await?;
+    let bucket = request.bucket()?;
     let query = &request.query;
     let encoding = Encoding::parse(query)?;
     let list = ListUploads {
@@ -131,7 +131,7 @@ pub async fn list_multipart_uploads(cx: &Service, request: &Request) -> Result<A
 
 /// The open upload that the request names.
 pub async fn upload(cx: &Service, request: &Request) -> Result<Upload, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+    let (bucket, key) = request.object()?;
     Ok(cx.store.upload(&bucket, &key, upload_id(&request.query)?).await?)
 }
 

@@ -9,7 +9,7 @@ use crate::store::put::PutObject;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
 pub async fn put_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = cx.object(request).await?;
+    let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
     let put = PutObject {
         metadata: metadata::parse(headers, &key)?,
