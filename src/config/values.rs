@@ -32,12 +32,6 @@ impl Durability {
 }
 
 impl DiskReserve {
-    /// The reserve, in bytes, of a disk of `total` bytes.
-    pub fn of(&self, total: u64) -> u64 {
-        let share = u128::from(total) * u128::from(self.percent) / 100;
-        self.bytes.max(u64::try_from(share).unwrap_or(u64::MAX))
-    }
-
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (first, second) = match text.split_once(',') {
             Some((first, second)) => (first, Some(second.trim())),
@@ -65,12 +59,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_larger_of_size_and_share_is_reserved() {
-        let reserve = DiskReserve::parse("1GiB,2%").unwrap();
-        assert_eq!(reserve.of(10 << 30), 1 << 30);
-        assert_eq!(reserve.of(100 << 30), 2 << 30);
-        assert_eq!(DiskReserve::parse("0").unwrap().of(u64::MAX), 0);
-        assert_eq!(DiskReserve::parse("90%").unwrap().of(100), 90);
+    fn a_reserve_is_a_size_a_share_or_both() {
+        for (text, bytes, percent) in [("1GiB,2%", 1 << 30, 2), ("0", 0, 0), ("90%", 0, 90)] {
+            assert_eq!(DiskReserve::parse(text), Some(DiskReserve { bytes, percent }), "{text}");
+        }
         for wrong in ["", "%", "91%", "2%,1GiB", "1GiB,", "1GiB,2", "1GiB,2%,3", "+2%"] {
             assert_eq!(DiskReserve::parse(wrong), None, "{wrong}");
         }

@@ -220,7 +220,7 @@ async fn a_body_that_cannot_be_taken_is_not_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_takes_nothing_new_and_says_so() {
-    let server = Server::start_with(&[("BRIM_STORE_RESERVE", "100%")]);
+    let server = Server::start_with(&[("BRIM_STORE_RESERVE", "1000TiB")]);
     let client = server.client();
     let target = format!("/{}/k", server.bucket().await);
     for (method, target) in [("PUT", target.clone()), ("POST", format!("{target}?uploads"))] {

@@ -48,7 +48,7 @@ struct Round {
 }
 
 impl Store {
-    /// Works off the sweep queue, up to what it put back there itself and at most [`ROUND_PAGES`] pages of it.
+    /// Works off the sweep queue, up to what it put back there itself and at most `ROUND_PAGES` pages of it.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let mut position = self.first(FIRST_SWEEP).await?;
