@@ -86,6 +86,12 @@ pub fn verify(
     }
 }
 
+/// Whether signatures of version 2 cover the query parameter `name`. One that chooses what a request does must be covered,
+/// or whoever has a presigned URL could have it do something else.
+pub fn is_signed_by_v2(name: &str) -> bool {
+    v2::is_signed(name)
+}
+
 /// Verifies a request of a service other than S3, which signs its body without saying so in a header.
 ///
 /// `body_sha256` is the digest of the whole body as it was received; when this returns, the body is proven too.

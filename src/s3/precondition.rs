@@ -38,6 +38,7 @@ pub fn matching(tags: &TagList) -> Precondition {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::ETag;
     use crate::s3::error::Code;
 
     #[test]
@@ -47,5 +48,19 @@ mod tests {
             assert_eq!(parse(&headers).unwrap_err().code, Code::NotImplemented, "{name}");
         }
         assert_eq!(parse(&[("if-none-match", "*")].into_iter().collect()).unwrap(), Precondition::Absent);
+    }
+
+    #[test]
+    fn only_strong_tags_that_an_object_can_have_match_one() {
+        let tag = "000102030405060708090a0b0c0d0e0f";
+        let parsed = |value: String| parse(&[("if-match", value)].into_iter().collect()).unwrap();
+        let etag: ETag = tag.parse().unwrap();
+        assert_eq!(parsed("*".to_owned()), Precondition::Present);
+        assert_eq!(parsed(format!("\"{tag}\"")), Precondition::Matches(vec![etag]));
+        assert_eq!(parsed(format!("{tag}, \"other\"")), Precondition::Matches(vec![etag]));
+        assert_eq!(parsed(format!("W/\"{tag}\"")), Precondition::Matches(vec![]), "weak tags match nothing");
+        assert_eq!(parsed("b".to_owned()), Precondition::Matches(vec![]));
+        let absent = parse(&[("if-none-match", "*")].into_iter().collect()).unwrap();
+        assert_eq!(absent, Precondition::Absent);
     }
 }

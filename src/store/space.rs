@@ -22,7 +22,46 @@ pub struct Reserve {
 pub struct SpaceGuard {
     blobs: Arc<dyn Blobs>,
     reserve: Reserve,
-    last: Mutex<Option<(Instant, Space)>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    last: Option<(Instant, Space)>,
+    /// Bytes that bodies on their way will take, or took so recently that `last` may not know.
+    promised: u64,
+    /// Those of `promised` that were taken or given up; the next look at the file system knows of them.
+    released: u64,
+}
+
+/// Room for a body that has not been taken from the file system yet. Drop it when the file system knows, or when the body
+/// does not come.
+pub struct Promise {
+    state: Arc<Mutex<State>>,
+    bytes: u64,
+}
+
+/// Released bytes during one look at the file system: forgotten if it succeeds, put back if it fails or is given up.
+struct Settling {
+    state: Arc<Mutex<State>>,
+    bytes: u64,
+    seen: bool,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.state.lock().released += self.bytes;
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        match self.seen {
+            true => state.promised -= self.bytes,
+            false => state.released += self.bytes,
+        }
+    }
 }
 
 impl Reserve {
@@ -33,18 +72,27 @@ impl Reserve {
 
 impl SpaceGuard {
     pub fn new(blobs: Arc<dyn Blobs>, reserve: Reserve) -> Self {
-        Self { blobs, reserve, last: Mutex::new(None) }
+        Self { blobs, reserve, state: Arc::default() }
     }
 
-    /// Fails with [`Error::Full`] if `incoming` more bytes would eat into the reserve.
+    /// Fails with [`Error::Full`] if `incoming` more bytes, with those promised to others, would eat into the reserve.
     pub async fn admit(&self, incoming: u64) -> Result<(), Error> {
         let space = self.space().await?;
-        self.judge(space, incoming)
+        self.judge(space, self.state.lock().promised.saturating_add(incoming))
+    }
+
+    /// As [`Self::admit`], and keeps the room for the caller: bodies that come together may not share it.
+    pub async fn promise(&self, bytes: u64) -> Result<Promise, Error> {
+        let space = self.space().await?;
+        let mut state = self.state.lock();
+        self.judge(space, state.promised.saturating_add(bytes))?;
+        state.promised += bytes;
+        Ok(Promise { state: Arc::clone(&self.state), bytes })
     }
 
     /// As [`Self::admit`] for nothing, by what was last seen.
     pub fn last_verdict(&self) -> Result<(), Error> {
-        let last = *self.last.lock();
+        let last = self.state.lock().last;
         last.map_or(Ok(()), |(_, space)| self.judge(space, 0))
     }
 
@@ -55,14 +103,19 @@ impl SpaceGuard {
 
     /// The room of the file system, at most a second old.
     pub async fn space(&self) -> Result<Space, Error> {
-        let last = *self.last.lock();
-        if let Some((at, space)) = last
-            && at.elapsed() < FRESH
-        {
-            return Ok(space);
+        let last = self.state.lock().last;
+        match last {
+            Some((at, space)) if at.elapsed() < FRESH => Ok(space),
+            _ => self.look().await,
         }
+    }
+
+    async fn look(&self) -> Result<Space, Error> {
+        let bytes = std::mem::take(&mut self.state.lock().released);
+        let mut settling = Settling { state: Arc::clone(&self.state), bytes, seen: false };
         let space = self.blobs.space().await?;
-        *self.last.lock() = Some((Instant::now(), space));
+        self.state.lock().last = Some((Instant::now(), space));
+        settling.seen = true;
         Ok(space)
     }
 }
@@ -70,7 +123,7 @@ impl SpaceGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blob::MemoryBlobs;
+    use crate::blob::{Fault, FaultyBlobs, MemoryBlobs};
 
     #[tokio::test]
     async fn uploads_stop_before_the_reserve_is_touched() {
@@ -86,5 +139,30 @@ mod tests {
         let full = guard(2000, 0);
         assert!(full.last_verdict().is_ok(), "nothing was seen yet");
         assert!(full.admit(0).await.is_err() && full.last_verdict().is_err());
+    }
+
+    #[tokio::test]
+    async fn bodies_that_come_together_do_not_share_the_room() {
+        let guard = SpaceGuard::new(Arc::new(MemoryBlobs::with_capacity(1000)), Reserve { bytes: 100, percent: 0 });
+        let first = guard.promise(600).await.unwrap();
+        assert!(matches!(guard.promise(301).await, Err(Error::Full)));
+        assert!(matches!(guard.admit(301).await, Err(Error::Full)));
+        let second = guard.promise(300).await.unwrap();
+        drop((first, second));
+        assert!(matches!(guard.promise(1).await, Err(Error::Full)), "the file system was not looked at since");
+        guard.look().await.unwrap();
+        assert!(guard.promise(900).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_look_that_fails_forgets_no_promise() {
+        let blobs = Arc::new(FaultyBlobs::new(MemoryBlobs::with_capacity(1000)));
+        let guard = SpaceGuard::new(blobs.clone(), Reserve { bytes: 0, percent: 0 });
+        drop(guard.promise(600).await.unwrap());
+        blobs.fail_at(blobs.calls() + 1, Fault::Io);
+        assert!(guard.look().await.is_err());
+        assert!(matches!(guard.promise(401).await, Err(Error::Full)));
+        guard.look().await.unwrap();
+        assert!(guard.promise(1000).await.is_ok());
     }
 }

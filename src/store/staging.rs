@@ -16,6 +16,7 @@ use super::digest::{Announced, DigestPlan, Digester, Digests};
 use super::error::Error;
 use super::mutation::Mutation;
 use super::record::{Data, InlineId};
+use super::space::Promise;
 use super::tables::{self, INLINE};
 use crate::blob::{BlobRef, BlobWriter, Blobs};
 
@@ -43,6 +44,8 @@ pub struct Incoming {
 pub struct BodyWriter {
     store: Arc<Store>,
     incoming: Incoming,
+    /// The room for a body that becomes a blob, until the blob has it.
+    promise: Option<Promise>,
     length: u64,
     limit: u64,
     buffer: BytesMut,
@@ -101,9 +104,13 @@ impl Store {
     pub async fn stage(self: &Arc<Self>, incoming: Incoming, limit: u64) -> Result<BodyWriter, Error> {
         let length = incoming.length.unwrap_or_default();
         self.check_room(length, limit).await?;
+        let promise = match length > self.options.inline_threshold {
+            true => Some(self.space.promise(length).await?),
+            false => None,
+        };
         let expected = length.min(self.options.inline_threshold) as usize;
         let buffer = BytesMut::with_capacity(expected);
-        Ok(BodyWriter { store: self.clone(), incoming, length: 0, limit, buffer, state: State::Small })
+        Ok(BodyWriter { store: self.clone(), incoming, promise, length: 0, limit, buffer, state: State::Small })
     }
 }
 
@@ -178,6 +185,8 @@ impl BodyWriter {
         let memory = timeout(MEMORY_PATIENCE, memory.acquire_many_owned(STREAM_PERMITS)).await;
         let memory = memory.map_err(|_| Error::Contended)?.map_err(|_| Error::Aborted)?;
         let blob = self.store.blobs.create(self.incoming.length).await?;
+        // The blob has its room now, and the next look at the file system shows it.
+        self.promise = None;
         let worker = Worker { blob, digester: Digester::new(self.incoming.digests) };
         self.state = State::Streaming(Box::new(Streaming { worker: Some(worker), running: None, _memory: memory }));
         Ok(())

@@ -62,6 +62,11 @@ const SUBRESOURCES: [&str; 49] = [
     "website",
 ];
 
+/// Whether the parameter is part of the resource.
+pub(in super::super) fn is_signed(name: &str) -> bool {
+    SUBRESOURCES.contains(&name)
+}
+
 /// Which spelling of the path is signed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Path {

@@ -5,6 +5,8 @@
 
 mod canonical;
 
+pub(super) use canonical::is_signed;
+
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
