@@ -14,6 +14,7 @@ pub mod http;
 pub mod identity;
 pub mod kv;
 pub mod names;
+pub mod report;
 #[cfg(feature = "server")]
 pub mod s3;
 #[cfg(feature = "server")]

@@ -2,6 +2,7 @@
 //!
 //! The TCP port changes nothing and tells no secrets; what changes something needs access to the data directory.
 
+mod attend;
 mod client;
 mod http;
 mod operator;
@@ -10,6 +11,6 @@ mod wire;
 
 pub use client::{Error as ClientError, call};
 pub use http::{HealthListener, Readiness};
-pub use operator::run;
+pub use operator::{Commands, Operator};
 pub use socket::OperatorSocket;
-pub use wire::{Answer, Command, Reply};
+pub use wire::{Answer, Command, Progress, Reply};

@@ -1,7 +1,9 @@
 //! The command line of `brim`.
 
+mod execute;
 mod key;
 mod options;
+mod progress;
 mod server;
 
 use std::error::Error;

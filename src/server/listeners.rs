@@ -10,7 +10,7 @@ use super::ready::ReadyLine;
 use super::s3_listener::S3Listener;
 use super::start::StartError;
 use super::storage::Storage;
-use crate::admin::{HealthListener, OperatorSocket, Readiness};
+use crate::admin::{HealthListener, Operator, OperatorSocket, Readiness};
 use crate::auth;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
@@ -40,7 +40,13 @@ impl Listeners {
         let (health_listener, health_address) = bind("admin.listen", config.admin.listen)?;
 
         let directory = foundation.dir.path();
-        let operators = OperatorSocket::start(directory, Arc::clone(&foundation.identities))
+        let operator = Operator {
+            identities: Arc::clone(&foundation.identities),
+            store: Arc::clone(&storage.store),
+            directory: directory.to_owned(),
+            serving: true,
+        };
+        let operators = OperatorSocket::start(directory, Arc::new(operator))
             .map_err(|source| StartError::OperatorSocket { directory: directory.to_owned(), source })?;
         let stopping = Arc::new(AtomicBool::new(false));
         let health =
