@@ -5,6 +5,7 @@
 #[cfg(feature = "server")]
 pub mod admin;
 pub mod auth;
+pub mod backup;
 pub mod blob;
 #[cfg(feature = "server")]
 pub mod cli;

@@ -34,6 +34,9 @@ pub struct Operator {
 #[async_trait]
 impl Commands for Operator {
     async fn run(&self, command: Command, _report: &Report) -> Reply {
+        if command == Command::HoldCheckpoint {
+            return Reply::Error("only a running server holds checkpoints".to_owned());
+        }
         match self.carry_out(command).await {
             Ok(answer) => Reply::Ok(answer),
             Err(error) => Reply::Error(error.to_string()),
@@ -66,6 +69,8 @@ impl Operator {
                 identities.delete(&access_key_id).await?;
                 tracing::info!(%access_key_id, "access key deleted");
             }
+            // Not for an operator alone: a server answers it before.
+            Command::HoldCheckpoint => {}
         }
         Ok(Answer::Done)
     }

@@ -39,7 +39,14 @@ pub enum Command {
     EnableKey { access_key_id: String },
     #[serde(rename = "key.delete")]
     DeleteKey { access_key_id: String },
+    /// Makes a checkpoint in `DIR/checkpoint`, says so with a progress whose phase is [`HELD`], and keeps it and every blob
+    /// that it points at until the client hangs up, or closes its end; then it is removed.
+    #[serde(rename = "checkpoint.hold")]
+    HoldCheckpoint,
 }
+
+/// The phase in which a checkpoint is there to be copied.
+pub const HELD: &str = "holding a checkpoint";
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
