@@ -39,7 +39,7 @@ pub enum Command {
     EnableKey { access_key_id: String },
     #[serde(rename = "key.delete")]
     DeleteKey { access_key_id: String },
-    /// Makes a checkpoint in `DIR/checkpoint`, says so with a progress whose phase is [`HELD`], and keeps it and every blob
+    /// Makes a checkpoint in `DIR/checkpoint/kv`, says so with a progress whose phase is [`HELD`], and keeps it and every blob
     /// that it points at until the client hangs up, or closes its end; then it is removed.
     #[serde(rename = "checkpoint.hold")]
     HoldCheckpoint,

@@ -18,12 +18,13 @@ pub fn command() -> Command {
         .about("Copies the data directory, while the server runs or not")
         .long_about(
             "Copies the data directory to DEST, consistently, while the server runs or not.\n\n\
-             DEST must be empty or not exist; it becomes one whole backup, for `brim restore`. On the file system of the \
-             data directory, large objects and tables are hard links: quick, and no room taken, but the two share their \
-             bytes, and damage to one of them by the disk is damage to the other. --copy makes files of their own. A \
-             backup on the same disk does not outlive the disk: copy it elsewhere, too.\n\n\
-             What is deleted while a backup is made keeps its room until the backup is done. When the command ends early, \
-             DEST has no brim-backup.json and is refused by `brim restore`.",
+             DEST must be empty or not exist; it becomes one whole backup, for `brim restore`.\n\n\
+             On the file system of the data directory, large objects and tables of the metadata are hard\n\
+             links: that is quick and takes no room, but the two share their bytes. What the disk does to\n\
+             one of them it does to the other. --copy makes files of their own. A backup on the same disk\n\
+             does not outlive the disk: copy it elsewhere, too.\n\n\
+             What is deleted while a backup is made keeps its room until the backup is done. A backup that\n\
+             ended early has no brim-backup.json, and `brim restore` refuses it. See docs/backup.md.",
         )
         .after_help(AFTER_HELP)
         .arg(path("DEST").required(true).help("The directory that becomes the backup"))

@@ -18,10 +18,11 @@ pub fn command() -> Command {
         .about("Makes a data directory from a backup")
         .long_about(
             "Makes a data directory from a backup, and verifies every byte that it copies.\n\n\
-             The directory must be empty or not exist. A restore that was cut short is run again, and keeps what it has \
-             copied; until it is done, `brim server` refuses the directory.\n\n\
-             The restored directory is one of its own: it has another id, its change log goes on under another id, and \
-             positions, runs and buckets get numbers that the original has never given out.",
+             The directory must be empty or not exist. A restore that was cut short is run again, and\n\
+             keeps what it has copied; until it is done, `brim server` refuses the directory.\n\n\
+             The restored directory is one of its own: it has another id, its change log goes on under\n\
+             another id, and positions, runs and buckets get numbers that the original has never given\n\
+             out. See docs/backup.md.",
         )
         .after_help(AFTER_HELP)
         .arg(path("BACKUP").required(true).help("The backup"))
