@@ -27,6 +27,9 @@ pub enum Error {
     /// The source of a copy changed between its reading and the commit; read it again and retry.
     #[error("the source of the copy changed")]
     SourceChanged,
+    /// The token of a request was another request's.
+    #[error("the token was used by another request")]
+    TokenReused,
     /// Too many writers want the same key; retry later.
     #[error("too many writers of one key")]
     Contended,
