@@ -21,6 +21,7 @@ mod s3_listener;
 mod signals;
 mod start;
 mod storage;
+mod uptake;
 
 pub use backup::{BackupError, BackupOptions, back_up};
 pub use data_dir::DataDir;
