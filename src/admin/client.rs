@@ -48,6 +48,11 @@ pub fn call(
     }
 }
 
+/// Whether a server runs on `directory`, as far as its socket tells.
+pub fn is_served(directory: &Path) -> bool {
+    matches!(connect(directory), Ok(Some(_)))
+}
+
 fn read_line(stream: &mut BufReader<UnixStream>) -> Result<Line, Error> {
     let mut line = Zeroizing::new(Vec::new());
     let read = stream.take(MAX_LINE_BYTES as u64).read_until(b'\n', &mut line)?;

@@ -9,7 +9,7 @@ mod operator;
 mod socket;
 mod wire;
 
-pub use client::{Error as ClientError, call};
+pub use client::{Error as ClientError, call, is_served};
 pub use http::{HealthListener, Readiness};
 pub use operator::{Commands, Operator};
 pub use socket::OperatorSocket;

@@ -154,7 +154,7 @@ impl Changed {
             Operation::DisableKey { access_key_id } => (access_key_id.clone(), "disabled"),
             Operation::EnableKey { access_key_id } => (access_key_id.clone(), "active"),
             Operation::DeleteKey { access_key_id } => (access_key_id.clone(), "deleted"),
-            Operation::CreateKey { .. } | Operation::ListKeys { .. } => (String::new(), "unchanged"),
+            _ => (String::new(), "unchanged"),
         };
         Self { access_key_id, status }
     }

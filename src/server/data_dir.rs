@@ -23,11 +23,12 @@ use crate::identity::MasterKey;
 
 const OWNER_ONLY: u32 = 0o700;
 
-const KV: &str = "kv";
-const BLOBS: &str = "blobs";
-const MASTER_KEY: &str = "master.key";
+pub(super) const KV: &str = "kv";
+pub(super) const BLOBS: &str = "blobs";
+pub(super) const MASTER_KEY: &str = "master.key";
 const LOCK: &str = "lock";
-const MARKER: &str = "brim.json";
+pub(super) const MARKER: &str = "brim.json";
+pub(super) const CREDENTIALS: &str = "credentials";
 
 /// The largest number of foreign entries that a message names.
 const MAX_NAMED: usize = 3;
@@ -126,7 +127,7 @@ impl DataDir {
 
     /// Where the root key is kept, if the configuration gives none.
     pub fn credentials(&self) -> PathBuf {
-        self.path.join("credentials")
+        self.path.join(CREDENTIALS)
     }
 
     /// Reads the master key.

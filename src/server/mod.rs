@@ -3,7 +3,9 @@
 mod connection;
 mod credentials;
 mod data_dir;
+pub mod doctor;
 mod engines;
+mod file_system;
 mod foundation;
 mod listeners;
 mod lock;
