@@ -31,6 +31,12 @@ impl Slot {
         Ok(Self { path: path.to_owned(), options, tables: tables.to_vec(), database })
     }
 
+    /// Opens the database in `path` for reading alone; it is not to be opened anew.
+    pub fn read_only(path: &Path, options: RocksOptions, tables: &[Table]) -> Result<Self, Error> {
+        let database = RwLock::new(Ok(Database::open_read_only(path, &options, tables)?));
+        Ok(Self { path: path.to_owned(), options, tables: tables.to_vec(), database })
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
