@@ -5,6 +5,7 @@
 #[cfg(feature = "server")]
 pub mod admin;
 pub mod auth;
+pub mod backup;
 pub mod blob;
 #[cfg(feature = "server")]
 pub mod cli;
@@ -14,6 +15,7 @@ pub mod http;
 pub mod identity;
 pub mod kv;
 pub mod names;
+pub mod report;
 #[cfg(feature = "server")]
 pub mod s3;
 #[cfg(feature = "server")]

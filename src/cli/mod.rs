@@ -1,12 +1,18 @@
 //! The command line of `brim`.
 
+mod backup;
+mod execute;
 mod key;
 mod options;
+mod progress;
+mod restore;
 mod server;
+mod watch;
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Command;
@@ -41,6 +47,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let done = match matches.subcommand() {
         Some(("server", matches)) => server::run(matches),
         Some(("key", matches)) => key::run(matches),
+        Some(("backup", matches)) => backup::run(matches),
+        Some(("restore", matches)) => restore::run(matches),
         // clap lets nothing else through; should it ever, nothing is done and it is said so.
         _ => Err(Failure::from("no such command")),
     };
@@ -63,6 +71,15 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(server::command())
         .subcommand(key::command())
+        .subcommand(backup::command())
+        .subcommand(restore::command())
+}
+
+/// Prints what a command came to.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
 }
 
 impl Failure {

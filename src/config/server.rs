@@ -74,6 +74,8 @@ options! {
             example "\"7d\"";
         /// How long entries of the change log are kept.
         "store.log_retention" => log_retention: Duration = DURATION, default "7d", example "\"7d\"";
+        /// How long a backup may keep what is deleted meanwhile from being removed. One that takes longer fails.
+        "store.backup_limit" => backup_limit: Duration = DURATION, default "1d", example "\"1d\"";
         /// The time between two rounds of removing what nothing refers to any more.
         "store.sweep_interval" => sweep_interval: Duration = DURATION, default "1m", example "\"1m\"";
     }

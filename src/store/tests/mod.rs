@@ -10,6 +10,7 @@ mod listing;
 mod log;
 mod multipart;
 mod objects;
+mod pins;
 mod preconditions;
 mod reading;
 mod sweep_order;
