@@ -62,8 +62,9 @@ impl RocksKv {
 
     /// Gives the last position that `table` gave out or left out; 0 if it never did.
     pub fn last_position(&self, table: Table) -> Result<u64, Error> {
-        self.database.family(table)?;
-        last_position(&self.database, &table)
+        let database = self.slot.read()?;
+        database.family(table)?;
+        last_position(&database, &table)
     }
 }
 

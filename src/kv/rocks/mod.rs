@@ -74,10 +74,10 @@ impl RocksKv {
     /// # Errors
     /// A directory that no store made, of a newer version, without one of `tables`, or that is damaged is refused.
     pub fn open_read_only(path: &Path, options: RocksOptions, tables: &[Table]) -> Result<Self, Error> {
-        let database = Arc::new(Database::open_read_only(path, &options, tables)?);
+        let slot = Arc::new(Slot::open_read_only(path, options, tables)?);
         let queue = Arc::new(Queue::new());
         queue.fail("it was opened for reading alone".to_owned());
-        Ok(Self { database, queue, committer: Mutex::new(None) })
+        Ok(Self { slot, queue, committer: Mutex::new(None) })
     }
 
     /// Finishes the queued commits and syncs them; blocks until that is done. Later commits get [`Error::Closed`].
