@@ -3,6 +3,8 @@
 //! The TCP port changes nothing and tells no secrets; what changes something needs access to the data directory.
 
 mod client;
+#[cfg(test)]
+mod fuzz;
 mod http;
 mod operator;
 mod socket;
