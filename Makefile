@@ -1,7 +1,7 @@
 # Brim: `make demo` to try it, `make test` to prove it. `make help` lists every target and variable.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-stop clean-demo test test-rust test-clients lint docs prepare-build prepare-tests
+.PHONY: help build demo demo-stop clean-demo test test-rust test-clients soak lint docs prepare-build prepare-tests
 
 # Where the demo listens and keeps its data; `make demo LISTEN=127.0.0.1:9900` uses another port.
 DATA ?= ./brim-data
@@ -18,6 +18,7 @@ help: ## Show this list
 	@echo 'Variables:'
 	@echo '  LISTEN, ADMIN_LISTEN, DATA   addresses and data directory of the demo ($(LISTEN), $(ADMIN_LISTEN), $(DATA))'
 	@echo '  FILTER                       part of a test name, for test-rust and test-clients'
+	@echo '  FUZZ_SECONDS, SOAK_SECONDS   how long each fuzz target (30) and each long test (3600, in soak) runs'
 	@echo '  CACHE                        tools and compiled code, outside the checkout (~/.cache/brim)'
 	@echo '  CARGO_TARGET_DIR             compiled code only (CACHE/target)'
 	@echo 'The first build compiles RocksDB: about 20 minutes on two cores. Later builds take seconds to minutes.'
@@ -42,6 +43,9 @@ test-rust: prepare-build ## Run the Rust tests only
 
 test-clients: build prepare-tests ## Run the tests with real clients only (aws, boto3, JS, rclone, s3cmd, restic, curl)
 	@.ci/test clients
+
+soak: prepare-build ## Fuzz and race for hours: FUZZ_SECONDS for each target, SOAK_SECONDS for each test
+	@.ci/test soak
 
 lint: prepare-build ## Check formatting and clippy
 	@.ci/test lint

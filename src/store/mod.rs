@@ -24,6 +24,8 @@ pub mod tables;
 
 mod codec;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod lease;
 mod mutation;
 mod pin;

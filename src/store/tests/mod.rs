@@ -6,6 +6,7 @@ mod copies;
 mod faults;
 mod fixture;
 mod fsck;
+mod limits;
 mod listing;
 mod log;
 mod multipart;
