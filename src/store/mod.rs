@@ -6,6 +6,7 @@
 pub mod bucket;
 pub mod change;
 pub mod checksum;
+pub mod codec;
 pub mod copy;
 pub mod delete;
 pub mod digest;
@@ -19,7 +20,6 @@ pub mod staging;
 pub mod sweep;
 pub mod tables;
 
-mod codec;
 mod error;
 mod lease;
 mod mutation;
