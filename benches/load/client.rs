@@ -64,8 +64,9 @@ impl Connection {
     /// Sends a request and reads its answer, of which the body is kept or only counted.
     pub async fn exchange(&mut self, request: &Request, keep: bool) -> io::Result<Answer> {
         let exchange = async {
-            self.stream.write_all_buf(&mut request.head.clone().chain(request.body.clone())).await?;
-            self.answer(request, keep).await
+            let sent = self.stream.write_all_buf(&mut request.head.clone().chain(request.body.clone())).await;
+            // A refusal may come before the body was sent, and says more than the error of sending.
+            self.answer(request, keep).await.map_err(|error| sent.err().unwrap_or(error))
         };
         timeout(PATIENCE, exchange).await?
     }
