@@ -48,7 +48,7 @@ pub enum Error {
     /// The completed object's size is not the announced one.
     #[error("the parts have {actual} bytes together")]
     SizeMismatch { actual: u64 },
-    /// Free space is below the reserve; deleting still works.
+    /// Free space is below the reserve, where deleting still works, or there is none at all.
     #[error("storage is full")]
     Full,
     /// An engine takes no more writes until it is opened again; reading still works.
@@ -92,6 +92,7 @@ impl From<kv::Error> for Error {
         match error {
             kv::Error::ReadOnly(reason) => Self::Stopped(reason),
             kv::Error::Closed => Self::Stopped(error.to_string()),
+            kv::Error::Full(_) => Self::Full,
             other => Self::Kv(other),
         }
     }
