@@ -5,6 +5,7 @@ mod admin;
 mod architecture;
 mod bad_input;
 mod chunked;
+mod faults;
 mod harness;
 mod listing;
 mod operator;
