@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod chunked;
 mod dice;
+mod faults;
 mod harness;
 mod linearizability;
 mod listing;
