@@ -183,7 +183,7 @@ async fn a_copy_opened_for_reading_takes_no_commits_and_stays_as_it_is() {
     let copy = fresh.checkpoint();
     let before = names_in(copy._directory.path());
     for _ in 0..2 {
-        let reader = RocksKv::open_read_only(copy.kv.database.path(), RocksOptions::default(), TABLES).unwrap();
+        let reader = RocksKv::open_read_only(copy.kv.slot.path(), RocksOptions::default(), TABLES).unwrap();
         assert_eq!(reader.get(RECORDS, b"k").await.unwrap().unwrap(), "v");
         assert_eq!((reader.last_position(QUEUE).unwrap(), reader.last_position(OTHER_QUEUE).unwrap()), (8, 0));
         let refused = reader.commit(Commit::new().put(RECORDS, "k", "w")).await;
