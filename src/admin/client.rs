@@ -51,6 +51,11 @@ pub(super) fn send(mut stream: &UnixStream, command: &Command) -> Result<(), Err
     Ok(stream.write_all(&line)?)
 }
 
+/// Whether a server runs on `directory`, as far as its socket tells.
+pub fn is_served(directory: &Path) -> bool {
+    matches!(connect(directory), Ok(Some(_)))
+}
+
 /// Waits for the next line, for as long as the server may be silent.
 pub(super) fn read_line(stream: &mut BufReader<UnixStream>) -> Result<Line, Error> {
     let mut line = Zeroizing::new(Vec::new());

@@ -56,11 +56,12 @@ pub fn hold(directory: &Path, lost: CancellationToken) -> Result<Option<Hold>, H
 impl Hold {
     /// Lets go of the checkpoint and returns when the server has removed it. Fails where the server had let go before.
     pub fn release(mut self) -> Result<(), HoldError> {
+        let early = self.listener.as_ref().is_none_or(JoinHandle::is_finished);
         // An error means that the server hung up; the listener knows more.
         let _ = self.stream.shutdown(Shutdown::Write);
         let ending = self.listener.take().and_then(|listener| listener.join().ok()).unwrap_or(Err(Error::HungUp));
         match ending {
-            Ok(Reply::Ok(Answer::Done)) => Ok(()),
+            Ok(Reply::Ok(Answer::Done)) if !early => Ok(()),
             other => Err(refused(other)),
         }
     }
@@ -84,7 +85,7 @@ fn listen(reading: &mut BufReader<UnixStream>) -> Ending {
 fn refused(ending: Ending) -> HoldError {
     match ending {
         Ok(Reply::Error(message)) => HoldError::Refused(message),
-        Ok(Reply::Ok(_)) => HoldError::Refused("it answered before it was asked to let go".to_owned()),
+        Ok(Reply::Ok(_)) => HoldError::Refused("it is stopping".to_owned()),
         Err(error) => error.into(),
     }
 }

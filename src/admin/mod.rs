@@ -12,7 +12,7 @@ mod operator;
 mod socket;
 mod wire;
 
-pub use client::{Error as ClientError, call};
+pub use client::{Error as ClientError, call, is_served};
 pub use hold::{Hold, HoldError, hold};
 pub use http::{HealthListener, Readiness};
 pub use operator::{Commands, Operator};

@@ -4,6 +4,7 @@
 //! A client that hangs up, or only closes its end, while a long command runs has it stopped.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::identity::{KeySummary, SecretKey};
 pub use crate::report::Progress;
 use crate::report::{Finding, Note};
+use crate::store::{fsck, scrub};
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "admin.sock";
@@ -39,10 +41,16 @@ pub enum Command {
     EnableKey { access_key_id: String },
     #[serde(rename = "key.delete")]
     DeleteKey { access_key_id: String },
-    /// Makes a checkpoint in `DIR/checkpoint`, says so with a progress whose phase is [`HELD`], and keeps it and every blob
+    /// Makes a checkpoint in `DIR/checkpoint/kv`, says so with a progress whose phase is [`HELD`], and keeps it and every blob
     /// that it points at until the client hangs up, or closes its end; then it is removed.
     #[serde(rename = "checkpoint.hold")]
     HoldCheckpoint,
+    /// Checks references; with `repair`, only on the directory of a stopped server.
+    #[serde(rename = "fsck")]
+    Fsck { repair: bool },
+    /// Reads every byte, `rate` bytes per second at most.
+    #[serde(rename = "scrub")]
+    Scrub { rate: Option<NonZeroU64>, restart: bool },
 }
 
 /// The phase in which a checkpoint is there to be copied.
@@ -63,6 +71,8 @@ pub enum Answer {
         after: Option<String>,
     },
     Done,
+    Checked(fsck::Summary),
+    Scrubbed(scrub::Summary),
 }
 
 /// An answer, or why there is none, for people.
@@ -199,6 +209,7 @@ mod tests {
             r#"{"command":"key.steal"}"#,
             r#"{"command":"key.disable","access_key_id":"a","force":true}"#,
             r#"{"command":"key.disable"}"#,
+            r#"{"command":"scrub","rate":0,"restart":false}"#,
             "[]",
         ] {
             assert!(serde_json::from_str::<Command>(line).is_err(), "{line}");

@@ -3,27 +3,34 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::findings::Findings;
+use super::progress::amount;
 use super::watch::watched;
-use super::{AFTER_HELP, Failure, options, print};
+use super::{Failure, options};
 use crate::backup::{Manifest, Placed, Secrets};
+use crate::report::Unit;
 use crate::server::{self, BackupOptions};
 use crate::telemetry::log;
+
+/// The exit statuses of both commands, for their help.
+pub const AFTER_HELP: &str = "Exit status: 0 done, 1 failed, 2 wrong command line or configuration, 3 done, with damage \
+                              that was accepted.";
 
 pub fn command() -> Command {
     Command::new("backup")
         .about("Copies the data directory, while the server runs or not")
         .long_about(
             "Copies the data directory to DEST, consistently, while the server runs or not.\n\n\
-             DEST must be empty or not exist; it becomes one whole backup, for `brim restore`. On the file system of the \
-             data directory, large objects and tables are hard links: quick, and no room taken, but the two share their \
-             bytes, and damage to one of them by the disk is damage to the other. --copy makes files of their own. A \
-             backup on the same disk does not outlive the disk: copy it elsewhere, too.\n\n\
-             What is deleted while a backup is made keeps its room until the backup is done. When the command ends early, \
-             DEST has no brim-backup.json and is refused by `brim restore`.",
+             DEST must be empty or not exist; it becomes one whole backup, for `brim restore`.\n\n\
+             On the file system of the data directory, large objects and tables of the metadata are hard\n\
+             links: that is quick and takes no room, but the two share their bytes. What the disk does to\n\
+             one of them it does to the other. --copy makes files of their own. A backup on the same disk\n\
+             does not outlive the disk: copy it elsewhere, too.\n\n\
+             What is deleted while a backup is made keeps its room until the backup is done. A backup that\n\
+             ended early has no brim-backup.json, and `brim restore` refuses it. See docs/backup.md.",
         )
         .after_help(AFTER_HELP)
         .arg(path("DEST").required(true).help("The directory that becomes the backup"))
@@ -45,7 +52,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = options::load(matches)?;
     log::init(config.log.format, "warn")?;
     let to = matches.get_one::<PathBuf>("DEST").cloned().ok_or("no destination")?;
-    let json = matches.get_flag("json");
+    let mut findings = Findings::new(matches.get_flag("json"));
     let options = BackupOptions {
         to,
         base: matches.get_one::<PathBuf>("base").cloned(),
@@ -57,14 +64,15 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         accept_damage: matches.get_flag("accept-damage"),
     };
     let stop = CancellationToken::new();
-    let (manifest, placed) = watched(json, stop.clone(), {
+    let (manifest, placed) = watched(&mut findings, stop.clone(), {
         let options = options.clone();
         async move |report| server::back_up(&config, &options, &report, stop).await
     })??;
-    print(&match json {
-        true => format!("{:#}\n", as_json(&options, &manifest, placed)),
-        false => as_text(&options, &manifest, placed),
-    })
+    findings.end(&as_json(&options, &manifest, placed), &as_text(&options, &manifest, placed))?;
+    match manifest.blobs.damaged {
+        0 => Ok(()),
+        damaged => Err(Failure::Damage(format!("{damaged} blobs are missing or damaged"))),
+    }
 }
 
 pub fn path(name: &'static str) -> Arg {
@@ -89,22 +97,19 @@ fn as_json(options: &BackupOptions, manifest: &Manifest, placed: Placed) -> Valu
 }
 
 fn as_text(options: &BackupOptions, manifest: &Manifest, placed: Placed) -> String {
-    let metadata: u64 = manifest.kv.iter().map(|file| file.bytes).sum();
+    let metadata = manifest.kv.iter().map(|file| file.bytes).sum();
     let mut text = format!(
-        "{} is a backup of {}: {} of metadata, {} in {} blobs ({} linked, {} copied)\n",
+        "{} is a backup of {}: {} of metadata, {} in {} blobs ({} linked, {} copied)",
         options.to.display(),
         manifest.created,
-        HumanBytes(metadata),
-        HumanBytes(manifest.blobs.bytes),
-        manifest.blobs.count,
-        placed.linked,
-        placed.copied,
+        amount(metadata, Unit::Bytes),
+        amount(manifest.blobs.bytes, Unit::Bytes),
+        amount(manifest.blobs.count, Unit::Files),
+        amount(placed.linked, Unit::Files),
+        amount(placed.copied, Unit::Files),
     );
-    if manifest.blobs.damaged > 0 {
-        text.push_str(&format!("{} blobs are missing or damaged in it\n", manifest.blobs.damaged));
-    }
     if !manifest.secrets.master_key {
-        text.push_str("it does not hold master.key: keep a copy of that file, no restore works without it\n");
+        text.push_str("\nit does not hold master.key: keep a copy of that file, no restore works without it");
     }
     text
 }

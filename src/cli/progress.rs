@@ -114,7 +114,8 @@ fn line(progress: &Progress) -> String {
     line
 }
 
-fn amount(count: u64, unit: Unit) -> String {
+/// A number for people: bytes with a unit, anything else with separators.
+pub fn amount(count: u64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => HumanBytes(count).to_string(),
         Unit::Rows | Unit::Files => HumanCount(count).to_string(),

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command};
-use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::backup::{flag, path};
+use super::backup::{AFTER_HELP, flag, path};
+use super::findings::Findings;
+use super::progress::amount;
 use super::watch::watched;
-use super::{AFTER_HELP, Failure, options, print};
+use super::{Failure, options};
+use crate::report::Unit;
 use crate::server::{self, RestoreOptions, Restored};
 use crate::telemetry::log;
 
@@ -18,10 +20,11 @@ pub fn command() -> Command {
         .about("Makes a data directory from a backup")
         .long_about(
             "Makes a data directory from a backup, and verifies every byte that it copies.\n\n\
-             The directory must be empty or not exist. A restore that was cut short is run again, and keeps what it has \
-             copied; until it is done, `brim server` refuses the directory.\n\n\
-             The restored directory is one of its own: it has another id, its change log goes on under another id, and \
-             positions, runs and buckets get numbers that the original has never given out.",
+             The directory must be empty or not exist. A restore that was cut short is run again, and\n\
+             keeps what it has copied; until it is done, `brim server` refuses the directory.\n\n\
+             The restored directory is one of its own: it has another id, its change log goes on under\n\
+             another id, and positions, runs and buckets get numbers that the original has never given\n\
+             out. See docs/backup.md.",
         )
         .after_help(AFTER_HELP)
         .arg(path("BACKUP").required(true).help("The backup"))
@@ -40,7 +43,7 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = options::load(matches)?;
     log::init(config.log.format, "warn")?;
-    let json = matches.get_flag("json");
+    let mut findings = Findings::new(matches.get_flag("json"));
     let options = RestoreOptions {
         from: matches.get_one::<PathBuf>("BACKUP").cloned().ok_or("no backup")?,
         master_key: matches.get_one::<PathBuf>("master-key").cloned(),
@@ -48,13 +51,14 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         accept_damage: matches.get_flag("accept-damage"),
     };
     let data = config.process.data.clone();
-    let restored = watched(json, CancellationToken::new(), async move |report| {
+    let restored = watched(&mut findings, CancellationToken::new(), async move |report| {
         server::restore(&config, &options, &report).await
     })??;
-    print(&match json {
-        true => format!("{:#}\n", as_json(&data, &restored)),
-        false => as_text(&data, &restored),
-    })
+    findings.end(&as_json(&data, &restored), &as_text(&data, &restored))?;
+    match restored.placed.damaged {
+        0 => Ok(()),
+        damaged => Err(Failure::Damage(format!("{damaged} blobs are missing or damaged"))),
+    }
 }
 
 fn as_json(data: &Path, restored: &Restored) -> Value {
@@ -74,21 +78,18 @@ fn as_json(data: &Path, restored: &Restored) -> Value {
 fn as_text(data: &Path, restored: &Restored) -> String {
     let placed = restored.placed;
     let mut text = format!(
-        "{} is as it was at {}: {} in {} blobs ({} linked, {} copied, {} there already)\n",
+        "{} is as it was at {}: {} in {} blobs ({} linked, {} copied, {} there already)",
         data.display(),
         restored.manifest.created,
-        HumanBytes(placed.bytes),
-        placed.count(),
-        placed.linked,
-        placed.copied,
-        placed.kept,
+        amount(placed.bytes, Unit::Bytes),
+        amount(placed.count(), Unit::Files),
+        amount(placed.linked, Unit::Files),
+        amount(placed.copied, Unit::Files),
+        amount(placed.kept, Unit::Files),
     );
-    if placed.damaged > 0 {
-        text.push_str(&format!("{} blobs are missing or damaged: reading their objects fails\n", placed.damaged));
-    }
     if !restored.manifest.secrets.credentials {
         text.push_str(
-            "the backup does not hold the root key: unless it is configured, the next start makes a new one\n",
+            "\nthe backup does not hold the root key: unless it is configured, the next start makes a new one",
         );
     }
     text

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::data_dir::{self, BLOBS, CHECKPOINT, CREDENTIALS, DataDir, KV, MARKER, MASTER_KEY, remove_tree};
 use super::engines::{TABLES, close_kv, open_kv};
+use super::hold::checkpoint_in;
 use super::marker::{self, Marker};
 use super::{master_key, private_file};
 use crate::admin::{Hold, HoldError, hold};
@@ -96,7 +97,7 @@ impl Held {
         }
         let dir = DataDir::open_existing(&config.process.data)?;
         let kv = open_kv(dir.kv(), config).await?;
-        let made = kv.checkpoint(&dir.checkpoint());
+        let made = checkpoint_in(&dir.checkpoint(), &kv);
         close_kv(kv).await;
         made?;
         Ok(Self::Here(dir))
@@ -130,7 +131,7 @@ fn check(data: &Path, options: &BackupOptions) -> Result<(), BackupError> {
 /// Copies what is held. The order is what makes an interrupted backup one that does not count: see the end.
 async fn copy(data: &Path, options: &BackupOptions, report: &Report) -> Result<(Manifest, Placed), BackupError> {
     let (to, created) = (&options.to, Clock::system().now());
-    let checkpoint = data.join(CHECKPOINT);
+    let checkpoint = data.join(CHECKPOINT).join(KV);
     data_dir::create(to).map_err(backup::Error::at(to))?;
     make_directory(&to.join(KV))?;
     let kv_files = copy_out(&checkpoint, &to.join(KV), !options.copy, report)?;

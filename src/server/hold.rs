@@ -1,13 +1,16 @@
 //! The server's part of a backup: a pin, a checkpoint, and patience.
 
-use std::path::PathBuf;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::data_dir::remove_tree;
+use super::data_dir::{KV, remove_tree};
 use crate::admin::{Answer, HELD, Reply};
+use crate::kv::Error;
 use crate::kv::rocks::RocksKv;
 use crate::report::{Report, Unit};
 use crate::store::Store;
@@ -16,11 +19,19 @@ use crate::store::Store;
 pub struct Holds {
     pub store: Arc<Store>,
     pub kv: Arc<RocksKv>,
-    /// Where the checkpoint goes.
+    /// The directory that the checkpoint is made in: see [`checkpoint_in`].
     pub path: PathBuf,
     /// How long one may be held.
     pub limit: Duration,
     pub slot: Mutex<()>,
+}
+
+/// Makes a checkpoint of `kv` in the directory `path`, which does not exist, and whose removal leaves nothing behind: the
+/// engine puts a directory of its own beside the checkpoint while it makes it. Blocks.
+pub fn checkpoint_in(path: &Path, kv: &RocksKv) -> Result<(), Error> {
+    let made = DirBuilder::new().mode(0o700).create(path);
+    made.map_err(|error| Error::Engine(format!("{}: {error}", path.display())))?;
+    kv.checkpoint(&path.join(KV))
 }
 
 impl Holds {
@@ -45,7 +56,7 @@ impl Holds {
     async fn hold_checkpoint(&self, report: &Report) -> Result<(), String> {
         self.remove().await?;
         let (kv, path) = (Arc::clone(&self.kv), self.path.clone());
-        let made = tokio::task::spawn_blocking(move || kv.checkpoint(&path)).await;
+        let made = tokio::task::spawn_blocking(move || checkpoint_in(&path, &kv)).await;
         made.map_err(|stopped| stopped.to_string())?.map_err(|error| error.to_string())?;
         if report.progress(HELD, 0, None, Unit::Files).is_err() {
             return Ok(());

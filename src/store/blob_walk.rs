@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::bucket::behind;
 use super::codec::decode;
 use super::error::Error;
 use super::record::{Data, ObjectRecord, PartRecord};
 use super::tables::{CURRENT, PARTS};
+use super::walk::Walk;
 use crate::blob::BlobRef;
-use crate::kv::{Item, Kv, Scan, Table};
+use crate::kv::Kv;
 
 /// How many rows are read at a time.
 const PAGE: usize = 1000;
@@ -18,39 +18,36 @@ const PAGE: usize = 1000;
 /// Objects with the parts of completed uploads point at uploads; the parts themselves point at the blobs.
 pub struct BlobWalk {
     kv: Arc<dyn Kv>,
-    /// What is to be read next; `None` at the end.
-    next: Option<Scan>,
+    objects: Walk,
+    parts: Walk,
 }
 
 impl BlobWalk {
     /// A walk from the beginning. `kv` should not change meanwhile: a walk is no snapshot.
     pub fn new(kv: Arc<dyn Kv>) -> Self {
-        Self { kv, next: Some(Scan::prefix(CURRENT, b"", PAGE)) }
+        Self { kv, objects: Walk::over(CURRENT, PAGE), parts: Walk::over(PARTS, PAGE) }
     }
 
     /// Gives the blobs of the next page of rows, of which there may be none, or `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<BlobRef>>, Error> {
-        let Some(mut scan) = self.next.take() else { return Ok(None) };
-        let page = self.kv.scan(scan.clone()).await?;
-        let mut blobs = Vec::new();
-        for item in page.items {
-            let Item::Row { key, value } = item else { continue };
-            scan.start = behind(&key);
-            if let Data::Blob(blob) = data_of(scan.table, &value)? {
-                blobs.push(blob);
-            }
+        let rows = self.objects.next(&*self.kv).await?;
+        if !rows.is_empty() {
+            return blobs_of(rows.iter().map(|(_, row)| Ok(decode::<ObjectRecord>(row)?.data))).map(Some);
         }
-        self.next = match page.more {
-            true => Some(scan),
-            false => (scan.table == CURRENT).then(|| Scan::prefix(PARTS, b"", PAGE)),
-        };
-        Ok(Some(blobs))
+        let rows = self.parts.next(&*self.kv).await?;
+        match rows.is_empty() {
+            true => Ok(None),
+            false => blobs_of(rows.iter().map(|(_, row)| Ok(decode::<PartRecord>(row)?.data))).map(Some),
+        }
     }
 }
 
-fn data_of(table: Table, row: &[u8]) -> Result<Data, Error> {
-    match table == CURRENT {
-        true => Ok(decode::<ObjectRecord>(row)?.data),
-        false => Ok(decode::<PartRecord>(row)?.data),
+fn blobs_of(data: impl Iterator<Item = Result<Data, Error>>) -> Result<Vec<BlobRef>, Error> {
+    let mut blobs = Vec::new();
+    for data in data {
+        if let Data::Blob(blob) = data? {
+            blobs.push(blob);
+        }
     }
+    Ok(blobs)
 }

@@ -11,6 +11,7 @@ pub mod codec;
 pub mod copy;
 pub mod delete;
 pub mod digest;
+pub mod fsck;
 pub mod lineage;
 pub mod list;
 pub mod multipart;
@@ -18,6 +19,7 @@ pub mod put;
 pub mod read;
 pub mod record;
 pub mod rename;
+pub mod scrub;
 pub mod space;
 pub mod staging;
 pub mod sweep;
@@ -26,18 +28,20 @@ pub mod tables;
 mod error;
 #[cfg(test)]
 mod fuzz;
+mod held;
 mod lease;
 mod mutation;
 mod pin;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 pub use error::{Digest, Error};
 pub use mutation::Row;
@@ -87,6 +91,9 @@ pub struct Store {
     space: SpaceGuard,
     upload_memory: Arc<Semaphore>,
     next_inline: AtomicU64,
+    /// Held while a scrub is under way.
+    scrubbing: Mutex<()>,
+    scrubbed: scrub::Tally,
 }
 
 /// What a mutation came to.
@@ -127,6 +134,8 @@ impl Store {
             leases: Arc::new(Leases::default()),
             pins: Pins::default(),
             next_inline: AtomicU64::new(1),
+            scrubbing: Mutex::new(()),
+            scrubbed: scrub::Tally::default(),
         });
         store.begin_run().await?;
         store.settle_deletions().await?;
@@ -151,6 +160,11 @@ impl Store {
     /// The room that is left for blobs.
     pub async fn space(&self) -> Result<crate::blob::Space, Error> {
         self.space.space().await
+    }
+
+    /// How many bytes must stay free where the file system has `total`.
+    pub fn reserve(&self, total: u64) -> u64 {
+        self.options.reserve.of(total)
     }
 
     /// Tells whether anything can be written, or why not: an engine stopped, or free space was below the reserve when it

@@ -52,6 +52,8 @@ impl Server {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BRIM_")) {
             command.env_remove(name);
         }
+        // Temporary directories are on tmpfs or an overlay on many machines.
+        command.env("BRIM_STORE_ALLOW_EPHEMERAL", "true");
         command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(log.reopen().expect("the log can be opened again"));
         let mut child = command.spawn().expect("the binary starts");

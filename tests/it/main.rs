@@ -3,6 +3,7 @@
 
 mod admin;
 mod architecture;
+mod backup;
 mod bad_input;
 mod chunked;
 mod dice;

@@ -39,7 +39,8 @@ impl Drop for Running {
 
 fn brim(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brim"));
-    command.env_clear().args(arguments);
+    // Temporary directories are on tmpfs or an overlay on many machines.
+    command.env_clear().env("BRIM_STORE_ALLOW_EPHEMERAL", "true").args(arguments);
     command
 }
 

@@ -35,10 +35,7 @@ impl Database {
             wal::refuse_hole(path)?;
         }
         let layout = Layout::new(options);
-        let mut families = vec![layout.internal_family()?];
-        for table in tables {
-            families.push(layout.family(table)?);
-        }
+        let families = layout.families(tables)?;
         let rocks = DBWithThreadMode::open_cf_descriptors(&layout.database, path, families).map_err(explain)?;
         Ok(Self { rocks, tables: tables.to_vec(), cache: layout.cache })
     }
@@ -49,10 +46,7 @@ impl Database {
         check_tables(tables)?;
         refuse_foreign_directory(path, tables)?;
         let layout = Layout::new(options);
-        let mut families = vec![layout.internal_family()?];
-        for table in tables {
-            families.push(layout.family(table)?);
-        }
+        let families = layout.families(tables)?;
         let rocks = DBWithThreadMode::open_cf_descriptors_read_only(&layout.database, path, families, false);
         Ok(Self { rocks: rocks.map_err(explain)?, tables: tables.to_vec(), cache: layout.cache })
     }

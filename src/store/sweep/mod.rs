@@ -4,9 +4,12 @@
 //! a new reference is only made from a record that holds one, and that record is expected in the same commit. So what the
 //! sweeper finds unreferenced and not leased can go, whatever happens meanwhile. Blobs are never judged by their age.
 
+mod backlog;
 mod expire;
 mod orphans;
 mod uploads;
+
+pub(super) use expire::FIRST_LOG;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +29,7 @@ const ROUND_PAGES: usize = 1000;
 /// How many writes are gathered before they are committed.
 const MAX_WRITES: usize = 20_000;
 /// Where the queue's first entry is: below it there are only tombstones, which are not to be walked.
-const FIRST_SWEEP: &[u8] = b"first sweep position";
+pub(super) const FIRST_SWEEP: &[u8] = b"first sweep position";
 
 /// What a round of sweeping did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -183,12 +186,22 @@ impl Store {
         Ok(!page.items.is_empty())
     }
 
+    /// Where the sweep queue begins.
+    pub(super) async fn first_swept(&self) -> Result<u64, Error> {
+        self.first(FIRST_SWEEP).await
+    }
+
+    /// Where the change log begins.
+    pub(super) async fn first_logged(&self) -> Result<u64, Error> {
+        self.first(FIRST_LOG).await
+    }
+
     async fn first(&self, name: &[u8]) -> Result<u64, Error> {
         self.kv.get(META, name).await?.map_or(Ok(1), |bytes| decode(&bytes))
     }
 }
 
-fn queue_position(key: &[u8]) -> Result<u64, Error> {
+pub(super) fn queue_position(key: &[u8]) -> Result<u64, Error> {
     let position = key.try_into().map_err(|_| Error::Record("a queue's position"))?;
     Ok(u64::from_be_bytes(position))
 }

@@ -3,6 +3,7 @@
 mod buckets;
 mod completing;
 mod copies;
+mod damage;
 mod faults;
 mod fixture;
 mod fsck;
