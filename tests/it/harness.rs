@@ -97,7 +97,8 @@ fn address(line: &str, name: &str) -> SocketAddr {
     found.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no {name} address in {line:?}"))
 }
 
-fn read_credentials(path: &Path) -> (String, String) {
+/// Access key and secret of a credentials file.
+pub fn read_credentials(path: &Path) -> (String, String) {
     let text = std::fs::read_to_string(path).expect("the credentials file is readable");
     let value = |name: &str| {
         let found = text.lines().find_map(|line| line.split_once('=').filter(|(key, _)| key.trim() == name));

@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod chunked;
 mod harness;
+mod inspection;
 mod listing;
 mod operator;
 mod races;
