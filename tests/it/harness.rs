@@ -149,7 +149,8 @@ fn read_text(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
-fn read_credentials(path: &Path) -> (String, String) {
+/// Access key and secret of a credentials file.
+pub fn read_credentials(path: &Path) -> (String, String) {
     let text = std::fs::read_to_string(path).expect("the credentials file is readable");
     let value = |name: &str| {
         let found = text.lines().find_map(|line| line.split_once('=').filter(|(key, _)| key.trim() == name));

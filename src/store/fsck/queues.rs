@@ -39,7 +39,7 @@ impl Check<'_> {
                     let detail = format!("position {position} of the change log");
                     self.tell(Fault::new(Kind::UnreadableRecord, Place::default(), detail)).await?;
                 }
-                expected = position + 1;
+                expected = position.saturating_add(1);
             }
         }
     }

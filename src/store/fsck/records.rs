@@ -55,7 +55,7 @@ impl Check<'_> {
         let next = self.store.kv.get(META, NEXT_BUCKET_ID).await?;
         let next: u64 = next.map_or(Ok(1), |bytes| decode(&bytes))?;
         if next <= highest {
-            let raise = Mend::Put(META, Bytes::from_static(NEXT_BUCKET_ID), encode(&(highest + 1)));
+            let raise = Mend::Put(META, Bytes::from_static(NEXT_BUCKET_ID), encode(&highest.saturating_add(1)));
             let detail = format!("it is {next}, and {highest} is taken");
             self.tell(Fault::new(Kind::BucketCounter, Place::default(), detail).mended_by(raise)).await?;
         }
@@ -225,7 +225,7 @@ impl Check<'_> {
         let place = Place { upload: Some(id.to_string()), ..place };
         let broken = |detail: String| Ok(vec![Fault::new(Kind::BrokenManifest, place.clone(), detail)]);
         let mut walk = Walk::prefix(OFFSETS, &id.0, PAGE);
-        let (mut reached, mut sums) = (0, Vec::new());
+        let (mut reached, mut sums) = (0u64, Vec::new());
         loop {
             let rows = walk.next(&*self.store.kv).await?;
             if rows.is_empty() {
@@ -241,8 +241,11 @@ impl Check<'_> {
                 let Ok(part) = decode::<PartRecord>(&part) else {
                     return broken(format!("the record of part {number} does not decode"));
                 };
-                if reached + part.size != end {
-                    return broken(format!("part {number} ends at {} and not at {end}", reached + part.size));
+                if reached.saturating_add(part.size) != end {
+                    return broken(format!(
+                        "part {number} ends at {} and not at {end}",
+                        reached.saturating_add(part.size)
+                    ));
                 }
                 reached = end;
                 sums.push((part.crc64nvme.to_be_bytes(), part.size));

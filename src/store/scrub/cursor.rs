@@ -50,7 +50,7 @@ impl Cursor {
     }
 
     pub fn summary(&self, resumed: bool) -> Summary {
-        let Self { began, blobs, inline_values, bytes, damaged, .. } = *self;
-        Summary { began, resumed, blobs, inline_values, bytes, damaged }
+        let Self { blobs, inline_values, bytes, damaged, .. } = *self;
+        Summary { began: self.began.to_string(), resumed, blobs, inline_values, bytes, damaged }
     }
 }
