@@ -14,6 +14,7 @@ pub mod multipart;
 pub mod put;
 pub mod read;
 pub mod record;
+pub mod rename;
 pub mod space;
 pub mod staging;
 pub mod sweep;
