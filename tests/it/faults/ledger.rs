@@ -94,6 +94,8 @@ impl Ledger {
         match (outcome, states) {
             (Outcome::Refused, _) => {}
             (Outcome::Done(position), [state]) => {
+                // What changed nothing, such as deleting what is not there, has no position: it holds since the last one.
+                let position = position.or(history.acknowledged.last().and_then(|(position, _)| *position));
                 history.acknowledged.push((position, state.clone()));
                 history.possible.clear();
             }
