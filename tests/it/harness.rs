@@ -97,6 +97,11 @@ impl Server {
         }
     }
 
+    /// Whether the process is still there.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Waits for the process to end; `None` if it is still there after [`PATIENCE`].
     pub fn ended(&mut self) -> Option<ExitStatus> {
         let deadline = Instant::now() + PATIENCE;

@@ -1,4 +1,4 @@
-/* Calls that change bytes and sizes, or read them: each in front of libc's own. */
+/* Calls that change bytes and sizes: each in front of libc's own. */
 #include "calls.h"
 
 #include <sys/uio.h>
@@ -150,14 +150,3 @@ int posix_fallocate(int fd, off_t offset, off_t length) {
     return path_of(fd, path) ? allocate(fd, 0, offset, length, path) : real_posix_fallocate(fd, offset, length);
 }
 ALSO(posix_fallocate, int, int, off_t, off_t);
-
-ssize_t pread(int fd, void *data, size_t length, off_t offset) {
-    REAL(ssize_t, pread, int, void *, size_t, off_t)
-    char path[PATH_MAX];
-    int error;
-    if (path_of(fd, path) && fails(CALL_READ, path, &error)) {
-        return failed(error);
-    }
-    return real_pread(fd, data, length, offset);
-}
-ALSO(pread, ssize_t, int, void *, size_t, off_t);

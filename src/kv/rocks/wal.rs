@@ -37,7 +37,7 @@ struct Fragment {
     end: usize,
     /// Whether it is a whole fragment of this log.
     intact: bool,
-    /// The sequence numbers of the record that begins here.
+    /// The sequence numbers of the record of this log that begins here.
     record: Option<Range<u64>>,
 }
 
@@ -109,7 +109,7 @@ impl Fragment {
         let ours = header_bytes == HEADER_BYTES || checked[1..].starts_with(&number.to_le_bytes()[..4]);
         let intact =
             ours && u32::from_le_bytes([c0, c1, c2, c3]) == masked(checksum(CrcAlgorithm::Crc32Iscsi, checked));
-        let record = if begins_record { sequences(&rest[header_bytes..length]) } else { None };
+        let record = if begins_record && ours { sequences(&rest[header_bytes..length]) } else { None };
         Some(Self { end: at + length, intact, record })
     }
 }
@@ -195,6 +195,15 @@ mod tests {
         let reused = log_of(10, 90, NUMBER);
         log[..reused.len()].copy_from_slice(&reused);
         assert_eq!(find_hole(&log, NUMBER), None);
+    }
+
+    #[test]
+    fn a_reused_log_whose_first_write_never_arrived_has_no_hole() {
+        let earlier_life = log_of(700, 100, NUMBER - 1);
+        assert_eq!(find_hole(&earlier_life, NUMBER), None);
+        let mut torn = earlier_life;
+        torn[..50].copy_from_slice(&log_of(1, 100, NUMBER)[..50]);
+        assert_eq!(find_hole(&torn, NUMBER), None);
     }
 
     #[test]

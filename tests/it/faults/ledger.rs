@@ -41,12 +41,14 @@ pub struct Ledger {
     keys: BTreeMap<String, History>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct History {
     /// Acknowledged states, oldest first, and since which position they hold.
     acknowledged: Vec<(Option<u64>, Object)>,
     /// Later ones that nobody acknowledged.
     possible: Vec<Object>,
+    /// What was asked for and what became of it, to be read where something is wrong.
+    trail: Vec<String>,
 }
 
 /// What is found under a key: one of the known states, or something else, in words.
@@ -88,9 +90,12 @@ impl Ledger {
     /// Writes down that `key` was to become any of `states`.
     pub fn record(&mut self, key: &str, states: &[Object], outcome: Outcome) {
         let history = self.keys.entry(key.to_owned()).or_default();
+        history.trail.push(format!("{states:?}: {outcome:?}"));
         match (outcome, states) {
             (Outcome::Refused, _) => {}
             (Outcome::Done(position), [state]) => {
+                // What changed nothing, such as deleting what is not there, has no position: it holds since the last one.
+                let position = position.or(history.acknowledged.last().and_then(|(position, _)| *position));
                 history.acknowledged.push((position, state.clone()));
                 history.possible.clear();
             }
@@ -109,8 +114,11 @@ impl Ledger {
     }
 
     /// Takes what was found for what is there.
-    pub fn settle(&mut self, key: &str, found: Object) {
-        self.keys.insert(key.to_owned(), History { acknowledged: vec![(None, found)], possible: Vec::new() });
+    fn settle(&mut self, key: &str, found: Object) {
+        let history = self.keys.entry(key.to_owned()).or_default();
+        history.trail = vec![format!("found {found:?}")];
+        history.acknowledged = vec![(None, found)];
+        history.possible.clear();
     }
 
     /// All positions at which something was acknowledged.
@@ -156,14 +164,16 @@ impl Ledger {
     }
 }
 
+impl Default for History {
+    /// Nothing was there before the first change.
+    fn default() -> Self {
+        Self { acknowledged: vec![(None, Object::Absent)], possible: Vec::new(), trail: Vec::new() }
+    }
+}
+
 impl History {
     fn allowed(&self) -> Vec<Object> {
-        let last = match (self.acknowledged.last(), self.possible.is_empty()) {
-            (Some((_, state)), _) => Some(state.clone()),
-            (None, true) => Some(Object::Absent),
-            (None, false) => None,
-        };
-        last.into_iter().chain(self.possible.iter().cloned()).collect()
+        self.acknowledged.last().map(|(_, state)| state).into_iter().chain(&self.possible).cloned().collect()
     }
 }
 
@@ -177,7 +187,8 @@ pub async fn losses(client: &Signed, bucket: &str, ledgers: &mut [Ledger]) -> Ve
             match ledger.read(client, bucket, &key).await {
                 Ok(found) => {
                     if !ledger.allowed(&key).contains(&found) {
-                        losses.push(format!("{key}: {found:?} instead of {:?}", ledger.allowed(&key)));
+                        let (allowed, trail) = (ledger.allowed(&key), &ledger.keys[&key].trail);
+                        losses.push(format!("{key}: {found:?} instead of {allowed:?} after {trail:#?}"));
                     }
                     if found != Object::Absent {
                         present.insert(key.clone());

@@ -8,14 +8,15 @@ use super::worker::{BUCKET, Mix, Worker, moment, run_all};
 use crate::harness::Server;
 use crate::signed::Signed;
 
-const WORKERS: u64 = 4;
+pub const WORKERS: u64 = 4;
 
 /// How often the power goes in `make test`, a third of the times with each kind of survival.
 const ROUNDS: u64 = 6;
 
-/// Small write buffers: tables are flushed and logs change every few seconds of load.
-const SMALL_BUFFERS: (&str, &str) = ("BRIM_STORE_KV_MEMORY", "16MiB");
-const OFTEN: (&str, &str) = ("BRIM_STORE_SWEEP_INTERVAL", "1s");
+/// Small write buffers: tables are flushed and logs change all the time.
+pub const SMALL_BUFFERS: (&str, &str) = ("BRIM_STORE_KV_MEMORY", "16MiB");
+/// The sweeper has its part in it.
+pub const OFTEN: (&str, &str) = ("BRIM_STORE_SWEEP_INTERVAL", "1s");
 const RELAXED: (&str, &str) = ("BRIM_STORE_DURABILITY", "relaxed");
 
 /// The kinds in turn.
@@ -47,7 +48,7 @@ async fn load_and_lose_power(
     acknowledged
 }
 
-async fn make_bucket(client: &Signed) {
+pub async fn make_bucket(client: &Signed) {
     assert_eq!(client.put(&format!("/{BUCKET}"), "").await.status, 200);
 }
 

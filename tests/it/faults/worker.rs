@@ -10,8 +10,16 @@ use crate::signed::Signed;
 /// How many keys each client has: few, so that most changes overwrite or delete something.
 const KEYS: u64 = 24;
 
+/// How many kinds of changes there are, and how many of them always say their position.
+pub const KINDS: u64 = 14;
+const POSITIONED_KINDS: u64 = 10;
+
 /// The bucket that all of them write to.
 pub const BUCKET: &str = "kept";
+
+/// What a failing disk may be told as.
+const SERVER_ERRORS: [(u16, &str); 4] =
+    [(500, "InternalError"), (503, "ServiceUnavailable"), (503, "SlowDown"), (507, "InsufficientStorage")];
 
 /// Which changes a client makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +53,13 @@ impl Worker {
         (0..count).map(worker).collect()
     }
 
+    /// Makes one change of each of these kinds; panics where the server is gone.
+    pub async fn run_fixed(&mut self, client: &Signed, kinds: &[u64]) {
+        for kind in kinds {
+            assert!(self.step_of(client, *kind).await.is_some(), "the server is gone, or cut an answer short");
+        }
+    }
+
     /// Changes things until the server is gone or `most` changes are made; gives how many were acknowledged.
     pub async fn run(&mut self, client: &Signed, most: usize) -> usize {
         let mut done = 0;
@@ -60,9 +75,13 @@ impl Worker {
 
     /// Makes one change; `None` where the server is gone.
     async fn step(&mut self, client: &Signed) -> Option<Outcome> {
+        let kind = self.dice.below(if self.mix == Mix::All { KINDS } else { POSITIONED_KINDS });
+        self.step_of(client, kind).await
+    }
+
+    async fn step_of(&mut self, client: &Signed, kind: u64) -> Option<Outcome> {
         let key = format!("{}/{}", self.name, self.dice.below(KEYS));
-        let kinds = if self.mix == Mix::All { 14 } else { 10 };
-        match self.dice.below(kinds) {
+        match kind {
             0..=1 => self.put(client, &key, 0, 2_000).await,
             2..=4 => self.put(client, &key, 20_000, 32_768).await,
             5..=6 => self.put(client, &key, 33_000, 200_000).await,
@@ -175,6 +194,10 @@ impl Worker {
 
     fn noted(&mut self, key: &str, states: &[Object], answer: Option<Answer>) -> Option<Outcome> {
         let outcome = Outcome::of(&answer);
+        if let Some(answer) = answer.as_ref().filter(|answer| answer.status >= 500) {
+            let (status, code) = answer.error();
+            assert!(SERVER_ERRORS.contains(&(status, code.as_str())), "{key}: {status} {code:?}");
+        }
         self.ledger.record(key, states, outcome);
         answer.map(|_| outcome)
     }
