@@ -4,7 +4,8 @@
 //! (1 if unset) with random mutations; `cargo bolero test s3::fuzz::requests` runs the same function under libFuzzer,
 //! which is led by coverage.
 
-use std::ops::Bound;
+use std::fmt;
+use std::ops::{Bound, Deref};
 use std::time::Duration;
 
 use bolero::generator::ValueGenerator;
@@ -69,7 +70,24 @@ fn processor_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Input for a target: a seed with a few mutations, now and then random bytes.
+/// What a target is fed. A failure shows it as text.
+pub struct Input(Vec<u8>);
+
+impl Deref for Input {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// Makes inputs: a seed with a few mutations, now and then random bytes.
 pub struct Mutated {
     seeds: Vec<Vec<u8>>,
     /// Words of the format, to be written over or between.
@@ -113,17 +131,17 @@ impl Mutated {
 }
 
 impl ValueGenerator for Mutated {
-    type Output = Vec<u8>;
+    type Output = Input;
 
-    fn generate<D: Driver>(&self, driver: &mut D) -> Option<Vec<u8>> {
+    fn generate<D: Driver>(&self, driver: &mut D) -> Option<Input> {
         if below(driver, 32)? == 0 {
-            return produce::<Vec<u8>>().generate(driver);
+            return produce::<Vec<u8>>().generate(driver).map(Input);
         }
         let mut bytes = self.seeds[below(driver, self.seeds.len())?].clone();
         for _ in 0..below(driver, MAX_MUTATIONS + 1)? {
             self.mutate(&mut bytes, driver)?;
         }
-        Some(bytes)
+        Some(Input(bytes))
     }
 }
 

@@ -137,7 +137,7 @@ fn dates_and_encodings() {
     bolero::check!().with_test_time(fuzz::time()).with_generator(Mutated::new(seeds, &words)).for_each(|input| {
         fuzz::promptly(|| {
             metadata_comes_back(input);
-            let _ = TagList::parse(std::iter::once(input.as_slice()));
+            let _ = TagList::parse(std::iter::once(&input[..]));
             if let Ok(text) = std::str::from_utf8(input) {
                 dates_come_back(text);
                 escapes_agree(text);
@@ -153,7 +153,10 @@ fn dates_come_back(text: &str) {
     }
     if let Some(time) = date::parse_basic(text) {
         assert_eq!(date::format_basic(time), text);
-        assert_eq!(text.parse::<jiff::civil::DateTime>().ok().map(|date| date.year()), text[..4].parse().ok());
+        // The other implementation ends a day earlier, for the sake of time zones.
+        if let Ok(other) = text.parse::<jiff::Timestamp>() {
+            assert_eq!(u64::try_from(other.as_second()), Ok(time.as_seconds()), "{text:?}");
+        }
     }
     if let Some(time) = date::parse_iso8601(text) {
         assert_eq!(date::parse_iso8601(&date::format_iso8601(time)), Some(time), "{text:?}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Server, noise};
 use crate::raw::{Answer, Raw};
@@ -12,12 +12,12 @@ use crate::signed::{Payload, Signed};
 /// Enough bytes to hash for longer than a slowed-down server gets done before it begins to answer.
 const SIZE: usize = 256 * 1024 * 1024;
 
-/// Past the 5 seconds that a result may take.
-const LONG: Duration = Duration::from_secs(7);
+/// Past the 5 seconds that a result may take, and the 5 after which the first white space is sent.
+const LONG: Duration = Duration::from_secs(12);
 
-/// How long the server runs, and then stands still, until this is dropped: its clock goes on, its work hardly does.
+/// How long a slowed-down server runs, and then stands still: its clock goes on, its work hardly does.
 const RUNNING: Duration = Duration::from_millis(1);
-const STANDING: Duration = Duration::from_millis(100);
+const STANDING: Duration = Duration::from_millis(200);
 
 /// A server slowed down by stopping it most of the time.
 struct SlowedDown {
@@ -53,11 +53,9 @@ impl Drop for SlowedDown {
 }
 
 /// Begins a copy that has to read its source, for a checksum that the source does not have.
-async fn begin_copy(client: &Signed, bucket: &str) -> Raw {
-    let source = format!("/{bucket}/source");
-    let headers =
-        [("x-amz-copy-source", source.as_str()), ("x-amz-checksum-algorithm", "SHA256"), ("content-length", "0")];
-    let head = client.sign("PUT", &format!("/{bucket}/copy"), &headers, Payload::Hashed(b""));
+async fn begin_copy(client: &Signed, from: &str, to: &str) -> Raw {
+    let headers = [("x-amz-copy-source", from), ("x-amz-checksum-algorithm", "SHA256"), ("content-length", "0")];
+    let head = client.sign("PUT", to, &headers, Payload::Hashed(b""));
     let mut connection = Raw::connect(client.address).await;
     connection.send(head.bytes(&[])).await;
     connection
@@ -73,31 +71,32 @@ fn after_waiting(answer: &Answer) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_copy_keeps_its_client_waiting_with_white_space() {
+async fn long_copies_keep_their_clients_waiting_with_white_space() {
     let server = Server::start();
     let client = server.client();
     let bucket = server.bucket().await;
-    let head = client.sign("PUT", &format!("/{bucket}/source"), &[], Payload::Named("UNSIGNED-PAYLOAD"));
+    let [kept, deleted, copy, failed] = ["kept", "deleted", "copy", "failed"].map(|key| format!("/{bucket}/{key}"));
+    let head = client.sign("PUT", &kept, &[], Payload::Named("UNSIGNED-PAYLOAD"));
     let stored = client.send_head(&head, &noise(SIZE, 1)).await;
     assert_eq!(stored.status, 200, "{stored:?}");
+    // No bytes move, and both read the same ones.
+    assert_eq!(client.send("PUT", &deleted, &[("x-amz-copy-source", &kept)], "").await.status, 200);
 
     let slow = SlowedDown::begin(&server);
-    let mut copying = begin_copy(&client, &bucket).await;
-    tokio::time::sleep(LONG).await;
+    let until = Instant::now() + LONG;
+    let mut succeeding = begin_copy(&client, &kept, &copy).await;
+    let mut failing = begin_copy(&client, &deleted, &failed).await;
+    tokio::time::sleep(LONG / 4).await;
+    // The copy finds its source gone when it is to be committed, which is too late for a status.
+    assert_eq!(client.delete(&deleted).await.status, 204);
+    tokio::time::sleep_until(until.into()).await;
     drop(slow);
-    let document = after_waiting(&copying.answer().await);
+
+    let document = after_waiting(&succeeding.answer().await);
     assert!(document.starts_with("<CopyObjectResult") && document.contains("<ChecksumSHA256>"), "{document}");
-    let copy = client.head(&format!("/{bucket}/copy")).await;
-    assert_eq!((copy.header("etag"), copy.header("content-length")), (stored.header("etag"), Some("268435456")));
-
-    assert_eq!(client.delete(&format!("/{bucket}/copy")).await.status, 204);
-    let slow = SlowedDown::begin(&server);
-    let mut copying = begin_copy(&client, &bucket).await;
-    tokio::time::sleep(LONG).await;
-    // Too late for a status: the copy finds its source gone when it is to be committed.
-    assert_eq!(client.delete(&format!("/{bucket}/source")).await.status, 204);
-    drop(slow);
-    let document = after_waiting(&copying.answer().await);
+    let copied = client.head(&copy).await;
+    assert_eq!((copied.header("etag"), copied.header("content-length")), (stored.header("etag"), Some("268435456")));
+    let document = after_waiting(&failing.answer().await);
     assert!(document.starts_with("<Error><Code>NoSuchKey</Code>"), "{document}");
-    assert_eq!(client.head(&format!("/{bucket}/copy")).await.status, 404);
+    assert_eq!(client.head(&failed).await.status, 404);
 }

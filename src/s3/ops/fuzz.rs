@@ -1,5 +1,7 @@
 //! Fuzz target: parameters that say where a page, a copy or a part begins.
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+
 use super::list::{self, Encoding};
 use super::{copy, multipart, part};
 use crate::fuzz::{self, Mutated};
@@ -44,7 +46,9 @@ fn parameters() {
                 assert!(first <= last && last < u64::MAX);
             }
             if let Ok(source) = copy::parse_source(text) {
-                assert!(!source.key.as_str().is_empty() && text.contains('/'));
+                let again = format!("{}/{}", source.bucket, percent_encode(source.key.as_bytes(), NON_ALPHANUMERIC));
+                let again = copy::parse_source(&again).expect("it names the same");
+                assert_eq!((again.bucket, again.key), (source.bucket, source.key));
             }
             if let Ok(complete) = CompleteMultipartUpload::from_body(input) {
                 complete.parts.into_iter().for_each(|part| _ = multipart::listed_part(part));

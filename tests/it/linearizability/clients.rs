@@ -34,12 +34,15 @@ impl Door {
 }
 
 /// What clients do to an object, over HTTP.
-pub trait Subject: Model<Call: Clone + Send + Sync, Answer: Send> + 'static {
+pub trait Subject: Model<Call: Clone + Send + Sync, Answer: PartialEq + Send> + 'static {
     /// Some operation.
     fn choose(dice: &mut Dice) -> Self::Call;
 
     /// Does it below `path`; `None` where the server is gone before the answer is here.
     fn send(client: &Signed, path: &str, call: &Self::Call) -> impl Future<Output = Option<Answer>> + Send;
+
+    /// The answer of an operation that did not happen because others were quicker.
+    const BUSY: Self::Answer;
 
     /// What the answer says. Panics on answers that no operation may get.
     fn read(call: &Self::Call, answer: &Answer) -> Self::Answer;

@@ -40,7 +40,8 @@ async fn histories<S: Subject>(path: impl AsyncFn(&Server) -> String) {
     for seed in first.. {
         let path = path(&server).await;
         let history = clients::run::<S>(&door, &path, &Dice::new(seed), CLIENTS, EACH).await;
-        assert_eq!(history.len(), CLIENTS * EACH);
+        let done = history.iter().filter(|operation| operation.answer != Some(S::BUSY)).count();
+        assert!(history.len() == CLIENTS * EACH && 2 * done > history.len(), "{done} of {} operations", history.len());
         checker::check::<S>(&history).unwrap_or_else(|found| panic!("SOAK_SEED={seed}: {found}"));
         if Instant::now() > until {
             return;

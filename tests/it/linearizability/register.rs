@@ -74,6 +74,8 @@ impl Model for Register {
 }
 
 impl Subject for Register {
+    const BUSY: Said = Said::Busy;
+
     fn choose(dice: &mut Dice) -> Call {
         let (value, other) = (dice.below(VALUES), dice.below(VALUES));
         match dice.below(100) {

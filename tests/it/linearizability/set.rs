@@ -64,6 +64,8 @@ impl Model for Set {
 }
 
 impl Subject for Set {
+    const BUSY: Said = Said::Busy;
+
     fn choose(dice: &mut Dice) -> Call {
         let (key, other) = (dice.below(KEYS), dice.below(KEYS));
         match dice.below(100) {
