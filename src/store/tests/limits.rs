@@ -51,6 +51,12 @@ impl Blobs for HollowBlobs {
         Ok(())
     }
 
+    async fn quarantine(&self, id: BlobId) -> Result<(), BlobError> {
+        Err(BlobError::Missing(id))
+    }
+
+    async fn forget_cached(&self, _id: BlobId) {}
+
     async fn list(&self, _after: Option<BlobId>, _limit: usize) -> Result<Vec<BlobId>, BlobError> {
         Ok(Vec::new())
     }
