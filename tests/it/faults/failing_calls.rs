@@ -7,20 +7,19 @@ use std::time::{Duration, Instant};
 
 use super::dice::Dice;
 use super::disk::Survival;
-use super::library::{ALLOCATE, CREATE, REMOVE, RENAME, Rule, SYNC, WRITE};
+use super::library::{ALLOCATE, CREATE, RENAME, Rule, SYNC, WRITE};
 use super::machine::Machine;
 use super::power_loss::{OFTEN, SMALL_BUFFERS, make_bucket, wrong};
 use super::worker::{BUCKET, KINDS, Mix, Worker};
 use crate::signed::Signed;
 
 /// Which calls, on which files, and with which errors.
-const WALK: [(u32, &str, &[i32]); 15] = [
+const WALK: [(u32, &str, &[i32]); 14] = [
     (CREATE, "blobs/??/*", &BOTH),
     (ALLOCATE, "blobs/??/*", &BOTH),
     (WRITE, "blobs/??/*", &BOTH),
     (SYNC, "blobs/??/*", &BOTH),
     (SYNC, "blobs/??", &[libc::EIO]),
-    (REMOVE, "blobs/??/*", &[libc::EIO]),
     (CREATE | RENAME, "kv/*.log", &BOTH),
     (WRITE, "kv/*.log", &BOTH),
     (SYNC, "kv/*.log", &BOTH),

@@ -15,7 +15,6 @@ pub const WRITE: u32 = 2;
 pub const SYNC: u32 = 4;
 pub const RENAME: u32 = 8;
 pub const ALLOCATE: u32 = 16;
-pub const REMOVE: u32 = 64;
 
 /// Seems to succeed and does nothing.
 pub const SWALLOWED: i32 = 0;
