@@ -7,6 +7,8 @@ use super::options::Options;
 use super::servers::{self, Site};
 use super::{fill, rows};
 
+const INLINE_THRESHOLD: &str = "BRIM_STORE_INLINE_THRESHOLD";
+
 /// Where a row is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -14,6 +16,10 @@ pub enum Place {
     Brim,
     /// Brim just started, for this row alone.
     FreshBrim,
+    /// Brim with every object beside its record.
+    InlineBrim,
+    /// Brim with every object in a file.
+    FilesBrim,
     /// Brim with a bucket of `LOAD_KEYS` keys.
     FilledBrim,
     /// The same, with nine of ten keys deleted.
@@ -36,6 +42,8 @@ impl Place {
     pub fn server(self) -> &'static str {
         match self {
             Self::Brim | Self::FreshBrim | Self::FilledBrim | Self::EmptiedBrim => "Brim",
+            Self::InlineBrim => "Brim, inline",
+            Self::FilesBrim => "Brim, files",
             Self::SeaweedFs => "SeaweedFS",
             Self::Nginx => "nginx",
         }
@@ -57,8 +65,10 @@ impl<'a> Lab<'a> {
     /// The server of a place, or `None` where it is not installed.
     pub fn site(&self, place: Place) -> Option<Rc<Site>> {
         match place {
-            Place::Brim => Some(self.brim.get_or_init(|| Rc::new(servers::brim(self.options))).clone()),
-            Place::FreshBrim => Some(Rc::new(servers::brim(self.options))),
+            Place::Brim => Some(self.brim.get_or_init(|| Rc::new(servers::brim(self.options, &[]))).clone()),
+            Place::FreshBrim => Some(Rc::new(servers::brim(self.options, &[]))),
+            Place::InlineBrim => Some(Rc::new(servers::brim(self.options, &[(INLINE_THRESHOLD, "1MiB")]))),
+            Place::FilesBrim => Some(Rc::new(servers::brim(self.options, &[(INLINE_THRESHOLD, "0")]))),
             Place::FilledBrim => Some(self.filled().clone()),
             Place::EmptiedBrim => {
                 let site = self.filled().clone();
@@ -72,7 +82,7 @@ impl<'a> Lab<'a> {
 
     fn filled(&self) -> &Rc<Site> {
         self.filled.get_or_init(|| {
-            let empty = servers::brim(self.options);
+            let empty = servers::brim(self.options, &[]);
             let directory = Rc::clone(&empty.directory);
             drop(empty);
             fill::fill(directory.path(), self.options.keys);

@@ -43,9 +43,10 @@ impl Options {
         }
     }
 
-    /// Whether a row is to be measured.
+    /// Whether a row is to be measured. Those that serve to choose a default must be asked for.
     pub fn wants(&self, row: &str) -> bool {
-        self.rows.is_empty() || self.rows.iter().any(|part| row.contains(part.as_str()))
+        let standard = !row.starts_with("crossover");
+        self.rows.is_empty() && standard || self.rows.iter().any(|part| row.contains(part.as_str()))
     }
 
     /// A bound on how many requests one row may need, for those that are made beforehand.

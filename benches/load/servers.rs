@@ -39,19 +39,24 @@ impl Site {
     }
 }
 
-/// Starts Brim with an empty bucket and its defaults.
-pub fn brim(options: &Options) -> Site {
-    let site = brim_on(options, Rc::new(directory(options)));
+/// Starts Brim with an empty bucket and its defaults, but for these variables.
+pub fn brim(options: &Options, variables: &[(&str, &str)]) -> Site {
+    let site = start_brim(options, Rc::new(directory(options)), variables);
     drive::exchange(&site, &make_bucket(&site));
     site
 }
 
 /// Starts Brim on a directory that it, or [`super::fill`], has used before.
 pub fn brim_on(options: &Options, directory: Rc<TempDir>) -> Site {
+    start_brim(options, directory, &[])
+}
+
+fn start_brim(options: &Options, directory: Rc<TempDir>, variables: &[(&str, &str)]) -> Site {
     let mut command = Command::new(&options.brim);
     command.arg("server").arg("--data").arg(directory.path().join("data"));
     command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     command.env("BRIM_ROOT_ACCESS_KEY_ID", ACCESS_KEY).env("BRIM_ROOT_SECRET_ACCESS_KEY", SECRET_KEY);
+    command.envs(variables.iter().copied());
     let log = fs::File::create(directory.path().join("log")).expect("a writable directory");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().expect("the binary starts");

@@ -29,6 +29,8 @@ const ALL: &[Place] = &[Place::Brim, Place::SeaweedFs, Place::Nginx];
 const FILLED: &[Place] = &[Place::FilledBrim];
 const EMPTIED: &[Place] = &[Place::EmptiedBrim];
 
+const CROSSOVER: &[Place] = &[Place::InlineBrim, Place::FilesBrim];
+
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
@@ -41,8 +43,8 @@ macro_rules! rows {
 
 pub const ROWS: &[Row] = rows! {
     "PUT 4 KiB x32", BOTH, Echoes, |site, options| small::put(site, options, 4 * KIB, 32, 14_000);
-    "GET 4 KiB x32", BOTH, Echoes, |site, options| small::read(site, options, "GET");
-    "HEAD 4 KiB x32", BOTH, Echoes, |site, options| small::read(site, options, "HEAD");
+    "GET 4 KiB x32", BOTH, Echoes, |site, options| small::read(site, options, "GET", 4 * KIB);
+    "HEAD 4 KiB x32", BOTH, Echoes, |site, options| small::read(site, options, "HEAD", 4 * KIB);
     "PUT 64 KiB x32", BOTH, Hashing, |site, options| small::put(site, options, 64 * KIB, 32, 6000);
     "PUT 256 KiB x32", BOTH, Hashing, |site, options| small::put(site, options, 256 * KIB, 32, 3000);
     "PUT 1 MiB x32", BOTH, Hashing, |site, options| small::put(site, options, MIB, 32, 1000);
@@ -62,6 +64,16 @@ pub const ROWS: &[Row] = rows! {
     "Complete 16 x 64 MiB", BRIM, Unknown, |site, _| moves::complete(site, 64 * MIB);
     "PUT 4 KiB x4, alone", BOTH, Echoes, |site, options| mixed::put(site, options, false);
     "PUT 4 KiB x4, beside four of 64 MiB", BOTH, Unknown, |site, options| mixed::put(site, options, true);
+    "crossover: PUT 16 KiB x32", CROSSOVER, Unknown, |site, options| small::put(site, options, 16 * KIB, 32, 9000);
+    "crossover: PUT 32 KiB x32", CROSSOVER, Unknown, |site, options| small::put(site, options, 32 * KIB, 32, 8000);
+    "crossover: PUT 64 KiB x32", CROSSOVER, Unknown, |site, options| small::put(site, options, 64 * KIB, 32, 6000);
+    "crossover: PUT 128 KiB x32", CROSSOVER, Unknown, |site, options| small::put(site, options, 128 * KIB, 32, 4000);
+    "crossover: PUT 256 KiB x32", CROSSOVER, Unknown, |site, options| small::put(site, options, 256 * KIB, 32, 3000);
+    "crossover: GET 16 KiB x32", CROSSOVER, Unknown, |site, options| small::read(site, options, "GET", 16 * KIB);
+    "crossover: GET 32 KiB x32", CROSSOVER, Unknown, |site, options| small::read(site, options, "GET", 32 * KIB);
+    "crossover: GET 64 KiB x32", CROSSOVER, Unknown, |site, options| small::read(site, options, "GET", 64 * KIB);
+    "crossover: GET 128 KiB x32", CROSSOVER, Unknown, |site, options| small::read(site, options, "GET", 128 * KIB);
+    "crossover: GET 256 KiB x32", CROSSOVER, Unknown, |site, options| small::read(site, options, "GET", 256 * KIB);
     "PUT 64 MiB x64, once each", FRESH, Hashing, |site, _| mixed::many_large(site);
 };
 

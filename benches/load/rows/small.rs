@@ -17,10 +17,11 @@ pub fn put(site: &Site, options: &Options, length: usize, connections: usize, at
     drive::measure(site, Load::once(connections, requests), options.measured)
 }
 
-/// GETs or HEADs objects of 4 KiB.
-pub fn read(site: &Site, options: &Options, method: &str) -> Measured {
-    drive::send_all(site, 32, puts(site, "known", 4 << 10, KNOWN));
-    let read = |number| site.presigned(method, &format!("known/{number:06}"), Bytes::new());
+/// GETs or HEADs objects of this length.
+pub fn read(site: &Site, options: &Options, method: &str, length: usize) -> Measured {
+    let prefix = format!("known-{length}");
+    drive::send_all(site, 32, puts(site, &prefix, length, KNOWN));
+    let read = |number| site.presigned(method, &format!("{prefix}/{number:06}"), Bytes::new());
     drive::measure(site, Load::again(32, (0..KNOWN).map(read).collect()), options.measured)
 }
 
