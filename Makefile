@@ -17,7 +17,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 	@echo 'Variables:'
 	@echo '  LISTEN, ADMIN_LISTEN, DATA   addresses and data directory of the demo ($(LISTEN), $(ADMIN_LISTEN), $(DATA))'
-	@echo '  FILTER                       part of a test name, for test-rust and test-clients'
+	@echo '  FILTER                       part of a test name, for test-rust, test-clients and soak'
 	@echo '  FUZZ_SECONDS                 how long each fuzz target runs (30; in soak 3600)'
 	@echo '  SOAK_SECONDS, SOAK_SEED      how long each subject of soak goes on (3600), and with which seed it begins'
 	@echo '  CACHE                        tools and compiled code, outside the checkout (~/.cache/brim)'
