@@ -23,7 +23,7 @@ pub struct Manifest {
     pub format: u32,
     /// The version of the program that made it.
     pub brim: String,
-    /// When the checkpoint was made, in RFC 3339.
+    /// When it was begun, in RFC 3339: what was answered until then is in it.
     pub created: String,
     /// The data directory's id.
     pub instance: String,

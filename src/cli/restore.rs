@@ -67,7 +67,7 @@ fn as_json(data: &Path, restored: &Restored) -> Value {
         "data": data,
         "backup": { "created": restored.manifest.created, "instance": restored.manifest.instance, "log": restored.manifest.log },
         "instance": restored.instance,
-        "log": { "id": restored.line.log.to_string(), "position": restored.position },
+        "log": { "id": restored.line.log.to_string(), "position": restored.line.position },
         "blobs": { "count": placed.count(), "bytes": placed.bytes, "damaged": placed.damaged },
         "linked": placed.linked,
         "copied": placed.copied,

@@ -16,7 +16,7 @@ use super::{master_key, private_file};
 use crate::admin::{Hold, HoldError, hold};
 use crate::backup::{self, Base, BlobTotals, FORMAT, LogHead, MANIFEST, Manifest, Placed, Secrets, Transfer, copy_out};
 use crate::blob::{BlobTree, Scrutiny};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::ServerConfig;
 use crate::kv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
@@ -74,8 +74,10 @@ pub async fn back_up(
 ) -> Result<(Manifest, Placed), BackupError> {
     let data = &config.process.data;
     check(data, options)?;
+    // Before the checkpoint: what was answered until then is in it.
+    let created = Clock::system().now();
     let held = Held::take(config, stop).await?;
-    let copied = copy(data, options, report).await;
+    let copied = copy(data, options, created, report).await;
     // Why the server let go says more than that the copying was stopped.
     match (copied, held.release()) {
         (Err(BackupError::Copy(backup::Error::Stopped(_))), Err(reason)) => Err(reason),
@@ -129,15 +131,21 @@ fn check(data: &Path, options: &BackupOptions) -> Result<(), BackupError> {
 }
 
 /// Copies what is held. The order is what makes an interrupted backup one that does not count: see the end.
-async fn copy(data: &Path, options: &BackupOptions, report: &Report) -> Result<(Manifest, Placed), BackupError> {
-    let (to, created) = (&options.to, Clock::system().now());
-    let checkpoint = data.join(CHECKPOINT).join(KV);
+async fn copy(
+    data: &Path,
+    options: &BackupOptions,
+    created: Timestamp,
+    report: &Report,
+) -> Result<(Manifest, Placed), BackupError> {
+    let (to, checkpoint) = (&options.to, data.join(CHECKPOINT).join(KV));
     data_dir::create(to).map_err(backup::Error::at(to))?;
+    // First what is small and may be missing.
+    let master_key = master_key::read(&data.join(MASTER_KEY))?.fingerprint();
+    copy_secrets(data, to, options.secrets)?;
     make_directory(&to.join(KV))?;
     let kv_files = copy_out(&checkpoint, &to.join(KV), !options.copy, report)?;
     let kv = Arc::new(RocksKv::open_read_only(&checkpoint, RocksOptions::default(), TABLES)?);
     let placed = copy_blobs(data, options, kv.clone(), report).await?;
-    copy_secrets(data, to, options.secrets)?;
     let manifest = Manifest {
         format: FORMAT,
         brim: env!("CARGO_PKG_VERSION").to_owned(),
@@ -145,7 +153,7 @@ async fn copy(data: &Path, options: &BackupOptions, report: &Report) -> Result<(
         instance: instance(data)?,
         log: log_head(&kv).await?,
         last_run: lineage::last_run(&*kv).await.map_err(backup::Error::from)?,
-        master_key: master_key::read(&data.join(MASTER_KEY))?.fingerprint(),
+        master_key,
         secrets: options.secrets,
         blobs: BlobTotals { count: placed.count(), bytes: placed.bytes, damaged: placed.damaged },
         kv: kv_files,

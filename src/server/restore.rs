@@ -45,8 +45,6 @@ pub struct Restored {
     pub manifest: Manifest,
     /// The new directory's id.
     pub instance: String,
-    /// Where its change log goes on: behind this position.
-    pub position: u64,
     pub line: NewLine,
     pub placed: Placed,
 }
@@ -98,7 +96,7 @@ pub async fn restore(
     let copied = copy_rest(&dir, options, &kv, report).await;
     // Synced, and its lock given back, before the marker says that all is well.
     close_kv(kv).await;
-    let (line, position, placed) = copied?;
+    let (line, placed) = copied?;
     master_key::write(&dir.path.join(MASTER_KEY), &master)?;
     for name in wanted(manifest.secrets).filter(|name| *name != MASTER_KEY) {
         if let Some(text) = private_file::read(&options.from.join(name))? {
@@ -106,7 +104,7 @@ pub async fn restore(
         }
     }
     let marker = dir.finish()?;
-    Ok(Restored { manifest, instance: marker.instance, position, line, placed })
+    Ok(Restored { manifest, instance: marker.instance, line, placed })
 }
 
 fn master_key_of(manifest: &Manifest, options: &RestoreOptions) -> Result<MasterKey, RestoreError> {
@@ -128,9 +126,8 @@ async fn copy_rest(
     options: &RestoreOptions,
     kv: &Arc<RocksKv>,
     report: &Report,
-) -> Result<(NewLine, u64, Placed), RestoreError> {
-    let line = begin_new_line(&**kv).await.map_err(backup::Error::from)?;
-    let position = kv.last_position(tables::LOG)?;
+) -> Result<(NewLine, Placed), RestoreError> {
+    let line = begin_new_line(&**kv, kv.last_position(tables::LOG)?).await.map_err(backup::Error::from)?;
     let root = dir.path.join(BLOBS);
     let transfer = Transfer {
         from: BlobTree::at(&options.from.join(BLOBS)),
@@ -148,7 +145,7 @@ async fn copy_rest(
     blobs.sync().map_err(backup::Error::from)?;
     // The engine of the blobs gives out ids behind this: none that the original gave out since the backup.
     blobs.set_last_run(line.last_run).map_err(backup::Error::from)?;
-    Ok((line, position, placed))
+    Ok((line, placed))
 }
 
 /// A directory that is to become a data directory, locked.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::bucket::NEXT_BUCKET_ID;
 use super::codec::{decode, encode};
 use super::error::Error;
+use super::sweep::FIRST_LOG;
 use super::tables::{LOG, META};
 use super::{LAST_RUN, Store};
 use crate::kv::{Commit, CommitError, Kv};
@@ -25,6 +26,8 @@ pub const GAP: u64 = 1 << 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewLine {
     pub log: LogId,
+    /// The log goes on behind this position.
+    pub position: u64,
     /// The last run that counts as used: the counter of the blobs has to say the same.
     pub last_run: u64,
 }
@@ -39,20 +42,24 @@ pub async fn last_run(kv: &dyn Kv) -> Result<u64, Error> {
     kv.get(META, LAST_RUN).await?.map_or(Ok(0), |bytes| decode(&bytes))
 }
 
-/// Makes what is in `kv` a line of its own: gives it another log id, and leaves out the next [`GAP`] positions of the log,
-/// runs (which blobs and inline bytes are numbered by) and buckets. One commit. No store may be open on `kv`.
-pub async fn begin_new_line(kv: &dyn Kv) -> Result<NewLine, Error> {
+/// Makes what is in `kv`, whose log ends at `position`, a line of its own: gives it another log id, and leaves out the next
+/// [`GAP`] positions of the log, runs (which blobs and inline bytes are numbered by) and buckets. The new log begins empty:
+/// the old one's positions mean nothing under the new id. One commit. No store may be open on `kv`.
+pub async fn begin_new_line(kv: &dyn Kv, position: u64) -> Result<NewLine, Error> {
+    let position = beyond(position)?;
     let last_run = beyond(last_run(kv).await?)?;
     let next_bucket: u64 = kv.get(META, NEXT_BUCKET_ID).await?.map_or(Ok(1), |bytes| decode(&bytes))?;
-    let log = new_log_id()?;
+    let (log, end) = (new_log_id()?, Bytes::copy_from_slice(&(position + 1).to_be_bytes()));
     let commit = Commit::new()
         .put(META, Bytes::from_static(LOG_ID), encode(&log))
         .put(META, Bytes::from_static(LAST_RUN), encode(&last_run))
         .put(META, Bytes::from_static(NEXT_BUCKET_ID), encode(&beyond(next_bucket)?))
         .advance(LOG, GAP)
+        .delete_range(LOG, Bytes::new(), end)
+        .put(META, Bytes::from_static(FIRST_LOG), encode(&(position + 1)))
         .durable();
     match kv.commit(commit).await {
-        Ok(_) => Ok(NewLine { log, last_run }),
+        Ok(_) => Ok(NewLine { log, position, last_run }),
         Err(CommitError::Conflict { .. }) => Err(Error::Record("a commit without expectations met a conflict")),
         Err(CommitError::Engine(error)) => Err(error.into()),
     }

@@ -23,6 +23,8 @@ use crate::signed::Signed;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The sizes that overwriters go through: empty, inline, and blobs of one and of many blocks.
 const SIZES: [usize; 4] = [0, 900, 70_000, 1_500_000];
+/// The least size of a part that is not the last.
+const PART: usize = 5 << 20;
 const ROOT: [(&str, &str); 2] =
     [("BRIM_ROOT_ACCESS_KEY_ID", "ROOTKEY"), ("BRIM_ROOT_SECRET_ACCESS_KEY", "root-secret")];
 
@@ -145,6 +147,19 @@ fn body(key: &str, generation: u64) -> Vec<u8> {
     noise(size, seed)
 }
 
+/// An object of two parts.
+async fn put_parts(client: &Signed) {
+    let id = client.post("/bucket/parts?uploads", "").await.element("UploadId").unwrap();
+    let mut list = String::new();
+    for (number, bytes) in [(1, noise(PART, 1)), (2, noise(9, 2))] {
+        let part = client.put(&format!("/bucket/parts?partNumber={number}&uploadId={id}"), bytes).await;
+        let etag = part.header("etag").unwrap();
+        list += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
+    }
+    let list = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
+    assert_eq!(client.post(&format!("/bucket/parts?uploadId={id}"), list).await.status, 200);
+}
+
 /// One pair of keys, overwritten again and again: first `a-N`, then `b-N` with the same generation; and a key between them
 /// that comes and goes. So in every state the generation of `b-N` is that of `a-N` or one less.
 struct Pair {
@@ -186,6 +201,10 @@ async fn generations(client: &Signed, pairs: usize) -> Vec<[u64; 2]> {
     for key in listed.elements("Key") {
         let object = client.get(&format!("/bucket/{key}")).await;
         assert_eq!(object.status, 200, "{key}: {object:?}");
+        if key == "parts" {
+            assert!(object.body == [noise(PART, 1), noise(9, 2)].concat());
+            continue;
+        }
         let etag = object.header("etag").unwrap().trim_matches('"');
         assert_eq!(etag, hex::encode(Md5::digest(&object.body)), "{key}");
         let Some((name, number)) = key.split_once('-').filter(|(name, _)| ["a", "b"].contains(name)) else { continue };
@@ -199,11 +218,16 @@ async fn generations(client: &Signed, pairs: usize) -> Vec<[u64; 2]> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_overwrites_of_everything_is_a_state_that_existed() {
     const PAIRS: usize = 4;
+    const FIXED: u64 = 3;
     let (place, memory) = (Place::new(), tempfile::tempdir_in("/dev/shm").unwrap());
     let data = place.at("data");
     let server = Server::start(&data);
     let client = server.client();
     bucket(&client).await;
+    for number in 0..FIXED {
+        put(&client, &format!("fixed-{number}"), &noise(100_000, number)).await;
+    }
+    put_parts(&client).await;
     let stop = Arc::new(AtomicBool::new(false));
     let pairs: Vec<_> = (0..PAIRS).map(|number| Pair::start(client.clone(), number, stop.clone())).collect();
     until("every pair is there", || pairs.iter().all(|pair| pair.answered.load(Ordering::SeqCst) > 1)).await;
@@ -236,11 +260,22 @@ async fn a_backup_under_overwrites_of_everything_is_a_state_that_existed() {
     assert!(!data.join("checkpoint").exists());
 
     for ((name, from, _), (answered, made)) in runs.iter().zip(&before) {
-        let on_one_disk = fs::metadata(from).unwrap().dev() == fs::metadata(place.0.path()).unwrap().dev();
-        assert_eq!(made["linked"] == 0, *name == "copied" || !on_one_disk && *name == "elsewhere", "{name}: {made}");
+        let one_disk = fs::metadata(from).unwrap().dev() == fs::metadata(place.0.path()).unwrap().dev();
+        let (linked, count) = (made["linked"].as_u64().unwrap(), made["blobs"]["count"].as_u64().unwrap());
+        let expected = match *name {
+            "linked" => count..=count,
+            // What did not change, with the part that is a blob.
+            "on a base" => FIXED + 1..=count,
+            "elsewhere" if one_disk => count..=count,
+            _ => 0..=0,
+        };
+        assert!(expected.contains(&linked), "{name}: {made}");
         let restored = place.at(&format!("restored {name}"));
         let report = done(restore(from, &restored, &[]));
         assert_eq!(report["blobs"]["count"], made["blobs"]["count"], "{name}");
+        let mut fsck = brim(&["fsck", "--json", "--data"]);
+        fsck.arg(&restored);
+        assert_eq!(done(fsck)["untidy"], 0, "{name}");
         let server = Server::start(&restored);
         let found = generations(&server.client(), PAIRS).await;
         for ([a, b], answered) in found.iter().zip(answered) {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::fixture::{Fixture, INLINE, PART, body};
 use super::fsck::NOTHING;
 use crate::blob::{BlobRef, Blobs};
-use crate::kv::{Kv, MemoryKv};
+use crate::kv::{Commit, Kv, MemoryKv, Scan};
 use crate::names::BucketId;
 use crate::store::blob_walk::BlobWalk;
 use crate::store::codec::decode;
@@ -118,13 +118,15 @@ async fn a_store_on_a_copy_finds_every_blob_and_gives_no_number_again() {
     let _pin = fixture.store.pin();
     let copy = fixture.checkpoint();
     let original = log_id(&*copy).await.unwrap().unwrap();
-    let line = begin_new_line(&*copy).await.unwrap();
+    let line = begin_new_line(&*copy, before.0).await.unwrap();
+    assert_eq!(line.position, before.0 + GAP);
+    assert!(copy.scan(Scan::prefix(LOG, b"", 1)).await.unwrap().items.is_empty());
     assert_ne!(line.log, original);
     assert_eq!(log_id(&*copy).await.unwrap(), Some(line.log));
     assert_eq!((line.last_run, last_run(&*copy).await.unwrap()), (1 + GAP, 1 + GAP));
     // What the original does meanwhile gets other numbers than what the copy will do.
     fixture.put(&bucket, "key", &body(2, 9)).await.unwrap();
-    let appended = copy.commit(crate::kv::Commit::new().append(LOG, "e")).await.unwrap();
+    let appended = copy.commit(Commit::new().append(LOG, "e")).await.unwrap();
     assert_eq!(appended.positions, [before.0 + GAP + 1]);
     let next = copy.get(crate::store::tables::META, b"next bucket id").await.unwrap().unwrap();
     assert_eq!(decode::<BucketId>(&next).unwrap(), BucketId(2 + GAP));
