@@ -67,7 +67,7 @@ async fn killed_histories<S: Subject>(path: impl AsyncFn(&Server) -> String) {
             tokio::time::sleep(Duration::from_millis(50 + dice.below(250))).await;
             server.kill();
             server = Server::start_on(data.path(), &SWEEPING).expect("a start after kill -9");
-            door.lead_to(server.client());
+            door.send_replace(server.client());
             kills += 1;
         }
         let history = running.await.expect("the clients end");
@@ -104,4 +104,23 @@ async fn a_killed_server_forgets_nothing_that_anyone_saw_of_an_object() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_forgets_nothing_that_anyone_saw_of_a_listing() {
     killed_histories::<Set>(bucket).await;
+}
+
+/// That the whole of it can fail: a server that forgets what another one was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_forgets_is_found_out() {
+    let (first, second) = (Server::start(), Server::start());
+    let path = bucket(&first).await;
+    assert_eq!(second.client().put(&path, "").await.status, 200);
+    let door = Door::new(first.client());
+    let (own_door, own_path) = (door.clone(), path.clone());
+    let running =
+        tokio::spawn(async move { clients::run::<Set>(&own_door, &own_path, &Dice::new(1), CLIENTS, EACH).await });
+    // Not before there is something to forget.
+    while first.client().get(&format!("{path}?list-type=2")).await.elements("Key").len() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    door.send_replace(second.client());
+    let history = running.await.expect("the clients end");
+    assert!(checker::check::<Set>(&history).is_err(), "two servers passed for one");
 }
