@@ -106,21 +106,23 @@ async fn a_killed_server_forgets_nothing_that_anyone_saw_of_a_listing() {
     killed_histories::<Set>(bucket).await;
 }
 
-/// That the whole of it can fail: a server that forgets what another one was told.
+/// That the whole of it can fail: what one server was told, another does not know.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_forgets_is_found_out() {
     let (first, second) = (Server::start(), Server::start());
-    let path = bucket(&first).await;
-    assert_eq!(second.client().put(&path, "").await.status, 200);
-    let door = Door::new(first.client());
-    let (own_door, own_path) = (door.clone(), path.clone());
-    let running =
-        tokio::spawn(async move { clients::run::<Set>(&own_door, &own_path, &Dice::new(1), CLIENTS, EACH).await });
-    // Not before there is something to forget.
-    while first.client().get(&format!("{path}?list-type=2")).await.elements("Key").len() < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    let mut found = 0;
+    // By chance all that is forgotten may be removed before anyone looks: not every time.
+    for seed in 0..4 {
+        let path = bucket(&first).await;
+        assert_eq!(second.client().put(&path, "").await.status, 200);
+        let door = Door::new(first.client());
+        let own_door = door.clone();
+        let running =
+            tokio::spawn(async move { clients::run::<Set>(&own_door, &path, &Dice::new(seed), CLIENTS, EACH).await });
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        door.send_replace(second.client());
+        let history = running.await.expect("the clients end");
+        found += usize::from(checker::check::<Set>(&history).is_err());
     }
-    door.send_replace(second.client());
-    let history = running.await.expect("the clients end");
-    assert!(checker::check::<Set>(&history).is_err(), "two servers passed for one");
+    assert!(found > 0, "two servers passed for one");
 }
