@@ -4,34 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::checker::{Model, Operation};
 use crate::dice::Dice;
 use crate::raw::Answer;
 use crate::signed::Signed;
 
-/// How long a client waits before it tries again to reach a server that is gone.
-const PAUSE: Duration = Duration::from_millis(20);
+/// How long a killed server may take to come back.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where the server is at the moment.
-#[derive(Clone)]
-pub struct Door(Arc<RwLock<Signed>>);
-
-impl Door {
-    pub fn new(client: Signed) -> Self {
-        Self(Arc::new(RwLock::new(client)))
-    }
-
-    /// The server has moved.
-    pub fn lead_to(&self, client: Signed) {
-        *self.0.write() = client;
-    }
-
-    fn client(&self) -> Signed {
-        self.0.read().clone()
-    }
-}
+/// Where the server is at the moment: a client for each place it moves to.
+pub type Door = watch::Sender<Signed>;
 
 /// What clients do to an object, over HTTP.
 pub trait Subject: Model<Call: Clone + Send + Sync, Answer: PartialEq + Send> + 'static {
@@ -56,20 +42,22 @@ pub async fn run<S: Subject>(door: &Door, path: &str, dice: &Dice, clients: usiz
     let history = Arc::new(Mutex::new(Vec::new()));
     let clock = Arc::new(AtomicU64::new(0));
     let running = (0..clients).map(|client| {
-        let (door, path, mut dice) = (door.clone(), path.to_owned(), dice.fork(client as u64 + 1));
+        let (mut door, path, mut dice) = (door.subscribe(), path.to_owned(), dice.fork(client as u64 + 1));
         let (history, clock) = (history.clone(), clock.clone());
         tokio::spawn(async move {
             for _ in 0..each {
                 let call = S::choose(&mut dice);
                 // One clock for all: what ends before another starts has the smaller time.
                 let started = clock.fetch_add(1, Ordering::SeqCst);
-                let answer = S::send(&door.client(), &path, &call).await;
+                let here = door.borrow_and_update().clone();
+                let answer = S::send(&here, &path, &call).await;
                 let ended = clock.fetch_add(1, Ordering::SeqCst);
                 let gone = answer.is_none();
                 let answer = answer.map(|answer| S::read(&call, &answer));
                 history.lock().push(Operation { client, call, answer, started, ended });
                 if gone {
-                    tokio::time::sleep(PAUSE).await;
+                    // One unanswered operation for each client and death: more would only be guesses for the checker.
+                    timeout(PATIENCE, door.changed()).await.expect("the server comes back").expect("the door is kept");
                 }
             }
         })

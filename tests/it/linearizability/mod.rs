@@ -67,7 +67,7 @@ async fn killed_histories<S: Subject>(path: impl AsyncFn(&Server) -> String) {
             tokio::time::sleep(Duration::from_millis(50 + dice.below(250))).await;
             server.kill();
             server = Server::start_on(data.path(), &SWEEPING).expect("a start after kill -9");
-            door.lead_to(server.client());
+            door.send_replace(server.client());
             kills += 1;
         }
         let history = running.await.expect("the clients end");
@@ -104,4 +104,25 @@ async fn a_killed_server_forgets_nothing_that_anyone_saw_of_an_object() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_forgets_nothing_that_anyone_saw_of_a_listing() {
     killed_histories::<Set>(bucket).await;
+}
+
+/// That the whole of it can fail: what one server was told, another does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_forgets_is_found_out() {
+    let (first, second) = (Server::start(), Server::start());
+    let mut found = 0;
+    // By chance all that is forgotten may be removed before anyone looks: not every time.
+    for seed in 0..4 {
+        let path = bucket(&first).await;
+        assert_eq!(second.client().put(&path, "").await.status, 200);
+        let door = Door::new(first.client());
+        let own_door = door.clone();
+        let running =
+            tokio::spawn(async move { clients::run::<Set>(&own_door, &path, &Dice::new(seed), CLIENTS, EACH).await });
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        door.send_replace(second.client());
+        let history = running.await.expect("the clients end");
+        found += usize::from(checker::check::<Set>(&history).is_err());
+    }
+    assert!(found > 0, "two servers passed for one");
 }
