@@ -97,7 +97,8 @@ options! {
         "limits.head_timeout" => head_timeout: Duration = DURATION, default "20s", example "\"20s\"";
         /// How long a body, in either direction, may stand still.
         "limits.body_idle_timeout" => body_idle_timeout: Duration = DURATION, default "60s", example "\"60s\"";
-        /// The least bytes per second that a body must move on average; slower ones are cut off. 0 sets no bound.
+        /// The least bytes per second that a body must move on average; slower ones are cut off. An upload is judged from its
+        /// 30th second on, a download over each `body_idle_timeout`, by what the client acknowledged. 0 sets no bound.
         "limits.transfer_rate" => transfer_rate: u64 = RATE, default "1KiB", example "\"1KiB\"";
     }
 

@@ -56,7 +56,8 @@ pub trait Kv: Send + Sync + 'static {
     /// Expectations are checked against the state that all earlier commits left, atomically with the writes. Dropping the
     /// returned future does not cancel a commit that was queued: it is applied whole or not at all.
     ///
-    /// After [`Error::Engine`] the commit may have been applied or not; after any other error it was not applied.
+    /// After [`Error::Engine`] or [`Error::Full`] the commit may have been applied or not; after any other error it was not
+    /// applied.
     async fn commit(&self, commit: Commit) -> Result<Committed, CommitError>;
 
     /// Tells whether commits are still taken, or the error that every one of them would get. Does not block.
@@ -115,6 +116,9 @@ pub enum Error {
     /// The engine failed to read or write, so a commit's outcome is unknown; writes may stop until it is opened again.
     #[error("storage engine: {0}")]
     Engine(String),
+    /// The disk has no room, which ended this write or an earlier one. Writing goes on by itself when there is room.
+    #[error("the storage engine has no room: {0}")]
+    Full(String),
     /// A sync or background write failed earlier: the engine takes no more writes until it is opened again.
     #[error("the storage engine stopped accepting writes: {0}")]
     ReadOnly(String),

@@ -62,6 +62,7 @@ codes! {
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size"
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed size"
     ExpiredToken 400 "The provided token has expired."
+    IdempotencyParameterMismatch 400 "Parameters on this idempotent request are inconsistent with parameters used in previous request(s)."
     IllegalLocationConstraintException 400 "The specified location-constraint is not valid"
     IllegalVersioningConfigurationException 400 "The Versioning element must be specified"
     IncompleteBody 400 "You did not provide the number of bytes specified by the Content-Length HTTP header"

@@ -32,6 +32,7 @@ impl From<store::Error> for S3Error {
             E::NoSuchUpload(id) => Self::new(Code::NoSuchUpload).detail("UploadId", id.to_string()),
             E::PreconditionFailed => Self::new(Code::PreconditionFailed),
             E::SourceChanged => Self::new(Code::ConditionalRequestConflict),
+            E::TokenReused => Self::new(Code::IdempotencyParameterMismatch),
             E::Contended => Self::new(Code::SlowDown),
             E::Digest(digest) => digest_mismatch(digest),
             E::ChecksumType(used) => Self::with_message(

@@ -100,7 +100,7 @@ operations! {
     HeadObject HEAD Object [] "s3:GetObject" Full, "as GetObject";
     UploadPartCopy PUT Object ["uploadId", "partNumber"] { "x-amz-copy-source" } "s3:PutObject" Full, "ranges and conditions on the source";
     UploadPart PUT Object ["uploadId", "partNumber"] "s3:PutObject" Full, "";
-    RenameObject PUT Object ["renameObject"] "s3:PutObject" Full, "in every bucket, atomic; `x-amz-client-token` has no effect";
+    RenameObject PUT Object ["renameObject"] "s3:PutObject" Full, "in every bucket, atomic; `x-amz-client-token` is known for 24 hours";
     CopyObject PUT Object [] { "x-amz-copy-source" } "s3:PutObject" Full, "moves no bytes; the copy of a multipart object keeps its ETag";
     PutObject PUT Object [] "s3:PutObject" Full, "conditional writes, all checksums, all streaming modes";
     CreateMultipartUpload POST Object ["uploads"] "s3:PutObject" Full, "";

@@ -1,4 +1,4 @@
-//! How slow a client may be.
+//! How slow an upload may be. How slow a download may be is judged where the socket is, by what the client acknowledged.
 
 use std::time::{Duration, Instant};
 
@@ -27,11 +27,6 @@ impl Pace {
 
     pub fn idle(&self) -> Duration {
         self.idle
-    }
-
-    /// The bytes moved so far.
-    pub fn total(&self) -> u64 {
-        self.total
     }
 
     /// The client's turn begins.

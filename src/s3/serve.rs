@@ -260,14 +260,13 @@ async fn stream_object(
     if first.len() as u64 == length && length <= WHOLE_BYTES {
         return response.body(first);
     }
-    let rest = stream_rest(Streaming { reader, first: Some(first), pace: service.pace(), line, _memory: memory });
+    let rest = stream_rest(Streaming { reader, first: Some(first), line, _memory: memory });
     response.body(SizedStream::new(length, Box::pin(rest)))
 }
 
 struct Streaming {
     reader: Box<ObjectReader>,
     first: Option<Bytes>,
-    pace: Pace,
     line: Line,
     /// Held while bytes of this download may be in memory.
     _memory: OwnedSemaphorePermit,
@@ -287,17 +286,11 @@ impl Streaming {
     /// Gives the next bytes. It is asked for them when the client has taken those before.
     async fn next(&mut self) -> Result<Option<Bytes>, std::io::Error> {
         if let Some(first) = self.first.take() {
-            self.pace.wait();
             return Ok(Some(first));
-        }
-        if self.pace.moved(self.line.sent - self.pace.total()).is_err() {
-            tracing::debug!(request_id = self.line.id.as_str(), "a download was too slow");
-            return Err(std::io::ErrorKind::TimedOut.into());
         }
         match self.reader.next().await {
             Ok(Some(bytes)) => {
                 self.line.sent += bytes.len() as u64;
-                self.pace.wait();
                 Ok(Some(bytes))
             }
             Ok(None) => Ok(None),

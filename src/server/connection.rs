@@ -1,10 +1,12 @@
-//! A connection of the S3 endpoint: it ends when no request begins on it in time.
+//! A connection of the S3 endpoint: it ends when no request begins on it in time, and when its client takes too little of
+//! an answer.
 //!
 //! actix bounds the head of a connection's first request only: a client that begins a later one and never ends it would
 //! hold its connection for ever. Here the time between two requests is bounded, whatever comes in it.
 
 use std::cell::Cell;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -15,7 +17,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A socket that reads as ended once nothing was asked and nothing was answered on it for too long.
+use super::uptake::{LeastRate, Uptake};
+
+/// A socket that reads as ended once nothing was asked and nothing was answered on it for too long, and that fails to
+/// write once its client took too little for too long.
 pub struct Connection {
     stream: TcpStream,
     activity: Rc<Activity>,
@@ -24,6 +29,7 @@ pub struct Connection {
     overdue: Pin<Box<Sleep>>,
     /// The activity that [`Self::overdue`] counts from.
     seen: u64,
+    uptake: Uptake,
 }
 
 /// What happens on one connection, as far as it shows that the connection is in use.
@@ -38,10 +44,10 @@ struct Running(Rc<Activity>);
 
 impl Connection {
     /// Takes an accepted socket. Small answers leave it at once: `TCP_NODELAY` is on.
-    pub fn new(stream: TcpStream, patience: Duration) -> io::Result<Self> {
+    pub fn new(stream: TcpStream, patience: Duration, least: LeastRate) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        let overdue = Box::pin(sleep(patience));
-        Ok(Self { stream, activity: Rc::default(), patience, overdue, seen: 0 })
+        let (overdue, uptake) = (Box::pin(sleep(patience)), Uptake::new(least));
+        Ok(Self { stream, activity: Rc::default(), patience, overdue, seen: 0, uptake })
     }
 
     pub fn stream(&self) -> &TcpStream {
@@ -80,10 +86,14 @@ impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let connection = self.get_mut();
         let written = Pin::new(&mut connection.stream).poll_write(cx, bytes);
-        if written.is_ready() {
-            connection.activity.note();
+        match &written {
+            Poll::Ready(taken) => {
+                connection.activity.note();
+                connection.uptake.sent(*taken.as_ref().unwrap_or(&0));
+                written
+            }
+            Poll::Pending => connection.uptake.poll_blocked(connection.stream.as_fd(), cx).map(Err),
         }
-        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -140,12 +150,13 @@ mod tests {
     use super::*;
 
     const PATIENCE: Duration = Duration::from_millis(50);
+    const LEAST: LeastRate = LeastRate { bytes: 1 << 20, window: Duration::from_millis(500) };
 
     async fn connected() -> (TcpStream, Connection) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        (client, Connection::new(stream, PATIENCE).unwrap())
+        (client, Connection::new(stream, PATIENCE, LEAST).unwrap())
     }
 
     #[tokio::test]
@@ -179,5 +190,45 @@ mod tests {
         connection.write_all(b"answer").await.unwrap();
         assert_eq!(connection.read(&mut byte).await.unwrap(), 0);
         assert!(began.elapsed() >= PATIENCE);
+    }
+
+    /// Reads `bytes` at a time, `pauses` apart, until the other end is gone.
+    async fn take_slowly(mut client: TcpStream, bytes: usize, pauses: Duration) {
+        let mut buffer = vec![0; bytes];
+        while client.read_exact(&mut buffer).await.is_ok() {
+            tokio::time::sleep(pauses).await;
+        }
+    }
+
+    /// Sends until something fails, for at most ten windows; tells what failed.
+    async fn send_endlessly(mut connection: Connection) -> Option<io::ErrorKind> {
+        let sending = async {
+            let bytes = vec![0; 1 << 20];
+            loop {
+                if let Err(error) = connection.write_all(&bytes).await {
+                    return error.kind();
+                }
+            }
+        };
+        tokio::time::timeout(LEAST.window * 10, sending).await.ok()
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_too_little_or_nothing_is_given_up() {
+        let (_silent, connection) = connected().await;
+        assert_eq!(send_endlessly(connection).await, Some(io::ErrorKind::TimedOut));
+
+        let (client, connection) = connected().await;
+        let slow = tokio::spawn(take_slowly(client, 16 << 10, Duration::from_millis(50)));
+        assert_eq!(send_endlessly(connection).await, Some(io::ErrorKind::TimedOut));
+        slow.abort();
+    }
+
+    #[tokio::test]
+    async fn a_client_above_the_least_rate_is_waited_for() {
+        let (client, connection) = connected().await;
+        let steady = tokio::spawn(take_slowly(client, 512 << 10, Duration::from_millis(100)));
+        assert_eq!(send_endlessly(connection).await, None);
+        steady.abort();
     }
 }

@@ -23,6 +23,7 @@ pub const TABLES: &[Table] = &[
     tables::COMPLETED,
     tables::SWEEP,
     tables::LOG,
+    tables::RENAMED,
 ];
 
 /// Opens the metadata engine. Off the runtime's own threads, because replaying the log may take seconds.

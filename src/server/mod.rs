@@ -19,6 +19,7 @@ mod s3_listener;
 mod signals;
 mod start;
 mod storage;
+mod uptake;
 
 pub use data_dir::DataDir;
 pub use engines::TABLES;

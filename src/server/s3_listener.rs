@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, counted};
+use super::uptake::LeastRate;
 use crate::config::ServerConfig;
 use crate::s3::{Service, serve};
 use crate::telemetry::metrics;
@@ -36,6 +37,8 @@ struct Bounds {
     head_timeout: Duration,
     /// How long bytes that were sent may stay unacknowledged, a full window of the client's included.
     stall: Duration,
+    /// The least bytes a second that a client must take of an answer.
+    rate: u64,
 }
 
 /// Counts a connection while it lives.
@@ -55,6 +58,7 @@ impl S3Listener {
             keep_alive: limits.keep_alive,
             head_timeout: limits.head_timeout,
             stall: limits.body_idle_timeout,
+            rate: limits.transfer_rate,
         };
         let stopping = CancellationToken::new();
         let stop = stopping.clone();
@@ -82,7 +86,7 @@ impl S3Listener {
                     // `100 Continue` is sent when this succeeds: a refused upload is never received.
                     .expect(fn_service(move |request| admit_early(Arc::clone(&service), request)))
                     .h1(apply_fn_factory(map_config(app, |_| AppConfig::default()), counted));
-                fn_service(move |stream: TcpStream| accepted(stream, bounds.between_requests())).and_then(http)
+                fn_service(move |stream: TcpStream| accepted(stream, bounds)).and_then(http)
             })?
             .run();
         Ok(Self { handle: server.handle(), task: tokio::spawn(server), stopping })
@@ -104,14 +108,19 @@ impl Bounds {
     fn between_requests(self) -> Duration {
         self.keep_alive.saturating_add(self.head_timeout).max(self.stall)
     }
+
+    /// A client may stand still for as long as any body, so less than that is no time to judge by.
+    fn least_rate(self) -> LeastRate {
+        LeastRate { bytes: self.rate, window: self.stall }
+    }
 }
 
 async fn accepted(
     stream: TcpStream,
-    patience: Duration,
+    bounds: Bounds,
 ) -> Result<(Connection, Option<SocketAddr>), actix_http::error::DispatchError> {
     let peer = stream.peer_addr().ok();
-    Ok((Connection::new(stream, patience)?, peer))
+    Ok((Connection::new(stream, bounds.between_requests(), bounds.least_rate())?, peer))
 }
 
 fn connected(connection: &Connection, extensions: &mut Extensions, stall: Duration) {

@@ -1,4 +1,4 @@
-//! CopyObject and RenameObject: no bytes move, only references.
+//! CopyObject: no bytes move, only references.
 
 use std::sync::Arc;
 
@@ -28,16 +28,6 @@ pub struct CopyObject {
     pub cause: Cause,
 }
 
-pub struct RenameObject {
-    pub bucket: Bucket,
-    pub source_key: ObjectKey,
-    /// The source as it was read and judged; the commit expects it unchanged.
-    pub source: Row<ObjectRecord>,
-    pub key: ObjectKey,
-    pub precondition: Precondition,
-    pub cause: Cause,
-}
-
 impl Store {
     /// Makes `key` an object with the source's bytes. Fails with [`Error::SourceChanged`] if the source is no longer the
     /// one that was read.
@@ -63,40 +53,6 @@ impl Store {
             match self.commit(mutation).await? {
                 Ok(position) => return Ok(Stored { record, position }),
                 Err(conflict) if conflict.index == 0 => self.bucket_conflict(&copy.bucket).await?,
-                Err(conflict) if conflict.index == 1 => return Err(Error::SourceChanged),
-                Err(_) => (),
-            }
-        }
-        Err(Error::Contended)
-    }
-
-    /// Moves an object to another key of its bucket in one commit: no reader sees both keys, or neither. The object
-    /// keeps its modification time. Fails with [`Error::SourceChanged`] as a copy does.
-    pub async fn rename_object(self: &Arc<Self>, rename: RenameObject) -> Result<Stored, Error> {
-        let store = self.clone();
-        let task = tokio::spawn(async move { store.rename_now(&rename).await });
-        task.await.map_err(|_| Error::Aborted)?
-    }
-
-    async fn rename_now(&self, rename: &RenameObject) -> Result<Stored, Error> {
-        let (bucket, key) = (rename.bucket.record.id, &rename.key);
-        let _turns = self.queues.turns(bucket, [rename.source_key.as_bytes(), key.as_bytes()]).await?;
-        let record = &rename.source.record;
-        for _ in 0..ATTEMPTS {
-            let previous = self.current(bucket, key).await?;
-            rename.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
-            let mut arrived = rename.bucket.change(ChangeKind::Rename, key, record, rename.cause.clone());
-            arrived.at = self.clock.now();
-            let mut left = rename.bucket.change(ChangeKind::Delete, &rename.source_key, record, rename.cause.clone());
-            left.at = arrived.at;
-            let mutation = Mutation::in_bucket(&rename.bucket)?
-                .delete_object(bucket, &rename.source_key, &rename.source, record.data.target())
-                .put_object(bucket, key, record, previous.as_ref())
-                .log(&left)
-                .log(&arrived);
-            match self.commit(mutation).await? {
-                Ok(position) => return Ok(Stored { record: record.clone(), position }),
-                Err(conflict) if conflict.index == 0 => self.bucket_conflict(&rename.bucket).await?,
                 Err(conflict) if conflict.index == 1 => return Err(Error::SourceChanged),
                 Err(_) => (),
             }

@@ -27,6 +27,9 @@ pub enum Error {
     /// The source of a copy changed between its reading and the commit; read it again and retry.
     #[error("the source of the copy changed")]
     SourceChanged,
+    /// The token of a request was another request's.
+    #[error("the token was used by another request")]
+    TokenReused,
     /// Too many writers want the same key; retry later.
     #[error("too many writers of one key")]
     Contended,
@@ -48,7 +51,7 @@ pub enum Error {
     /// The completed object's size is not the announced one.
     #[error("the parts have {actual} bytes together")]
     SizeMismatch { actual: u64 },
-    /// Free space is below the reserve; deleting still works.
+    /// Free space is below the reserve, where deleting still works, or there is none at all.
     #[error("storage is full")]
     Full,
     /// An engine takes no more writes until it is opened again; reading still works.
@@ -98,6 +101,7 @@ impl From<kv::Error> for Error {
         match error {
             kv::Error::ReadOnly(reason) => Self::Stopped(reason),
             kv::Error::Closed => Self::Stopped(error.to_string()),
+            kv::Error::Full(_) => Self::Full,
             other => Self::Kv(other),
         }
     }

@@ -15,6 +15,7 @@ pub mod multipart;
 pub mod put;
 pub mod read;
 pub mod record;
+pub mod rename;
 pub mod scrub;
 pub mod space;
 pub mod staging;

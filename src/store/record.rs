@@ -141,6 +141,14 @@ pub struct CompletedRecord {
     pub checksum: Option<Checksum>,
 }
 
+/// That a rename with a client's token was carried out, kept for a client that asks again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenamedRecord {
+    pub renamed: Timestamp,
+    /// The SHA-256 of what was asked for: only the same request gets the same answer.
+    pub request: [u8; 32],
+}
+
 impl Data {
     /// What a row with this data holds a reference on.
     pub fn target(&self) -> Option<Target> {

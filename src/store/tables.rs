@@ -11,6 +11,7 @@
 //! | `parts` | upload id, part number | [`PartRecord`](super::record::PartRecord) |
 //! | `offsets` | upload id, end offset, part number | nothing: where each part of a completed upload ends |
 //! | `completed` | upload id | what a finished upload answered, for a client that asks again |
+//! | `renamed` | bucket id, client token | that a rename was carried out, for a client that asks again |
 //! | `sweep` | position | a target that may have become unreferenced |
 //! | `log` | position | [`Change`](super::change::Change) |
 
@@ -32,6 +33,7 @@ pub const OFFSETS: Table = Table { id: 8, name: "offsets", profile: Profile::Rec
 pub const COMPLETED: Table = Table { id: 9, name: "completed", profile: Profile::Records };
 pub const SWEEP: Table = Table { id: 10, name: "sweep", profile: Profile::Queue };
 pub const LOG: Table = Table { id: 11, name: "log", profile: Profile::Queue };
+pub const RENAMED: Table = Table { id: 12, name: "renamed", profile: Profile::Records };
 
 /// Who holds a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +50,8 @@ pub enum Owner {
 }
 
 /// Every table of the store, for opening an engine. Their ids begin at 1: 0 is the table of keys.
-pub const TABLES: [Table; 11] = [META, BUCKETS, CURRENT, INLINE, REFS, UPLOADS, PARTS, OFFSETS, COMPLETED, SWEEP, LOG];
+pub const TABLES: [Table; 12] =
+    [META, BUCKETS, CURRENT, INLINE, REFS, UPLOADS, PARTS, OFFSETS, COMPLETED, SWEEP, LOG, RENAMED];
 
 /// Stands between an escaped key and what follows it: below every escaped byte, so that shorter keys sort first.
 pub const TERMINATOR: [u8; 2] = [0x00, 0x01];
@@ -140,6 +143,14 @@ pub fn offset(upload: UploadId, end: u64, number: u16) -> Bytes {
 pub fn parse_offset(row: &[u8]) -> Option<(u64, u16)> {
     let (rest, number) = row.split_last_chunk::<2>()?;
     Some((u64::from_be_bytes(*rest.last_chunk()?), u16::from_be_bytes(*number)))
+}
+
+/// The key of the row that says a rename with a client's token was carried out.
+pub fn renamed(bucket: BucketId, token: &[u8]) -> Bytes {
+    let mut row = BytesMut::with_capacity(BUCKET_ID_BYTES + token.len());
+    row.put_u64(bucket.0);
+    row.put_slice(token);
+    row.freeze()
 }
 
 /// The key of a finished upload's answer.

@@ -269,6 +269,21 @@ def test_rename_obeys_its_conditions(s3, bucket):
     assert stored(s3, bucket) == {"to": b"from"}
 
 
+def test_a_repeated_rename_with_the_same_token_succeeds_and_moves_nothing(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="from", Body=b"first")
+    rename = dict(Bucket=bucket, Key="to", RenameSource="from", ClientToken="0c4a")
+    s3.rename_object(**rename)
+    s3.put_object(Bucket=bucket, Key="from", Body=b"second")
+    s3.rename_object(**rename)
+    assert stored(s3, bucket) == {"from": b"second", "to": b"first"}
+    for other in [{"Key": "elsewhere"}, {"RenameSource": "to"}, {"DestinationIfNoneMatch": "*"}]:
+        fails("IdempotencyParameterMismatch", 400, s3.rename_object, **(rename | other))
+    for malformed in ["x" * 65, "white space"]:
+        fails("InvalidArgument", 400, s3.rename_object, **(rename | {"ClientToken": malformed}))
+    s3.rename_object(**(rename | {"ClientToken": "1d5b"}))
+    assert stored(s3, bucket) == {"to": b"second"}
+
+
 PROMISES = [
     {"x-amz-server-side-encryption": "AES256"},
     {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": "key"},

@@ -1,7 +1,7 @@
 //! Making things durable: syncs shared between those who wait for them, and the end of all writing when one fails.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -46,9 +46,17 @@ impl Syncs {
     }
 
     /// Makes a file's bytes durable, and as much of its metadata as is needed to read them.
+    ///
+    /// For want of room only this file is lost, which its writer gives up: what a failed sync leaves unsaid are the pages of
+    /// the file that was synced.
     pub(super) fn file(&self, file: &File, path: &Path) -> Result<(), Error> {
         self.check()?;
-        self.or_stop(file.sync_data(), path)
+        match file.sync_data() {
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                Err(error.into())
+            }
+            synced => self.or_stop(synced, path),
+        }
     }
 
     /// Makes the entries of a segment's directory durable, together with whoever else waits for that.

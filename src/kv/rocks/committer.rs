@@ -11,9 +11,13 @@ use super::batch::{Merge, Positions};
 use super::open::{Database, engine_error};
 use super::options::Durability;
 use super::queue::{Company, Queue, Request, Taken};
+use super::slot::Slot;
 
 /// How long a relaxed commit may stay unsynced.
 const RELAXED_SYNC_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often the disk is asked for room while there is none.
+const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A batch waits for company at most this share of the time that the batch before it took, and at most so long.
 const COMPANY_SHARE: u32 = 4;
@@ -21,7 +25,7 @@ const COMPANY_PATIENCE: Duration = Duration::from_micros(500);
 
 /// Drains the queue, a batch at a time, until it is closed.
 pub(super) struct Committer {
-    database: Arc<Database>,
+    slot: Arc<Slot>,
     queue: Arc<Queue>,
     durability: Durability,
     options: WriteOptions,
@@ -34,11 +38,11 @@ pub(super) struct Committer {
 type Answer = (oneshot::Sender<Result<Committed, CommitError>>, Result<Committed, CommitError>);
 
 impl Committer {
-    pub fn new(database: Arc<Database>, queue: Arc<Queue>, durability: Durability) -> Result<Self, Error> {
-        let positions = Positions::load(&database)?;
+    pub fn new(slot: Arc<Slot>, queue: Arc<Queue>, durability: Durability) -> Result<Self, Error> {
+        let positions = Positions::load(&*slot.read()?)?;
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Strict);
-        Ok(Self { database, queue, durability, options, positions, sync_due: None })
+        Ok(Self { slot, queue, durability, options, positions, sync_due: None })
     }
 
     pub fn run(mut self) {
@@ -48,6 +52,7 @@ impl Committer {
             match self.queue.take(&mut requests, self.sync_due, company) {
                 Taken::Commits => company = self.commit(&mut requests),
                 Taken::Nothing => {}
+                Taken::Paused => self.recover(),
                 Taken::Closed => break,
             }
             if self.sync_due.is_some_and(|due| due <= Instant::now()) {
@@ -66,7 +71,7 @@ impl Committer {
         let written = self.apply(requests, &mut answers);
         if let Err(error) = &written {
             // First of all, so that whoever hears of the failure finds the engine read-only.
-            self.queue.fail(error.to_string());
+            self.stop_writing(error);
         }
         let answered = answers.len();
         // Conflicts too are answered after the write: the value that one tells may be from this batch.
@@ -90,21 +95,23 @@ impl Committer {
 
     fn apply(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>) -> Result<(), Error> {
         let durable = requests.iter().any(|request| request.commit.durable);
-        let mut merge = Merge::new(&self.database, &mut self.positions)?;
+        let slot = Arc::clone(&self.slot);
+        let database = slot.read()?;
+        let mut merge = Merge::new(&database, &mut self.positions)?;
         for request in requests.drain(..) {
             let verdict = merge.add(request.commit);
             answers.push((request.answer, verdict));
         }
         let batch = merge.finish();
-        self.write(batch)?;
-        if durable && self.durability == Durability::Relaxed { self.sync() } else { Ok(()) }
+        self.write(&database, batch)?;
+        if durable && self.durability == Durability::Relaxed { self.sync(&database) } else { Ok(()) }
     }
 
-    fn write(&mut self, batch: WriteBatch) -> Result<(), Error> {
+    fn write(&mut self, database: &Database, batch: WriteBatch) -> Result<(), Error> {
         if batch.is_empty() {
             return Ok(());
         }
-        self.database.rocks.write_opt(batch, &self.options).map_err(engine_error)?;
+        database.rocks.write_opt(batch, &self.options).map_err(engine_error)?;
         if self.durability == Durability::Relaxed && self.sync_due.is_none() {
             self.sync_due = Some(Instant::now() + RELAXED_SYNC_INTERVAL);
         }
@@ -113,14 +120,61 @@ impl Committer {
 
     /// Syncs what relaxed commits left. A failure ends all writing: the next sync could succeed without the lost pages.
     fn sync_or_fail(&mut self) {
-        if let Err(error) = self.sync() {
-            self.queue.fail(error.to_string());
+        let slot = Arc::clone(&self.slot);
+        if let Err(error) = slot.read().and_then(|database| self.sync(&database)) {
+            self.stop_writing(&error);
         }
     }
 
-    fn sync(&mut self) -> Result<(), Error> {
+    fn sync(&mut self, database: &Database) -> Result<(), Error> {
         self.sync_due = None;
-        self.database.rocks.flush_wal(true).map_err(engine_error)
+        database.rocks.flush_wal(true).map_err(engine_error)
+    }
+
+    /// Refuses commits: until there is room again, or, after any other failure, for good.
+    fn stop_writing(&mut self, error: &Error) {
+        self.sync_due = None;
+        match error {
+            Error::Full(_) => {
+                tracing::warn!(%error, "the metadata engine only reads until the disk has room");
+                self.queue.pause(error.clone());
+            }
+            _ => {
+                tracing::error!(%error, "the metadata engine only reads until a restart");
+                self.queue.fail(error.to_string());
+            }
+        }
+    }
+
+    /// Waits for room, opens the database anew and takes commits again; gives up when the queue is closed.
+    fn recover(&mut self) {
+        let mut told = String::new();
+        while !self.queue.is_closed_within(ROOM_INTERVAL) {
+            match self.try_recover() {
+                Ok(true) => {
+                    tracing::info!("the disk has room: the metadata engine writes again");
+                    return self.queue.resume();
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    let reason = error.to_string();
+                    if reason != told {
+                        tracing::error!(error = %reason, "the metadata engine could not be opened anew; it is tried again");
+                        told = reason;
+                    }
+                }
+            }
+        }
+    }
+
+    fn try_recover(&mut self) -> Result<bool, Error> {
+        if !self.slot.has_room()? {
+            return Ok(false);
+        }
+        self.slot.reopen()?;
+        // A commit of unknown outcome may have taken positions.
+        self.positions = Positions::load(&*self.slot.read()?)?;
+        Ok(true)
     }
 }
 

@@ -28,29 +28,32 @@ pub struct Gauges {
 impl RocksKv {
     /// Gives the engine's gauges; reads the directory for the log's size.
     pub fn gauges(&self) -> Result<Gauges, Error> {
+        let database = self.slot.read()?;
         Ok(Gauges {
-            memtable_bytes: self.database.sum_of(CUR_SIZE_ALL_MEM_TABLES)?,
-            cache_bytes: self.database.cache.get_usage() as u64,
-            pending_compaction_bytes: self.database.sum_of(ESTIMATE_PENDING_COMPACTION_BYTES)?,
-            wal_bytes: self.database.wal_bytes()?,
+            memtable_bytes: database.sum_of(CUR_SIZE_ALL_MEM_TABLES)?,
+            cache_bytes: database.cache.get_usage() as u64,
+            pending_compaction_bytes: database.sum_of(ESTIMATE_PENDING_COMPACTION_BYTES)?,
+            wal_bytes: database.wal_bytes()?,
             queued_commits: self.queue.len() as u64,
         })
     }
 
     /// Writes everything in memory to table files.
     pub fn flush(&self) -> Result<(), Error> {
-        for table in &self.database.tables {
-            let family = self.database.family(*table)?;
-            self.database.rocks.flush_cf_opt(family, &FlushOptions::default()).map_err(engine_error)?;
+        let database = self.slot.read()?;
+        for table in &database.tables {
+            let family = database.family(*table)?;
+            database.rocks.flush_cf_opt(family, &FlushOptions::default()).map_err(engine_error)?;
         }
-        self.database.rocks.flush().map_err(engine_error)
+        database.rocks.flush().map_err(engine_error)
     }
 
     /// Makes a copy of the store at `path`, which must not exist, as it is at one moment during the call.
     ///
     /// Table files are hard links where `path` is on the same file system. The copy opens like any store.
     pub fn checkpoint(&self, path: &Path) -> Result<(), Error> {
-        let checkpoint = Checkpoint::new(&self.database.rocks).map_err(engine_error)?;
+        let database = self.slot.read()?;
+        let checkpoint = Checkpoint::new(&database.rocks).map_err(engine_error)?;
         checkpoint.create_checkpoint(path).map_err(engine_error)
     }
 }
@@ -66,7 +69,8 @@ impl Database {
         Ok(sum)
     }
 
-    fn wal_bytes(&self) -> Result<u64, Error> {
+    /// The files of the write-ahead log, those kept for reuse included, in bytes.
+    pub(super) fn wal_bytes(&self) -> Result<u64, Error> {
         let mut bytes = 0;
         for file in files_in(self.path())? {
             if file.extension().is_some_and(|extension| extension == "log") {

@@ -12,6 +12,7 @@ mod open;
 mod options;
 mod queue;
 mod read;
+mod slot;
 #[cfg(test)]
 mod tests;
 mod wal;
@@ -26,10 +27,11 @@ use parking_lot::Mutex;
 
 use self::committer::Committer;
 pub use self::gauges::Gauges;
-use self::open::Database;
+use self::open::{Database, check_tables_of};
 pub use self::options::{Durability, RocksOptions};
 use self::queue::Queue;
 use self::read::{ReadError, Tier};
+use self::slot::Slot;
 use super::{Commit, CommitError, Committed, Error, Kv, Page, Scan, Table};
 
 /// The most items that a scan may ask for to be tried on the calling thread: about 0.3 ms when each is a group.
@@ -37,10 +39,13 @@ const INLINE_SCAN_ITEMS: usize = 64;
 
 /// A store in one directory of RocksDB files.
 ///
+/// After a failed write it only reads: until it is opened again, or, where the disk was full, until there is room and it
+/// has opened its files anew by itself.
+///
 /// Must be used within a tokio runtime. Dropping it finishes the queued commits, syncs them and blocks until that is
 /// done. The directory stays locked until the last read in flight has ended.
 pub struct RocksKv {
-    database: Arc<Database>,
+    slot: Arc<Slot>,
     queue: Arc<Queue>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -52,14 +57,15 @@ impl RocksKv {
     /// A directory that holds tables which are not in `tables` (a newer version's), that is open already, or that is
     /// damaged is refused; nothing is repaired or skipped.
     pub fn open(path: &Path, options: RocksOptions, tables: &[Table]) -> Result<Self, Error> {
-        let database = Arc::new(Database::open(path, &options, tables)?);
+        let durability = options.durability;
+        let slot = Arc::new(Slot::open(path, options, tables)?);
         let queue = Arc::new(Queue::new());
-        let committer = Committer::new(Arc::clone(&database), Arc::clone(&queue), options.durability)?;
+        let committer = Committer::new(Arc::clone(&slot), Arc::clone(&queue), durability)?;
         let thread = std::thread::Builder::new()
             .name("kv-committer".to_owned())
             .spawn(move || committer.run())
             .map_err(|error| Error::Engine(format!("no thread for commits: {error}")))?;
-        Ok(Self { database, queue, committer: Mutex::new(Some(thread)) })
+        Ok(Self { slot, queue, committer: Mutex::new(Some(thread)) })
     }
 
     /// Finishes the queued commits and syncs them; blocks until that is done. Later commits get [`Error::Closed`].
@@ -80,14 +86,14 @@ impl Drop for RocksKv {
 
 impl std::fmt::Debug for RocksKv {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RocksKv").field("path", &self.database.path()).finish_non_exhaustive()
+        f.debug_struct("RocksKv").field("path", &self.slot.path()).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl Kv for RocksKv {
     async fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        match self.database.get(table, key, Tier::Memory) {
+        match self.read_in_memory(|database| database.get(table, key, Tier::Memory)) {
             Err(ReadError::NeedsDisk) => {}
             found => return Ok(found?),
         }
@@ -97,7 +103,7 @@ impl Kv for RocksKv {
 
     async fn scan(&self, scan: Scan) -> Result<Page, Error> {
         if scan.limit <= INLINE_SCAN_ITEMS {
-            match self.database.scan(&scan, Tier::Memory) {
+            match self.read_in_memory(|database| database.scan(&scan, Tier::Memory)) {
                 Err(ReadError::NeedsDisk) => {}
                 found => return Ok(found?),
             }
@@ -106,7 +112,7 @@ impl Kv for RocksKv {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
-        self.database.check_tables_of(&commit)?;
+        check_tables_of(&commit, self.slot.tables())?;
         self.queue.submit(commit).await
     }
 
@@ -116,13 +122,21 @@ impl Kv for RocksKv {
 }
 
 impl RocksKv {
+    /// Reads on the calling thread, unless the database is being opened anew.
+    fn read_in_memory<T>(&self, read: impl FnOnce(&Database) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        match self.slot.try_read() {
+            Some(database) => read(&*database?),
+            None => Err(ReadError::NeedsDisk),
+        }
+    }
+
     async fn read_from_disk<T, F>(&self, read: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Database) -> Result<T, ReadError> + Send + 'static,
     {
-        let database = Arc::clone(&self.database);
-        let reading = tokio::task::spawn_blocking(move || read(&database));
+        let slot = Arc::clone(&self.slot);
+        let reading = tokio::task::spawn_blocking(move || read(&*slot.read()?));
         // The task is lost only when the runtime shuts down, or by a panic, which has been reported by then.
         let found = reading.await.map_err(|_| Error::Closed)?;
         Ok(found?)

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rocksdb::{Cache, ColumnFamily, DBWithThreadMode, Options, SingleThreaded};
+use rocksdb::{Cache, ColumnFamily, DBWithThreadMode, ErrorKind, Options, SingleThreaded};
 
 use super::super::{Commit, Error, Table};
 use super::options::{Durability, Layout, RocksOptions};
@@ -13,6 +13,10 @@ use super::wal;
 /// What an operator can do about a damaged directory.
 pub(super) const RUNBOOK: &str = "nothing was changed; copy the directory away, check the disk, then restore the last \
                                   backup, or start once with relaxed durability to keep the commits before the damage";
+
+/// The words of RocksDB, and of the C library, for ENOSPC and EDQUOT.
+const NO_ROOM: &str = "No space left on device";
+const NO_QUOTA: &str = "Disk quota exceeded";
 
 /// RocksDB with its column families, one per table. Tables cannot come or go while it is open: finding one is lock-free.
 pub(super) struct Database {
@@ -45,28 +49,33 @@ impl Database {
 
     /// Gives the column family of `table`, or an error for a table that the store was not opened with.
     pub fn family(&self, table: Table) -> Result<&ColumnFamily, Error> {
-        self.check_table(table)?;
+        check_table(table, &self.tables)?;
         self.rocks.cf_handle(table.name).ok_or_else(|| unknown(table))
-    }
-
-    /// Makes sure that every table a commit names is open, so that merging it cannot stop half-way.
-    pub fn check_tables_of(&self, commit: &Commit) -> Result<(), Error> {
-        let expected = commit.expectations.iter().map(|expectation| expectation.table);
-        let written = commit.writes.iter().map(|write| write.table());
-        expected.chain(written).try_for_each(|table| self.check_table(table))
-    }
-
-    fn check_table(&self, table: Table) -> Result<(), Error> {
-        match self.tables.get(table.id) {
-            Some(open) if *open == table => Ok(()),
-            _ => Err(unknown(table)),
-        }
     }
 }
 
-/// Gives RocksDB's own words.
+/// Makes sure that every table a commit names is one of `tables`, so that merging it cannot stop half-way.
+pub(super) fn check_tables_of(commit: &Commit, tables: &[Table]) -> Result<(), Error> {
+    let expected = commit.expectations.iter().map(|expectation| expectation.table);
+    let written = commit.writes.iter().map(|write| write.table());
+    expected.chain(written).try_for_each(|table| check_table(table, tables))
+}
+
+fn check_table(table: Table, tables: &[Table]) -> Result<(), Error> {
+    match tables.get(table.id) {
+        Some(open) if *open == table => Ok(()),
+        _ => Err(unknown(table)),
+    }
+}
+
+/// Gives RocksDB's own words. What ended for want of room is told apart by them: the binding does not give the subcode.
 pub(super) fn engine_error(error: rocksdb::Error) -> Error {
-    Error::Engine(error.into_string())
+    let kind = error.kind();
+    let words = error.into_string();
+    match kind {
+        ErrorKind::IOError if words.contains(NO_ROOM) || words.contains(NO_QUOTA) => Error::Full(words),
+        _ => Error::Engine(words),
+    }
 }
 
 fn unknown(table: Table) -> Error {
@@ -74,7 +83,7 @@ fn unknown(table: Table) -> Error {
 }
 
 fn explain(error: rocksdb::Error) -> Error {
-    if error.kind() == rocksdb::ErrorKind::Corruption {
+    if error.kind() == ErrorKind::Corruption {
         return Error::Engine(format!("the data is damaged: {}; {RUNBOOK}", error.into_string()));
     }
     engine_error(error)

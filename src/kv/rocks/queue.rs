@@ -1,7 +1,7 @@
 //! The commits that wait for the committer: bounded in bytes, taken a batch at a time.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Semaphore, oneshot};
@@ -49,6 +49,8 @@ pub(super) enum Taken {
     Commits,
     /// The deadline passed without a commit.
     Nothing,
+    /// The queue is paused.
+    Paused,
     /// The queue is closed and empty.
     Closed,
 }
@@ -63,6 +65,8 @@ struct State {
 
 enum Phase {
     Open,
+    /// Commits get the error until the queue is resumed.
+    Paused(Error),
     Closed,
     Failed(String),
 }
@@ -107,8 +111,10 @@ impl Queue {
     pub fn take(&self, batch: &mut Vec<Request>, deadline: Option<Instant>, company: Company) -> Taken {
         let mut state = self.state.lock();
         while state.waiting.is_empty() {
-            if !matches!(state.phase, Phase::Open) {
-                return Taken::Closed;
+            match state.phase {
+                Phase::Open => {}
+                Phase::Paused(_) => return Taken::Paused,
+                Phase::Closed | Phase::Failed(_) => return Taken::Closed,
             }
             let Some(deadline) = deadline else {
                 self.filled.wait(&mut state);
@@ -148,14 +154,46 @@ impl Queue {
     /// Takes no more commits and refuses those that wait.
     pub fn fail(&self, reason: String) {
         self.stop(Phase::Failed(reason.clone()));
-        let refused = {
+        self.refuse_waiting(&Error::ReadOnly(reason));
+    }
+
+    /// Takes no more commits until [`Self::resume`], and refuses those that wait.
+    pub fn pause(&self, reason: Error) {
+        {
             let mut state = self.state.lock();
-            state.waiting_kib = 0;
-            std::mem::take(&mut state.waiting)
+            if matches!(state.phase, Phase::Open) {
+                state.phase = Phase::Paused(reason.clone());
+            }
+        }
+        self.refuse_waiting(&reason);
+    }
+
+    /// Takes commits again after a pause.
+    pub fn resume(&self) {
+        let mut state = self.state.lock();
+        if matches!(state.phase, Phase::Paused(_)) {
+            state.phase = Phase::Open;
+        }
+    }
+
+    /// Waits until the queue takes no commits for good, or for `patience`; tells which.
+    pub fn is_closed_within(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut state = self.state.lock();
+        let closed = |state: &State| matches!(state.phase, Phase::Closed | Phase::Failed(_));
+        while !closed(&state) && !self.filled.wait_until(&mut state, deadline).timed_out() {}
+        closed(&state)
+    }
+
+    fn refuse_waiting(&self, reason: &Error) {
+        let (refused, kib) = {
+            let mut state = self.state.lock();
+            (std::mem::take(&mut state.waiting), std::mem::take(&mut state.waiting_kib))
         };
+        self.room.add_permits(kib as usize);
         // Outside the lock: each answer wakes its caller, if that is still there.
         for request in refused {
-            let _ = request.answer.send(Err(Error::ReadOnly(reason.clone()).into()));
+            let _ = request.answer.send(Err(reason.clone().into()));
         }
     }
 
@@ -203,6 +241,7 @@ impl State {
     fn check(&self) -> Result<(), Error> {
         match &self.phase {
             Phase::Open => Ok(()),
+            Phase::Paused(reason) => Err(reason.clone()),
             Phase::Closed => Err(Error::Closed),
             Phase::Failed(reason) => Err(Error::ReadOnly(reason.clone())),
         }
@@ -288,6 +327,33 @@ mod tests {
         for refused in [waiting.await, queue.submit(commit_of(1)).await] {
             assert!(matches!(refused, Err(CommitError::Engine(Error::ReadOnly(_)))));
         }
+        assert_eq!(queue.take(&mut Vec::new(), None, Company::none()), Taken::Closed);
+    }
+
+    #[tokio::test]
+    async fn a_paused_queue_refuses_until_it_is_resumed() {
+        let queue = Queue::new();
+        let waiting = queue.submit(commit_of(64 << 20));
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        queue.pause(Error::Full("disk".to_owned()));
+        for refused in [waiting.await, queue.submit(commit_of(1)).await] {
+            assert!(matches!(refused, Err(CommitError::Engine(Error::Full(_)))));
+        }
+        assert_eq!(queue.take(&mut Vec::new(), None, Company::none()), Taken::Paused);
+        assert!(!queue.is_closed_within(Duration::from_millis(1)));
+
+        queue.resume();
+        assert_eq!(queue.room.available_permits(), QUEUE_KIB as usize);
+        let waiting = queue.submit(commit_of(1));
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        assert_eq!(queue.take(&mut Vec::new(), None, Company::none()), Taken::Commits);
+
+        queue.pause(Error::Full("disk".to_owned()));
+        queue.close();
+        assert!(queue.is_closed_within(Duration::ZERO));
+        queue.resume();
         assert_eq!(queue.take(&mut Vec::new(), None, Company::none()), Taken::Closed);
     }
 

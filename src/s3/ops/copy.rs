@@ -1,4 +1,4 @@
-//! CopyObject and RenameObject.
+//! CopyObject.
 
 use std::sync::Arc;
 
@@ -6,22 +6,21 @@ use super::get::{expect_null_version, validators};
 use crate::http::conditional::{Conditions, Names, Outcome};
 use crate::http::{date, percent};
 use crate::names::{BucketName, ObjectKey};
-use crate::s3::answer::{Answer, Body};
+use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
 use crate::s3::slow::{self, Late};
 use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service, checksum, metadata, precondition, target};
-use crate::store::Row;
+use crate::store;
 use crate::store::bucket::Bucket;
 use crate::store::checksum::{Algorithm, Checksum, Hasher};
-use crate::store::copy::{CopyObject, RenameObject};
+use crate::store::copy::CopyObject;
 use crate::store::put::{Precondition, Stored};
 use crate::store::read::OpenObject;
 use crate::store::record::{Metadata, ObjectRecord, StorageClass};
-use crate::store::{self};
 
-/// How often a copy starts over because its source changed under it.
-const ATTEMPTS: usize = 16;
+/// How often a copy or rename starts over because its source changed under it.
+pub(super) const ATTEMPTS: usize = 16;
 
 /// The object that a copy reads from.
 pub struct Source {
@@ -197,69 +196,6 @@ fn copied(stored: Stored) -> Answer {
         .text("ChecksumType", shown.checksum_type().as_str())
         .text(checksum::element(shown.algorithm), &checksum::show(&shown));
     Answer::xml(document).position(stored.position)
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html>
-pub async fn rename_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = request.object()?;
-    let headers = &request.head.headers;
-    let precondition = precondition::parse(headers)?;
-    let conditions = Conditions::parse_source(&renamed_source_conditions(request))?;
-    let text = headers.text("x-amz-rename-source")?.unwrap_or_default();
-    for _ in 0..ATTEMPTS {
-        let (source_key, source) = find_rename_source(cx, &bucket, text).await?;
-        if source_key == key {
-            let message = "The source and the destination of a rename are the same.";
-            return Err(S3Error::with_message(Code::InvalidRequest, message));
-        }
-        check_source(&conditions, &source.record)?;
-        let rename = RenameObject {
-            bucket: bucket.clone(),
-            source_key,
-            source,
-            key: key.clone(),
-            precondition: precondition.clone(),
-            cause: request.cause(),
-        };
-        match cx.store.rename_object(rename).await {
-            Err(store::Error::SourceChanged) => continue,
-            result => return Ok(Answer::ok().position(result?.position).body(Body::Bytes(Vec::new()))),
-        }
-    }
-    Err(S3Error::new(Code::SlowDown))
-}
-
-/// The conditions on the source, under the names that copies give them.
-fn renamed_source_conditions(request: &Request) -> crate::http::head::Headers {
-    let renamed = request.head.headers.iter().filter_map(|(name, value)| {
-        let condition = name.strip_prefix("x-amz-rename-source-if-")?;
-        Some((format!("x-amz-copy-source-if-{condition}"), value))
-    });
-    renamed.collect()
-}
-
-/// The source is a key of the same bucket, URL-encoded; some clients write the bucket before it.
-async fn find_rename_source(
-    cx: &Service,
-    bucket: &Bucket,
-    text: &str,
-) -> Result<(ObjectKey, Row<ObjectRecord>), S3Error> {
-    let invalid = || S3Error::invalid_argument("The rename source is not a key", "x-amz-rename-source", text);
-    let decoded = percent::decode(text).map_err(|_| invalid())?.into_owned();
-    let bare = decoded.strip_prefix(b"/").unwrap_or(&decoded);
-    if bare.is_empty() {
-        return Err(invalid());
-    }
-    let key = target::parse_key(bare.to_vec())?;
-    let with_bucket = format!("{}/", bucket.record.name);
-    match (cx.store.object(bucket, &key).await, bare.strip_prefix(with_bucket.as_bytes())) {
-        (Err(store::Error::NoSuchKey(_)), Some(rest)) if !rest.is_empty() => {
-            let key = target::parse_key(rest.to_vec())?;
-            let row = cx.store.object(bucket, &key).await?;
-            Ok((key, row))
-        }
-        (row, _) => Ok((key, row?)),
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod list;
 mod multipart;
 mod part;
 mod put;
+mod rename;
 
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::GetObjectTagging => attributes::get_object_tagging(cx, request).await,
         O::PutObject => put::put_object(cx, request).await,
         O::CopyObject => copy::copy_object(cx, request).await,
-        O::RenameObject => copy::rename_object(cx, request).await,
+        O::RenameObject => rename::rename_object(cx, request).await,
         O::DeleteObject => delete::delete_object(cx, request).await,
         O::CreateMultipartUpload => multipart::create_multipart_upload(cx, request).await,
         O::CompleteMultipartUpload => multipart::complete_multipart_upload(cx, request).await,

@@ -1,6 +1,7 @@
 //! Records: buckets, objects, uploads and parts, and whether each has what it needs.
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, Kind, Mend};
 use super::{Check, PAGE, side_by_side};
@@ -13,10 +14,8 @@ use crate::store::checksum::{Algorithm, Checksum, full_object};
 use crate::store::codec::{decode, encode};
 use crate::store::error::Error;
 use crate::store::held::{BucketNames, Held};
-use crate::store::record::{
-    BucketRecord, CompletedRecord, Data, InlineId, ObjectRecord, PartRecord, Target, UploadRecord,
-};
-use crate::store::tables::{self, BUCKETS, COMPLETED, CURRENT, INLINE, META, OFFSETS, Owner, PARTS, REFS, UPLOADS};
+use crate::store::record::{BucketRecord, Data, InlineId, ObjectRecord, PartRecord, Target, UploadRecord};
+use crate::store::tables::{self, BUCKETS, CURRENT, INLINE, META, OFFSETS, Owner, PARTS, REFS, UPLOADS};
 use crate::store::walk::Walk;
 
 /// How many objects are named where many are made of one damaged part.
@@ -314,9 +313,9 @@ impl Check<'_> {
         }
     }
 
-    /// Kept answers of completed uploads decode: nothing else depends on them.
-    pub(super) async fn completed(&mut self) -> Result<(), Error> {
-        let mut walk = Walk::over(COMPLETED, PAGE);
+    /// Answers that are kept for clients that ask again decode: nothing else depends on them.
+    pub(super) async fn answers<T: DeserializeOwned>(&mut self, table: Table) -> Result<(), Error> {
+        let mut walk = Walk::over(table, PAGE);
         loop {
             let rows = walk.next(&*self.store.kv).await?;
             if rows.is_empty() {
@@ -324,8 +323,8 @@ impl Check<'_> {
             }
             self.report.go_on()?;
             for (row, value) in rows {
-                if decode::<CompletedRecord>(&value).is_err() {
-                    let detail = format!("row {} of table `completed`", hex::encode(&row));
+                if decode::<T>(&value).is_err() {
+                    let detail = format!("row {} of table `{}`", hex::encode(&row), table.name);
                     self.tell(Fault::new(Kind::UnreadableRecord, Place::default(), detail)).await?;
                 }
             }

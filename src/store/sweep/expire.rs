@@ -1,26 +1,28 @@
-//! What ends with time: abandoned uploads, the answers of finished ones, and old entries of the change log.
+//! What ends with time: abandoned uploads, answers kept for clients that ask again, and old entries of the change log.
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use super::{PAGE, queue_position};
 use crate::clock::Timestamp;
-use crate::kv::{Item, Scan};
+use crate::kv::{Item, Scan, Table};
 use crate::store::Store;
 use crate::store::bucket::behind;
 use crate::store::change::Change;
 use crate::store::codec::{decode, encode};
 use crate::store::error::Error;
 use crate::store::mutation::Mutation;
-use crate::store::record::{CompletedRecord, Target, UploadRecord};
-use crate::store::tables::{self, COMPLETED, LOG, META, UPLOADS};
+use crate::store::record::{CompletedRecord, RenamedRecord, Target, UploadRecord};
+use crate::store::tables::{self, COMPLETED, LOG, META, RENAMED, UPLOADS};
 
-/// How long a finished upload's answer is kept for a client that asks again.
+/// How long the answer to a completion or a rename is kept for a client that asks again.
 const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Where the log's first entry is.
 pub(in crate::store) const FIRST_LOG: &[u8] = b"first log position";
 
 impl Store {
-    /// Aborts uploads that have been open for too long, and forgets the answers of those that ended long ago.
+    /// Aborts uploads that have been open for too long, and forgets answers that were given long ago.
     pub async fn expire_uploads(&self) -> Result<u64, Error> {
         let now = self.clock.now();
         let mut expired = 0;
@@ -44,21 +46,23 @@ impl Store {
                 break;
             }
         }
-        self.forget_answers(now).await?;
+        self.forget::<CompletedRecord>(COMPLETED, |answer| answer.completed).await?;
+        self.forget::<RenamedRecord>(RENAMED, |answer| answer.renamed).await?;
         Ok(expired)
     }
 
-    async fn forget_answers(&self, now: Timestamp) -> Result<(), Error> {
-        let mut scan = Scan::prefix(COMPLETED, b"", PAGE);
+    /// Removes the rows of `table` whose time, as `given` reads it, is over.
+    async fn forget<T: DeserializeOwned>(&self, table: Table, given: fn(&T) -> Timestamp) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut scan = Scan::prefix(table, b"", PAGE);
         loop {
             let page = self.kv.scan(scan.clone()).await?;
             let mut mutation = Mutation::new();
             for item in page.items {
                 let Item::Row { key, value } = item else { continue };
                 scan.start = behind(&key);
-                let answer: CompletedRecord = decode(&value)?;
-                if now.since(answer.completed) > ANSWER_KEPT {
-                    mutation = mutation.delete(COMPLETED, key);
+                if now.since(given(&decode(&value)?)) > ANSWER_KEPT {
+                    mutation = mutation.delete(table, key);
                 }
             }
             if mutation.len() > 0 {

@@ -10,6 +10,8 @@ use super::fsck::NOTHING;
 use crate::store::Error;
 use crate::store::bucket::Bucket;
 use crate::store::put::Precondition;
+use crate::store::rename::{RenameObject, Token};
+use crate::store::tables::RENAMED;
 
 /// Objects of every kind of data, and their bytes.
 async fn one_of_each(fixture: &Fixture, bucket: &Bucket) -> Vec<(&'static str, Bytes)> {
@@ -131,6 +133,34 @@ async fn a_rename_onto_itself_or_onto_its_copy_keeps_the_object() {
         assert!(fixture.get(&bucket, "copy").await.unwrap() == bytes, "{name}");
         assert_eq!(fixture.check().await, NOTHING);
     }
+}
+
+#[tokio::test]
+async fn a_rename_with_a_token_is_carried_out_once_and_known_for_a_day() {
+    let fixture = Fixture::new().await;
+    let bucket = fixture.bucket("bucket").await;
+    let token = |request| Token { name: "token".into(), request: [request; 32] };
+    fixture.put(&bucket, "from", &body(1, 9)).await.unwrap();
+    assert!(!fixture.store.was_renamed(&bucket, &token(1)).await.unwrap());
+    let first = RenameObject { token: Some(token(1)), ..fixture.renaming(&bucket, "from", "to").await.unwrap() };
+    let twin = RenameObject { token: Some(token(1)), ..fixture.renaming(&bucket, "from", "to").await.unwrap() };
+    fixture.store.rename_object(first).await.unwrap();
+    assert!(fixture.store.was_renamed(&bucket, &token(1)).await.unwrap());
+    assert!(matches!(fixture.store.was_renamed(&bucket, &token(2)).await, Err(Error::TokenReused)));
+    assert!(matches!(fixture.store.rename_object(twin).await, Err(Error::SourceChanged)));
+
+    fixture.put(&bucket, "from", &body(2, 9)).await.unwrap();
+    let again = RenameObject { token: Some(token(1)), ..fixture.renaming(&bucket, "from", "to").await.unwrap() };
+    assert!(matches!(fixture.store.rename_object(again).await, Err(Error::SourceChanged)));
+    assert_eq!(fixture.get(&bucket, "from").await.unwrap(), body(2, 9), "not moved by a repetition");
+    let other = RenameObject { token: Some(token(2)), ..fixture.renaming(&bucket, "from", "to").await.unwrap() };
+    assert!(matches!(fixture.store.rename_object(other).await, Err(Error::TokenReused)));
+
+    fixture.store.expire_uploads().await.unwrap();
+    assert_eq!(fixture.rows(RENAMED).await.len(), 1);
+    fixture.clock.advance(std::time::Duration::from_secs(24 * 3600 + 1));
+    fixture.store.expire_uploads().await.unwrap();
+    assert!(fixture.rows(RENAMED).await.is_empty());
 }
 
 #[tokio::test]

@@ -12,13 +12,14 @@ use crate::store::bucket::{Bucket, CreateBucket};
 use crate::store::change::{Cause, Change, ChangeKind};
 use crate::store::checksum::{Algorithm, ChecksumType};
 use crate::store::codec::decode;
-use crate::store::copy::{CopyObject, RenameObject};
+use crate::store::copy::CopyObject;
 use crate::store::delete::{DeleteObject, DeletePrecondition};
 use crate::store::digest::{Announced, DigestPlan};
 use crate::store::multipart::{CompleteUpload, Completed, CreateUpload, ListedPart, MIN_PART_BYTES, UploadPart};
 use crate::store::put::{Precondition, PutObject, Stored};
 use crate::store::read::ObjectReader;
 use crate::store::record::{Metadata, PartRecord, StorageClass};
+use crate::store::rename::RenameObject;
 use crate::store::staging::{Incoming, Staged};
 use crate::store::tables::{self, LOG};
 use crate::store::{Error, Options, Position, Store};
@@ -161,6 +162,7 @@ impl Fixture {
             source: self.store.object(bucket, &key(from)).await?,
             key: key(to),
             precondition: Precondition::None,
+            token: None,
             cause: Cause::default(),
         })
     }

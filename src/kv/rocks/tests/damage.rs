@@ -121,6 +121,77 @@ async fn writes_until_no_room_is_left() {
     assert_eq!(kv.get(VALUES, &[failed]).await.unwrap(), None);
 }
 
+/// A mount namespace with 48 MiB at the directory; without the right to one (a container's) the test cannot be made.
+const SMALL_DISK: &str = "mount -t tmpfs -o size=48m none \"$BRIM_TEST_DIRECTORY\" && exec \"$0\" \"$@\"";
+
+fn in_mount_namespace(command: Command) -> Option<Command> {
+    let unshare = ["--user", "--map-root-user", "--mount"];
+    let allowed = Command::new("unshare").args(unshare).args(["mount", "-t", "tmpfs", "none", "/tmp"]).status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let mut inside = Command::new("unshare");
+    inside.args(unshare).arg(command.get_program()).args(command.get_args());
+    inside.env(DIRECTORY_OF_CHILD, command.get_envs().find(|(name, _)| *name == DIRECTORY_OF_CHILD)?.1?);
+    Some(inside)
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_writing_until_there_is_room() {
+    let directory = TempDir::new().unwrap();
+    let test = child(SMALL_DISK, "writes_to_a_small_disk_until_it_is_full_and_again", directory.path());
+    let Some(mut test) = in_mount_namespace(test) else {
+        eprintln!("skipped: this user may not mount a file system");
+        return;
+    };
+    let output = test.output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && shown.contains("1 passed"), "{shown}{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by a_full_disk_ends_writing_until_there_is_room"]
+async fn writes_to_a_small_disk_until_it_is_full_and_again() {
+    let directory = directory_of_child();
+    let (data, ballast) = (directory.join("kv"), directory.join("ballast"));
+    fs::write(&ballast, vec![0; 40 << 20]).unwrap();
+    let kv = open_in(&data).unwrap();
+    let put = |number: u8| kv.commit(Commit::new().put(VALUES, vec![number], vec![number; 1 << 20]).append(QUEUE, "e"));
+    let mut written = 0;
+    let failure = loop {
+        match put(written).await {
+            Ok(committed) => assert_eq!(committed.positions, [u64::from(written) + 1]),
+            Err(error) => break error,
+        }
+        written += 1;
+    };
+    assert!(matches!(failure, CommitError::Engine(Error::Full(_))), "{failure:?}");
+    assert!(matches!(kv.writable(), Err(Error::Full(_))));
+    let refused = kv.commit(Commit::new().put(RECORDS, "k", "v")).await;
+    assert!(matches!(refused, Err(CommitError::Engine(Error::Full(_)))), "{refused:?}");
+    for number in 0..written {
+        assert_eq!(kv.get(VALUES, &[number]).await.unwrap().unwrap(), vec![number; 1 << 20]);
+    }
+
+    fs::remove_file(&ballast).unwrap();
+    for _ in 0..300 {
+        if kv.writable().is_ok() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    // The torn commit's outcome is unknown, but its position is given out again only if it was not applied.
+    let torn = kv.get(VALUES, &[written]).await.unwrap().is_some();
+    let position = put(100).await.unwrap().positions[0];
+    assert_eq!(position, u64::from(written) + 1 + u64::from(torn));
+    drop(kv);
+    let kv = open_in(&data).unwrap();
+    for number in (0..written).chain([100]) {
+        assert_eq!(kv.get(VALUES, &[number]).await.unwrap().unwrap(), vec![number; 1 << 20]);
+    }
+}
+
 #[tokio::test]
 async fn every_answered_commit_survives_a_kill() {
     let directory = TempDir::new().unwrap();

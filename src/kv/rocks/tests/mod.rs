@@ -174,11 +174,11 @@ async fn what_is_not_in_memory_is_read_from_disk() {
     drop(kv);
     let kv = open_in(directory.path()).unwrap();
     for (table, expected) in [(VALUES, value), (RECORDS, Bytes::from("v"))] {
-        assert!(matches!(kv.database.get(table, b"a/1", Tier::Memory), Err(ReadError::NeedsDisk)));
-        assert!(matches!(kv.database.scan(&all(table, 9), Tier::Memory), Err(ReadError::NeedsDisk)));
+        assert!(matches!(kv.slot.read().unwrap().get(table, b"a/1", Tier::Memory), Err(ReadError::NeedsDisk)));
+        assert!(matches!(kv.slot.read().unwrap().scan(&all(table, 9), Tier::Memory), Err(ReadError::NeedsDisk)));
         assert_eq!(kv.scan(all(table, 9)).await.unwrap().items.len(), 1);
         assert_eq!(kv.get(table, b"a/1").await.unwrap(), Some(expected.clone()));
-        assert_eq!(kv.database.get(table, b"a/1", Tier::Memory).unwrap(), Some(expected));
+        assert_eq!(kv.slot.read().unwrap().get(table, b"a/1", Tier::Memory).unwrap(), Some(expected));
     }
 }
 
@@ -193,7 +193,7 @@ async fn a_scan_over_many_deleted_rows_leaves_the_worker() {
     let delete = (0..3999).fold(Commit::new(), |commit, number| commit.delete(RECORDS, key(number)));
     fresh.commit(delete).await.unwrap();
     let scan = all(RECORDS, 10);
-    assert!(matches!(fresh.kv.database.scan(&scan, Tier::Memory), Err(ReadError::NeedsDisk)));
+    assert!(matches!(fresh.kv.slot.read().unwrap().scan(&scan, Tier::Memory), Err(ReadError::NeedsDisk)));
     assert_eq!(fresh.scan(scan).await.unwrap().items.len(), 1);
 }
 
@@ -212,7 +212,7 @@ async fn deleted_rows_that_a_scan_met_are_compacted_away() {
     for _ in 0..500 {
         assert_eq!(fresh.scan(all(RECORDS, 10)).await.unwrap().items.len(), 1);
         // The memory tier gives up over a thousand deleted rows: once it gives the page, they are gone.
-        if let Ok(page) = fresh.kv.database.scan(&all(RECORDS, 10), Tier::Memory) {
+        if let Ok(page) = fresh.kv.slot.read().unwrap().scan(&all(RECORDS, 10), Tier::Memory) {
             assert_eq!(page.items.len(), 1);
             return;
         }
