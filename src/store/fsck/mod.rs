@@ -6,6 +6,7 @@
 //! bytes leased and the row unchanged before and behind it, finds it too.
 
 mod confirm;
+mod examine;
 mod fault;
 mod mend;
 mod queues;
