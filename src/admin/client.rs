@@ -33,12 +33,8 @@ pub fn call(
     command: &Command,
     listen: &mut dyn FnMut(Note) -> io::Result<()>,
 ) -> Result<Option<Reply>, Error> {
-    let Some(mut stream) = connect(directory)? else { return Ok(None) };
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    let mut line = serde_json::to_vec(command).expect("a command has only texts and numbers");
-    line.push(b'\n');
-    stream.write_all(&line)?;
+    let Some(stream) = connect(directory)? else { return Ok(None) };
+    send(&stream, command)?;
     let mut stream = BufReader::new(stream);
     loop {
         match read_line(&mut stream)?.received() {
@@ -48,12 +44,20 @@ pub fn call(
     }
 }
 
+/// Sends a command.
+pub(super) fn send(mut stream: &UnixStream, command: &Command) -> Result<(), Error> {
+    let mut line = serde_json::to_vec(command).expect("a command has only texts and numbers");
+    line.push(b'\n');
+    Ok(stream.write_all(&line)?)
+}
+
 /// Whether a server runs on `directory`, as far as its socket tells.
 pub fn is_served(directory: &Path) -> bool {
     matches!(connect(directory), Ok(Some(_)))
 }
 
-fn read_line(stream: &mut BufReader<UnixStream>) -> Result<Line, Error> {
+/// Waits for the next line, for as long as the server may be silent.
+pub(super) fn read_line(stream: &mut BufReader<UnixStream>) -> Result<Line, Error> {
     let mut line = Zeroizing::new(Vec::new());
     let read = stream.take(MAX_LINE_BYTES as u64).read_until(b'\n', &mut line)?;
     match line.last() {
@@ -63,10 +67,15 @@ fn read_line(stream: &mut BufReader<UnixStream>) -> Result<Line, Error> {
     }
 }
 
-fn connect(directory: &Path) -> Result<Option<UnixStream>, Error> {
+/// Connects to the server that runs on `directory`; `None` if none does.
+pub(super) fn connect(directory: &Path) -> Result<Option<UnixStream>, Error> {
     let connected = SocketPath::of(directory).and_then(|path| UnixStream::connect(path.as_path()));
     match connected {
-        Ok(stream) => Ok(Some(stream)),
+        Ok(stream) => {
+            stream.set_read_timeout(Some(TIMEOUT))?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
+            Ok(Some(stream))
+        }
         // No socket, or one whose server died: whether a server runs all the same, the directory's lock tells.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
         Err(error) => Err(error.into()),

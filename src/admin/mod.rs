@@ -4,13 +4,17 @@
 
 mod attend;
 mod client;
+#[cfg(test)]
+mod fuzz;
+mod hold;
 mod http;
 mod operator;
 mod socket;
 mod wire;
 
 pub use client::{Error as ClientError, call, is_served};
+pub use hold::{Hold, HoldError, hold};
 pub use http::{HealthListener, Readiness};
 pub use operator::{Commands, Operator};
 pub use socket::OperatorSocket;
-pub use wire::{Answer, Command, Progress, Reply};
+pub use wire::{Answer, Command, HELD, Progress, Reply};

@@ -40,6 +40,9 @@ enum Error {
     Store(#[from] store::Error),
     #[error("a server runs on {0}: stop it first, for repairs need the directory to themselves")]
     Serving(PathBuf),
+    /// A server's own commands answer it before it comes here.
+    #[error("only a running server holds checkpoints")]
+    NotServing,
 }
 
 #[async_trait]
@@ -86,6 +89,7 @@ impl Operator {
                 tracing::info!(bytes = summary.bytes, damaged = summary.damaged, "scrubbed");
                 Ok(Answer::Scrubbed(summary))
             }
+            Command::HoldCheckpoint => Err(Error::NotServing),
         }
     }
 

@@ -41,6 +41,10 @@ pub enum Command {
     EnableKey { access_key_id: String },
     #[serde(rename = "key.delete")]
     DeleteKey { access_key_id: String },
+    /// Makes a checkpoint in `DIR/checkpoint/kv`, says so with a progress whose phase is [`HELD`], and keeps it and every blob
+    /// that it points at until the client hangs up, or closes its end; then it is removed.
+    #[serde(rename = "checkpoint.hold")]
+    HoldCheckpoint,
     /// Checks references; with `repair`, only on the directory of a stopped server.
     #[serde(rename = "fsck")]
     Fsck { repair: bool },
@@ -48,6 +52,9 @@ pub enum Command {
     #[serde(rename = "scrub")]
     Scrub { rate: Option<NonZeroU64>, restart: bool },
 }
+
+/// The phase in which a checkpoint is there to be copied.
+pub const HELD: &str = "holding a checkpoint";
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ mod footer;
 mod memory;
 
 pub use faulty::{Fault, FaultyBlobs};
-pub use files::{FileBlobs, Options};
+pub use files::{BlobTree, FileBlobs, Options, Scrutiny};
 pub use footer::{Footer, FooterBuilder, FooterError, footer_bytes};
 pub use memory::MemoryBlobs;
 

@@ -1,5 +1,6 @@
 //! The command line of `brim`.
 
+mod backup;
 mod doctor;
 mod execute;
 mod findings;
@@ -7,8 +8,10 @@ mod fsck;
 mod key;
 mod options;
 mod progress;
+mod restore;
 mod scrub;
 mod server;
+mod watch;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -53,6 +56,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some(("doctor", matches)) => doctor::run(matches),
         Some(("fsck", matches)) => fsck::run(matches),
         Some(("key", matches)) => key::run(matches),
+        Some(("backup", matches)) => backup::run(matches),
+        Some(("restore", matches)) => restore::run(matches),
         Some(("scrub", matches)) => scrub::run(matches),
         // clap lets nothing else through; should it ever, nothing is done and it is said so.
         _ => Err(Failure::from("no such command")),
@@ -78,6 +83,8 @@ fn command() -> Command {
         .subcommand(doctor::command())
         .subcommand(fsck::command())
         .subcommand(key::command())
+        .subcommand(backup::command())
+        .subcommand(restore::command())
         .subcommand(scrub::command())
 }
 

@@ -34,9 +34,14 @@ pub(super) struct Segment {
 }
 
 impl Layout {
+    /// The tree below `root`, whether or not it is there.
+    pub(super) fn at(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+
     /// Makes the directories that are missing, durably.
     pub(super) fn prepare(root: &Path) -> io::Result<Self> {
-        let layout = Self { root: root.to_path_buf() };
+        let layout = Self::at(root);
         make(root, true)?;
         for index in 0..FAN_OUT {
             make(&layout.directory(index), false)?;

@@ -16,6 +16,7 @@ mod listing;
 mod reader;
 mod run;
 mod sync;
+mod tree;
 mod writer;
 
 use std::fs::File;
@@ -36,6 +37,7 @@ use self::layout::Layout;
 use self::listing::Listing;
 use self::reader::FileReader;
 use self::sync::Syncs;
+pub use self::tree::{BlobTree, Scrutiny};
 use self::writer::FileWriter;
 use super::{BlobId, BlobReader, BlobRef, BlobWriter, Blobs, Error, Space};
 

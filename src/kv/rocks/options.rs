@@ -111,8 +111,17 @@ impl Layout {
         Self { database, cache, write_buffer_bytes }
     }
 
+    /// Describes the column families of `tables`, and that of the engine itself.
+    pub fn families(&self, tables: &[Table]) -> Result<Vec<ColumnFamilyDescriptor>, Error> {
+        let mut families = vec![self.internal_family()?];
+        for table in tables {
+            families.push(self.family(table)?);
+        }
+        Ok(families)
+    }
+
     /// Describes the column family of `table`.
-    pub fn family(&self, table: &Table) -> Result<ColumnFamilyDescriptor, Error> {
+    fn family(&self, table: &Table) -> Result<ColumnFamilyDescriptor, Error> {
         let mut family = self.any_family()?;
         if table.profile == Profile::Values {
             self.separate_values(&mut family);
@@ -125,7 +134,7 @@ impl Layout {
     }
 
     /// Describes the column family that RocksDB insists on, where the engine keeps its own few rows.
-    pub fn internal_family(&self) -> Result<ColumnFamilyDescriptor, Error> {
+    fn internal_family(&self) -> Result<ColumnFamilyDescriptor, Error> {
         Ok(ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, self.any_family()?))
     }
 

@@ -51,12 +51,17 @@ struct Round {
 }
 
 impl Store {
-    /// Works off the sweep queue, up to what it put back there itself and at most `ROUND_PAGES` pages of it.
+    /// Works off the sweep queue, up to what it put back there itself and at most `ROUND_PAGES` pages of it. Leaves it
+    /// alone while a [`Pin`](super::Pin) is held.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let mut position = self.first(FIRST_SWEEP).await?;
         let mut end = u64::MAX;
         for _ in 0..ROUND_PAGES {
+            if self.pins.are_held() {
+                // Judging would only move the queue round and round.
+                break;
+            }
             let (from, to) = (position.to_be_bytes().to_vec(), end.to_be_bytes().to_vec());
             let page = self.kv.scan(Scan { table: SWEEP, start: from, end: to, limit: PAGE, group: None }).await?;
             if page.items.is_empty() {
@@ -127,13 +132,15 @@ impl Store {
     }
 
     /// Removes the bytes of an unreferenced target; the rows go with the returned mutation. `None` if it is held by a
-    /// reader or cannot be removed.
+    /// reader, kept by a pin, or cannot be removed.
     async fn remove(&self, target: Target) -> Result<Option<Mutation>, Error> {
         if self.leases.is_leased(target) {
             return Ok(None);
         }
         match target {
             Target::Inline(id) => Ok(Some(Mutation::new().delete(INLINE, tables::inline(id)))),
+            // A backup may be about to copy it: see `pin`.
+            Target::Blob(_) if self.pins.are_held() => Ok(None),
             Target::Blob(id) => match self.blobs.delete(id).await {
                 Ok(()) => Ok(Some(Mutation::new())),
                 // One bad file must not keep all the others from being removed.
