@@ -243,6 +243,16 @@ async fn a_trimmed_log_has_no_hole() {
 }
 
 #[tokio::test]
+async fn what_a_restore_leaves_out_of_the_log_is_no_hole() {
+    let world = World::new().await;
+    for round in 0..2 {
+        crate::store::lineage::begin_new_line(&*world.fixture.kv).await.unwrap();
+        world.fixture.put(&world.bucket, "more", &body(round, 9)).await.unwrap();
+        assert_eq!(world.found().await, []);
+    }
+}
+
+#[tokio::test]
 async fn a_table_that_cannot_be_read_stops_repairs_and_not_the_check() {
     let world = World::new().await;
     let orphan = world.fixture.blobs.inner().create(None).await.unwrap().finish().await.unwrap();
