@@ -1,7 +1,7 @@
 # Brim: `make demo` to try it, `make test` to prove it. `make help` lists every target and variable.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-stop clean-demo test test-rust test-clients lint docs prepare-build prepare-tests
+.PHONY: help build demo demo-stop clean-demo test test-rust test-clients soak lint docs prepare-build prepare-tests
 
 # Where the demo listens and keeps its data; `make demo LISTEN=127.0.0.1:9900` uses another port.
 DATA ?= ./brim-data
@@ -17,7 +17,9 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 	@echo 'Variables:'
 	@echo '  LISTEN, ADMIN_LISTEN, DATA   addresses and data directory of the demo ($(LISTEN), $(ADMIN_LISTEN), $(DATA))'
-	@echo '  FILTER                       part of a test name, for test-rust and test-clients'
+	@echo '  FILTER                       part of a test name, for test-rust, test-clients and soak'
+	@echo '  FUZZ_SECONDS                 how long each fuzz target runs (30; in soak 3600)'
+	@echo '  SOAK_SECONDS, SOAK_SEED      how long each subject of soak goes on (3600), and with which seed it begins'
 	@echo '  CACHE                        tools and compiled code, outside the checkout (~/.cache/brim)'
 	@echo '  CARGO_TARGET_DIR             compiled code only (CACHE/target)'
 	@echo 'The first build compiles RocksDB: about 20 minutes on two cores. Later builds take seconds to minutes.'
@@ -42,6 +44,9 @@ test-rust: prepare-build ## Run the Rust tests only
 
 test-clients: build prepare-tests ## Run the tests with real clients only (aws, boto3, JS, rclone, s3cmd, restic, curl)
 	@.ci/test clients
+
+soak: prepare-build ## Fuzz, race, cut the power, kill and break the disk by chance, for hours
+	@.ci/test soak
 
 lint: prepare-build ## Check formatting and clippy
 	@.ci/test lint

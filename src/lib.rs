@@ -11,6 +11,8 @@ pub mod blob;
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg(test)]
+pub mod fuzz;
 pub mod http;
 pub mod identity;
 pub mod kv;

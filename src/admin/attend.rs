@@ -185,7 +185,11 @@ mod tests {
         let (told, reply) = tokio::task::spawn_blocking(move || {
             let mut told = Vec::new();
             let command = Command::ListKeys { after: Some("more".to_owned()) };
-            let reply = call(&path, &command, &mut |note| Ok(told.push(note))).unwrap();
+            let reply = call(&path, &command, &mut |note| {
+                told.push(note);
+                Ok(())
+            })
+            .unwrap();
             (told, reply)
         })
         .await

@@ -4,6 +4,8 @@
 
 mod attend;
 mod client;
+#[cfg(test)]
+mod fuzz;
 mod hold;
 mod http;
 mod operator;

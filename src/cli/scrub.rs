@@ -74,11 +74,10 @@ fn words(summary: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
 
     #[test]
     fn the_summary_says_whether_a_scrub_was_gone_on_with() {
-        let began = Timestamp::from_seconds(0);
+        let began = "1970-01-01T00:00:00.000Z".to_owned();
         let fresh = Summary { began, resumed: false, blobs: 1, inline_values: 2, bytes: 1 << 20, damaged: 0 };
         assert_eq!(words(&fresh), "read 1.00 MiB in 1 blobs and 2 inline values\nfound 0 damaged");
         assert!(words(&Summary { resumed: true, ..fresh }).contains("begun 1970-01-01T00:00:00.000Z and gone on with"));

@@ -99,8 +99,10 @@ impl DataDir {
     pub fn open_existing(path: &Path) -> Result<Self, Error> {
         let missing = || Error::Missing { path: path.to_owned() };
         if !exists(path, MARKER)? {
-            check_no_copy(path)?;
-            return Err(missing());
+            return Err(match check_fresh(path) {
+                Err(known @ (Error::LostMarker { .. } | Error::HalfRestored { .. } | Error::Backup { .. })) => known,
+                _ => missing(),
+            });
         }
         let lock = DirectoryLock::take(&path.join(LOCK), path)?;
         let marker = Marker::read(&path.join(MARKER))?.ok_or_else(missing)?;
@@ -309,7 +311,7 @@ mod tests {
         fs::write(path.join(KV).join("CURRENT"), "").unwrap();
         fs::remove_file(path.join(MARKER)).unwrap();
         assert!(matches!(open(&path), Err(Error::LostMarker { .. })));
-        assert!(matches!(DataDir::open_existing(&path), Err(Error::Missing { .. })));
+        assert!(matches!(DataDir::open_existing(&path), Err(Error::LostMarker { .. })));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod blob_walk;
 pub mod bucket;
 pub mod change;
 pub mod checksum;
+pub mod codec;
 pub mod copy;
 pub mod delete;
 pub mod digest;
@@ -24,8 +25,9 @@ pub mod staging;
 pub mod sweep;
 pub mod tables;
 
-mod codec;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod held;
 mod lease;
 mod mutation;

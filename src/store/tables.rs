@@ -33,8 +33,8 @@ pub const OFFSETS: Table = Table { id: 8, name: "offsets", profile: Profile::Rec
 pub const COMPLETED: Table = Table { id: 9, name: "completed", profile: Profile::Records };
 pub const SWEEP: Table = Table { id: 10, name: "sweep", profile: Profile::Queue };
 pub const LOG: Table = Table { id: 11, name: "log", profile: Profile::Queue };
-
 pub const RENAMED: Table = Table { id: 12, name: "renamed", profile: Profile::Records };
+
 /// Who holds a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {

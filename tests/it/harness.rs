@@ -1,20 +1,20 @@
-//! The server under test: the real binary on a free port with a fresh data directory, stopped when dropped.
+//! The server under test: the real binary on a free port, on a fresh data directory or a given one, stopped when dropped.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::signed::Signed;
 
 /// How long a start or a graceful stop may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One running `brim server`. Dropping it ends the process and deletes its data.
+/// One running `brim server`. Dropping it ends the process, and deletes its data unless the directory was given.
 pub struct Server {
     child: Child,
     /// Where the S3 API listens.
@@ -23,7 +23,10 @@ pub struct Server {
     pub admin: SocketAddr,
     pub access_key: String,
     pub secret_key: String,
-    data: TempDir,
+    data: PathBuf,
+    /// Where standard error goes.
+    log: NamedTempFile,
+    _temporary: Option<TempDir>,
 }
 
 impl Server {
@@ -34,25 +37,81 @@ impl Server {
 
     /// Starts a server with options given as `BRIM_...` environment variables.
     pub fn start_with(options: &[(&str, &str)]) -> Self {
-        let data = tempfile::tempdir().expect("a temporary directory");
+        let temporary = tempfile::tempdir().expect("a temporary directory");
+        let mut server = Self::start_on(temporary.path(), options).unwrap_or_else(|refused| panic!("{refused}"));
+        server._temporary = Some(temporary);
+        server
+    }
+
+    /// Starts a server on `data`, with these environment variables. Where it does not start, gives what it said.
+    pub fn start_on(data: &Path, environment: &[(&str, &str)]) -> Result<Self, String> {
+        let log = NamedTempFile::new().expect("a temporary file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_brim"));
-        command.arg("server").arg("--data").arg(data.path());
+        command.arg("server").arg("--data").arg(data);
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BRIM_")) {
             command.env_remove(name);
         }
         // Temporary directories are on tmpfs or an overlay on many machines.
         command.env("BRIM_STORE_ALLOW_EPHEMERAL", "true");
-        command.envs(options.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(log.reopen().expect("the log can be opened again"));
         let mut child = command.spawn().expect("the binary starts");
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         stdout.read_line(&mut line).expect("stdout is readable");
-        let (access_key, secret_key) = match line.is_empty() {
-            false => read_credentials(&data.path().join("credentials")),
-            true => panic!("the server ended without a ready line: {:?}", child.wait()),
-        };
-        Self { s3: address(&line, "s3"), admin: address(&line, "admin"), child, access_key, secret_key, data }
+        if line.is_empty() {
+            let status = child.wait().expect("it ended");
+            return Err(format!("no ready line, {status}: {}", read_text(log.path())));
+        }
+        let (access_key, secret_key) = read_credentials(&data.join("credentials"));
+        let (s3, admin, data) = (address(&line, "s3"), address(&line, "admin"), data.to_owned());
+        Ok(Self { child, s3, admin, access_key, secret_key, data, log, _temporary: None })
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// What it wrote to standard error so far.
+    pub fn log(&self) -> String {
+        read_text(self.log.path())
+    }
+
+    /// The process, for signals.
+    pub fn process(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("a process id")
+    }
+
+    /// Ends the process as a crash does: SIGKILL.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().expect("a killed process ends");
+    }
+
+    /// Asks the process to stop: SIGTERM. Returns at once.
+    pub fn terminate(&mut self) {
+        if self.child.try_wait().expect("our own child").is_none() {
+            let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        }
+    }
+
+    /// Whether the process is still there.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for the process to end; `None` if it is still there after [`PATIENCE`].
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
     }
 
     /// A client that signs with the root key.
@@ -71,23 +130,17 @@ impl Server {
 
     /// How many bytes the files of the data directory take, to see that nothing was left behind.
     pub fn bytes_on_disk(&self) -> u64 {
-        size_below(self.data.path())
+        size_below(&self.data)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         // A test that panicked may have left the process wedged: ask first, then insist.
-        let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if let Ok(Some(_)) = self.child.try_wait() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
+        self.terminate();
+        if self.ended().is_none() {
+            self.kill();
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -97,7 +150,12 @@ fn address(line: &str, name: &str) -> SocketAddr {
     found.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no {name} address in {line:?}"))
 }
 
-fn read_credentials(path: &Path) -> (String, String) {
+fn read_text(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
+
+/// Access key and secret of a credentials file.
+pub fn read_credentials(path: &Path) -> (String, String) {
     let text = std::fs::read_to_string(path).expect("the credentials file is readable");
     let value = |name: &str| {
         let found = text.lines().find_map(|line| line.split_once('=').filter(|(key, _)| key.trim() == name));

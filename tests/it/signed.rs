@@ -94,8 +94,26 @@ impl Signed {
         self.send_head(&head, body).await
     }
 
+    /// As [`Self::send`]; `None` where the server is gone before the whole answer is here.
+    pub async fn try_send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Option<Answer> {
+        let body = body.as_ref();
+        let head = self.sign(method, target, headers, Payload::Hashed(body));
+        self.try_send_head(&head, body).await
+    }
+
     /// Sends a signed head with a body through the pooled client.
     pub async fn send_head(&self, head: &SignedHead, body: &[u8]) -> Answer {
+        self.try_send_head(head, body).await.expect("a whole answer")
+    }
+
+    /// As [`Self::send_head`]; `None` where the server is gone before the whole answer is here.
+    pub async fn try_send_head(&self, head: &SignedHead, body: &[u8]) -> Option<Answer> {
         let uri = format!("http://{}{}", self.address, head.target);
         let mut request = hyper::Request::builder().method(head.method.as_str()).uri(uri);
         for (name, value) in &head.headers {
@@ -107,12 +125,12 @@ impl Signed {
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(body))).expect("a well-formed request");
         let exchange = async {
-            let response = self.client.request(request).await.expect("an answer");
+            let response = self.client.request(request).await.ok()?;
             let (parts, body) = response.into_parts();
             let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
             let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-            let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-            Answer::new(parts.status.as_u16(), headers, body)
+            let body = body.collect().await.ok()?.to_bytes().to_vec();
+            Some(Answer::new(parts.status.as_u16(), headers, body))
         };
         tokio::time::timeout(PATIENCE, exchange).await.expect("an answer in time")
     }

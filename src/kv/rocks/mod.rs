@@ -74,7 +74,7 @@ impl RocksKv {
     /// # Errors
     /// A directory that no store made, of a newer version, without one of `tables`, or that is damaged is refused.
     pub fn open_read_only(path: &Path, options: RocksOptions, tables: &[Table]) -> Result<Self, Error> {
-        let slot = Arc::new(Slot::read_only(path, options, tables)?);
+        let slot = Arc::new(Slot::open_read_only(path, options, tables)?);
         let queue = Arc::new(Queue::new());
         queue.fail("it was opened for reading alone".to_owned());
         Ok(Self { slot, queue, committer: Mutex::new(None) })

@@ -18,6 +18,9 @@ pub(super) const RUNBOOK: &str = "nothing was changed; copy the directory away, 
 const NO_ROOM: &str = "No space left on device";
 const NO_QUOTA: &str = "Disk quota exceeded";
 
+/// A property of RocksDB.
+const OLDEST_NEEDED_LOG: &str = "rocksdb.min-log-number-to-keep";
+
 /// RocksDB with its column families, one per table. Tables cannot come or go while it is open: finding one is lock-free.
 pub(super) struct Database {
     pub rocks: DBWithThreadMode<SingleThreaded>,
@@ -32,7 +35,7 @@ impl Database {
         check_tables(tables)?;
         refuse_foreign_directory(path, tables)?;
         if options.durability == Durability::Strict {
-            wal::refuse_hole(path)?;
+            refuse_lost_commits(path, options, tables)?;
         }
         let layout = Layout::new(options);
         let families = layout.families(tables)?;
@@ -83,6 +86,33 @@ pub(super) fn engine_error(error: rocksdb::Error) -> Error {
     match kind {
         ErrorKind::IOError if words.contains(NO_ROOM) || words.contains(NO_QUOTA) => Error::Full(words),
         _ => Error::Engine(words),
+    }
+}
+
+/// Refuses a directory whose write-ahead log would not be replayed to its end.
+fn refuse_lost_commits(path: &Path, options: &RocksOptions, tables: &[Table]) -> Result<(), Error> {
+    if wal::find_loss(path, 0)?.is_none() {
+        return Ok(());
+    }
+    // Rare: most of the time a power loss while a log was being reused. That one is not needed any more.
+    let needed = oldest_needed_log(path, options, tables)?;
+    match wal::find_loss(path, needed)? {
+        Some(loss) => Err(Error::Engine(format!("{loss}, with commits behind it; {RUNBOOK}"))),
+        None => Ok(()),
+    }
+}
+
+/// Gives the number of the oldest log that a replay begins with; 0 where that cannot be told. Changes no data.
+fn oldest_needed_log(path: &Path, options: &RocksOptions, tables: &[Table]) -> Result<u64, Error> {
+    let on_disk = DBWithThreadMode::<SingleThreaded>::list_cf(&Options::default(), path).map_err(explain)?;
+    let is_there = |table: &&Table| on_disk.iter().any(|name| name == table.name);
+    let tables: Vec<Table> = tables.iter().filter(is_there).copied().collect();
+    let layout = Layout::new(options);
+    let (database, families) = (&layout.database, layout.families(&tables)?);
+    match DBWithThreadMode::<SingleThreaded>::open_cf_descriptors_read_only(database, path, families, false) {
+        Ok(rocks) => Ok(rocks.property_int_value(OLDEST_NEEDED_LOG).map_err(engine_error)?.unwrap_or(0)),
+        Err(error) if error.kind() == ErrorKind::Corruption => Ok(0),
+        Err(error) => Err(engine_error(error)),
     }
 }
 

@@ -111,7 +111,7 @@ impl Layout {
         Self { database, cache, write_buffer_bytes }
     }
 
-    /// Describes the column families of `tables`, and the engine's own.
+    /// Describes the column families of `tables`, and that of the engine itself.
     pub fn families(&self, tables: &[Table]) -> Result<Vec<ColumnFamilyDescriptor>, Error> {
         let mut families = vec![self.internal_family()?];
         for table in tables {
@@ -120,6 +120,7 @@ impl Layout {
         Ok(families)
     }
 
+    /// Describes the column family of `table`.
     fn family(&self, table: &Table) -> Result<ColumnFamilyDescriptor, Error> {
         let mut family = self.any_family()?;
         if table.profile == Profile::Values {

@@ -78,6 +78,7 @@ mod tests {
     #[test]
     fn secrets_open_to_others_are_bad() {
         let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
         assert_eq!(permissions(dir.path())[0].health, Health::Ok);
         let key = dir.path().join(MASTER_KEY);
         fs::write(&key, "").unwrap();

@@ -6,6 +6,7 @@
 //! bytes leased and the row unchanged before and behind it, finds it too.
 
 mod confirm;
+mod examine;
 mod fault;
 mod mend;
 mod queues;
@@ -21,7 +22,8 @@ use self::suspects::Suspects;
 use super::Store;
 use super::error::Error;
 use super::held::BucketNames;
-use super::tables::{BUCKETS, COMPLETED, CURRENT, INLINE, LOG, OFFSETS, PARTS, REFS, SWEEP, UPLOADS};
+use super::record::{CompletedRecord, RenamedRecord};
+use super::tables::{BUCKETS, COMPLETED, CURRENT, INLINE, LOG, OFFSETS, PARTS, REFS, RENAMED, SWEEP, UPLOADS};
 use crate::kv::Table;
 use crate::report::{Place, Report, Severity, Unit};
 
@@ -106,8 +108,10 @@ impl Check<'_> {
         self.unless_unread(PARTS, read).await?;
         let read = self.offsets().await;
         self.unless_unread(OFFSETS, read).await?;
-        let read = self.completed().await;
+        let read = self.answers::<CompletedRecord>(COMPLETED).await;
         self.unless_unread(COMPLETED, read).await?;
+        let read = self.answers::<RenamedRecord>(RENAMED).await;
+        self.unless_unread(RENAMED, read).await?;
         let read = self.references().await;
         self.unless_unread(REFS, read).await?;
         let read = self.queue().await;

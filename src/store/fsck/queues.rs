@@ -9,6 +9,7 @@ use crate::report::{Place, Unit};
 use crate::store::change::Change;
 use crate::store::codec::{decode, encode};
 use crate::store::error::Error;
+use crate::store::lineage::GAP;
 use crate::store::record::Target;
 use crate::store::sweep::{FIRST_LOG, FIRST_SWEEP, queue_position};
 use crate::store::tables::{LOG, META, SWEEP};
@@ -31,7 +32,7 @@ impl Check<'_> {
                 self.summary.log_entries += 1;
                 let position = queue_position(&row)?;
                 // The trim may have passed the walk.
-                if position != expected && self.store.first_logged().await? < position {
+                if !follows(position, expected) && self.store.first_logged().await? < position {
                     let detail = format!("positions {expected} to {}", position.saturating_sub(1));
                     self.tell(Fault::new(Kind::LogGap, Place::default(), detail)).await?;
                 }
@@ -39,7 +40,7 @@ impl Check<'_> {
                     let detail = format!("position {position} of the change log");
                     self.tell(Fault::new(Kind::UnreadableRecord, Place::default(), detail)).await?;
                 }
-                expected = position + 1;
+                expected = position.saturating_add(1);
             }
         }
     }
@@ -77,4 +78,10 @@ impl Check<'_> {
         let detail = format!("it begins at {first}, and there is an entry at {position}");
         self.tell(Fault::new(kind, Place::default(), detail).mended_by(lower)).await
     }
+}
+
+/// Whether `position` comes next, or begins the line of a store that was restored: each restore leaves out as many
+/// positions as [`GAP`] says.
+fn follows(position: u64, expected: u64) -> bool {
+    position.checked_sub(expected).is_some_and(|ahead| ahead % GAP == 0)
 }

@@ -1,7 +1,7 @@
 //! References and what they are for: inline values and blobs. Whatever none points at is a suspect.
 
+use super::examine::described;
 use super::fault::{Fault, Kind, Mend};
-use super::records::described;
 use super::{Check, PAGE, side_by_side};
 use crate::blob::BlobId;
 use crate::report::{Place, Unit};

@@ -43,14 +43,21 @@ impl Cursor {
         }
     }
 
+    /// Writes the cursor. Where nothing can be written any more reading goes on, and with it the scrub.
     pub async fn store(&self, store: &Store) -> Result<(), Error> {
         let row = Mutation::new().put(META, Bytes::from_static(SCRUB_CURSOR), encode(self));
-        let committed = store.commit(row).await?;
-        committed.map(drop).map_err(|_| Error::Record("a scrub's cursor met a conflict"))
+        match store.commit(row).await {
+            Ok(committed) => committed.map(drop).map_err(|_| Error::Record("a scrub's cursor met a conflict")),
+            Err(Error::Stopped(reason)) => {
+                tracing::warn!(reason, "how far the scrub is was not written down");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub fn summary(&self, resumed: bool) -> Summary {
-        let Self { began, blobs, inline_values, bytes, damaged, .. } = *self;
-        Summary { began, resumed, blobs, inline_values, bytes, damaged }
+        let Self { blobs, inline_values, bytes, damaged, .. } = *self;
+        Summary { began: self.began.to_string(), resumed, blobs, inline_values, bytes, damaged }
     }
 }

@@ -22,7 +22,6 @@ use super::held::BucketNames;
 use super::record::{Summary as ObjectSummary, Target};
 use super::tables::{self, CURRENT, REFS};
 use super::walk::Walk;
-use crate::clock::Timestamp;
 use crate::report::{Report, Unit};
 
 /// How many rows are read at a time.
@@ -44,7 +43,8 @@ pub struct Options {
 /// What a scrub came to, from its beginning, over all the times that it was stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    pub began: Timestamp,
+    /// When it began, in RFC 3339.
+    pub began: String,
     /// Whether an earlier scrub was gone on with.
     pub resumed: bool,
     pub blobs: u64,

@@ -45,7 +45,8 @@ impl Scrub<'_> {
             let Some(damage) = damage else { break };
             // Inline bytes are not leased: where the owner let go of them meanwhile, nothing is wrong.
             if self.store.held(&kept.owner).await? == Some(kept.held) {
-                return self.tell(target, &damage).await;
+                self.tell(target, &damage).await?;
+                break;
             }
         }
         match target {

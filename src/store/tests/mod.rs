@@ -7,6 +7,7 @@ mod damage;
 mod faults;
 mod fixture;
 mod fsck;
+mod limits;
 mod listing;
 mod log;
 mod multipart;
