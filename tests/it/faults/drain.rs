@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::dice::Dice;
 use super::power_loss::{SMALL_BUFFERS, WORKERS, make_bucket, wrong};
 use super::worker::{BUCKET, Mix, Worker, run_all};
+use crate::dice::Dice;
 use crate::harness::{Server, noise};
 use crate::raw::Raw;
 use crate::signed::Payload;
