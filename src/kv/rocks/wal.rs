@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use crc_fast::{CrcAlgorithm, checksum};
 
 use super::super::Error;
-use super::open::{RUNBOOK, files_in};
+use super::open::files_in;
 
 /// A fragment never crosses a block's end, so that every block starts with the header of one.
 const BLOCK_BYTES: usize = 32 * 1024;

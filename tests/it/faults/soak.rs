@@ -57,5 +57,8 @@ async fn soak_failing_calls() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by make soak"]
 async fn soak_kills() {
-    soak("kills", async |seed| drop(kill::kill_for(KILLING, seed).await)).await;
+    let kills = async |seed| {
+        kill::kill_for(KILLING, seed).await;
+    };
+    soak("kills", kills).await;
 }
