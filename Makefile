@@ -10,9 +10,7 @@ ADMIN_LISTEN ?= 127.0.0.1:9090
 # Narrows the tests: `make test-rust FILTER=listing`, `make test-clients FILTER=multipart`.
 FILTER ?=
 CACHE ?= $(HOME)/.cache/brim
-# How long each subject of `make soak` goes on.
-SOAK_SECONDS ?= 3600
-export DATA LISTEN ADMIN_LISTEN FILTER CACHE SOAK_SECONDS
+export DATA LISTEN ADMIN_LISTEN FILTER CACHE
 
 help: ## Show this list
 	@echo 'Targets:'
@@ -20,7 +18,8 @@ help: ## Show this list
 	@echo 'Variables:'
 	@echo '  LISTEN, ADMIN_LISTEN, DATA   addresses and data directory of the demo ($(LISTEN), $(ADMIN_LISTEN), $(DATA))'
 	@echo '  FILTER                       part of a test name, for test-rust, test-clients and soak'
-	@echo '  SOAK_SECONDS, SOAK_SEED      how long each subject of soak goes on ($(SOAK_SECONDS)), and with which seed it begins'
+	@echo '  FUZZ_SECONDS                 how long each fuzz target runs (30; in soak 3600)'
+	@echo '  SOAK_SECONDS, SOAK_SEED      how long each subject of soak goes on (3600), and with which seed it begins'
 	@echo '  CACHE                        tools and compiled code, outside the checkout (~/.cache/brim)'
 	@echo '  CARGO_TARGET_DIR             compiled code only (CACHE/target)'
 	@echo 'The first build compiles RocksDB: about 20 minutes on two cores. Later builds take seconds to minutes.'
@@ -46,7 +45,7 @@ test-rust: prepare-build ## Run the Rust tests only
 test-clients: build prepare-tests ## Run the tests with real clients only (aws, boto3, JS, rclone, s3cmd, restic, curl)
 	@.ci/test clients
 
-soak: prepare-build ## Cut the power, kill and break the disk by chance, for SOAK_SECONDS each
+soak: prepare-build ## Fuzz, race, cut the power, kill and break the disk by chance, for hours
 	@.ci/test soak
 
 lint: prepare-build ## Check formatting and clippy

@@ -5,15 +5,19 @@
 #[cfg(feature = "server")]
 pub mod admin;
 pub mod auth;
+pub mod backup;
 pub mod blob;
 #[cfg(feature = "server")]
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg(test)]
+pub mod fuzz;
 pub mod http;
 pub mod identity;
 pub mod kv;
 pub mod names;
+pub mod report;
 #[cfg(feature = "server")]
 pub mod s3;
 #[cfg(feature = "server")]

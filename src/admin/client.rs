@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::wire::{Command, MAX_LINE_BYTES, Reply, SocketPath};
+use super::wire::{Command, Line, MAX_LINE_BYTES, Received, Reply, SocketPath};
+use crate::report::Note;
 
-/// How long the server may take for a command.
+/// How long the server may be silent: while it works it tells its progress more often than that.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a running server gave no reply.
@@ -21,29 +22,60 @@ pub enum Error {
     Reply(#[source] serde_json::Error),
     #[error("the server hung up before its reply")]
     HungUp,
+    #[error("the server sent a line that is too long: is it another version?")]
+    TooLong,
 }
 
-/// Has the server that runs on `directory` carry out `command`; `None` if no server runs there.
-pub fn call(directory: &Path, command: &Command) -> Result<Option<Reply>, Error> {
-    let Some(mut stream) = connect(directory)? else { return Ok(None) };
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    let mut line = serde_json::to_vec(command).expect("a command has only texts");
-    line.push(b'\n');
-    stream.write_all(&line)?;
-
-    let mut reply = Zeroizing::new(Vec::new());
-    BufReader::new(stream.take(MAX_LINE_BYTES as u64)).read_until(b'\n', &mut reply)?;
-    if reply.last() != Some(&b'\n') {
-        return Err(Error::HungUp);
+/// Has the server that runs on `directory` carry out `command`; `None` if no server runs there. What the server tells
+/// meanwhile goes to `listen`; an error of it ends the call, and the command with it.
+pub fn call(
+    directory: &Path,
+    command: &Command,
+    listen: &mut dyn FnMut(Note) -> io::Result<()>,
+) -> Result<Option<Reply>, Error> {
+    let Some(stream) = connect(directory)? else { return Ok(None) };
+    send(&stream, command)?;
+    let mut stream = BufReader::new(stream);
+    loop {
+        match read_line(&mut stream)?.received() {
+            Received::Note(note) => listen(note)?,
+            Received::Reply(reply) => return Ok(Some(reply)),
+        }
     }
-    serde_json::from_slice(&reply).map(Some).map_err(Error::Reply)
 }
 
-fn connect(directory: &Path) -> Result<Option<UnixStream>, Error> {
+/// Sends a command.
+pub(super) fn send(mut stream: &UnixStream, command: &Command) -> Result<(), Error> {
+    let mut line = serde_json::to_vec(command).expect("a command has only texts and numbers");
+    line.push(b'\n');
+    Ok(stream.write_all(&line)?)
+}
+
+/// Whether a server runs on `directory`, as far as its socket tells.
+pub fn is_served(directory: &Path) -> bool {
+    matches!(connect(directory), Ok(Some(_)))
+}
+
+/// Waits for the next line, for as long as the server may be silent.
+pub(super) fn read_line(stream: &mut BufReader<UnixStream>) -> Result<Line, Error> {
+    let mut line = Zeroizing::new(Vec::new());
+    let read = stream.take(MAX_LINE_BYTES as u64).read_until(b'\n', &mut line)?;
+    match line.last() {
+        Some(b'\n') => serde_json::from_slice(&line).map_err(Error::Reply),
+        _ if read == MAX_LINE_BYTES => Err(Error::TooLong),
+        _ => Err(Error::HungUp),
+    }
+}
+
+/// Connects to the server that runs on `directory`; `None` if none does.
+pub(super) fn connect(directory: &Path) -> Result<Option<UnixStream>, Error> {
     let connected = SocketPath::of(directory).and_then(|path| UnixStream::connect(path.as_path()));
     match connected {
-        Ok(stream) => Ok(Some(stream)),
+        Ok(stream) => {
+            stream.set_read_timeout(Some(TIMEOUT))?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
+            Ok(Some(stream))
+        }
         // No socket, or one whose server died: whether a server runs all the same, the directory's lock tells.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
         Err(error) => Err(error.into()),
@@ -56,27 +88,33 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
     use std::sync::Arc;
 
-    use super::super::{Answer, OperatorSocket};
+    use super::super::{Answer, Operator, OperatorSocket};
     use super::*;
+    use crate::blob::MemoryBlobs;
     use crate::clock::Clock;
     use crate::identity::{Identities, KEYS, MasterKey, RootKey};
     use crate::kv::MemoryKv;
+    use crate::store::{Store, tables};
 
-    async fn identities() -> Arc<Identities> {
-        let kv = Arc::new(MemoryKv::new(&[KEYS]));
+    async fn operator() -> Arc<Operator> {
+        let kv = Arc::new(MemoryKv::new(&[&[KEYS], &tables::TABLES[..]].concat()));
         let (master, root) = (MasterKey::generate().unwrap(), RootKey::generate().unwrap());
-        Arc::new(Identities::open(kv, master, root, Default::default(), Clock::system()).await.unwrap())
+        let clock = Clock::system();
+        let identities = Identities::open(kv.clone(), master, root, Default::default(), clock.clone()).await.unwrap();
+        let store = Store::open(kv, Arc::new(MemoryBlobs::new()), clock, Default::default()).await.unwrap();
+        Arc::new(Operator { identities: Arc::new(identities), store, directory: "nowhere".into(), serving: true })
     }
 
     async fn ask(directory: &Path, command: Command) -> Option<Reply> {
         let directory = directory.to_owned();
-        tokio::task::spawn_blocking(move || call(&directory, &command)).await.unwrap().unwrap()
+        tokio::task::spawn_blocking(move || call(&directory, &command, &mut |_| Ok(()))).await.unwrap().unwrap()
     }
 
     /// The life of a key, seen through the socket in `directory`.
     async fn live_through_a_key(directory: &Path) {
-        let identities = identities().await;
-        let socket = OperatorSocket::start(directory, Arc::clone(&identities)).unwrap();
+        let operator = operator().await;
+        let identities = Arc::clone(&operator.identities);
+        let socket = OperatorSocket::start(directory, operator).unwrap();
         assert_eq!(fs::metadata(directory.join("admin.sock")).unwrap().mode() & 0o777, 0o600);
 
         let made = ask(directory, Command::CreateKey { description: "laptop".into() }).await.unwrap();
@@ -122,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn lines_that_are_no_commands_get_an_error_and_endless_ones_a_hang_up() {
         let dir = tempfile::tempdir().unwrap();
-        let socket = OperatorSocket::start(dir.path(), identities().await).unwrap();
+        let socket = OperatorSocket::start(dir.path(), operator().await).unwrap();
         let path = dir.path().join("admin.sock");
         tokio::task::spawn_blocking(move || {
             let mut stream = UnixStream::connect(&path).unwrap();

@@ -2,14 +2,19 @@
 //!
 //! The TCP port changes nothing and tells no secrets; what changes something needs access to the data directory.
 
+mod attend;
 mod client;
+#[cfg(test)]
+mod fuzz;
+mod hold;
 mod http;
 mod operator;
 mod socket;
 mod wire;
 
-pub use client::{Error as ClientError, call};
+pub use client::{Error as ClientError, call, is_served};
+pub use hold::{Hold, HoldError, hold};
 pub use http::{HealthListener, Readiness};
-pub use operator::run;
+pub use operator::{Commands, Operator};
 pub use socket::OperatorSocket;
-pub use wire::{Answer, Command, Reply};
+pub use wire::{Answer, Command, HELD, Progress, Reply};

@@ -1,42 +1,118 @@
-//! Operator commands, carried out: by the server for its socket, by `brim key` itself when no server runs.
+//! Operator commands, carried out: by the server for its socket, by the command line itself when no server runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
 
 use super::wire::{Answer, Command, Reply};
-use crate::identity::{Error, Identities};
+use crate::identity::{self, Identities};
+use crate::report::Report;
+use crate::store::{self, Store, fsck, scrub};
 
 /// Keys per page: a page of the longest descriptions stays far below the longest line.
 const KEYS_PER_PAGE: usize = 100;
 
-/// Carries out `command`. To be awaited to its end: a command is not to be given up half-way.
-pub async fn run(command: Command, identities: &Identities) -> Reply {
-    match carry_out(command, identities).await {
-        Ok(answer) => Reply::Ok(answer),
-        Err(error) => Reply::Error(error.to_string()),
+/// Who carries out commands for a socket.
+#[async_trait]
+pub trait Commands: Send + Sync + 'static {
+    /// Carries out `command` and tells `report` how it goes. To be awaited to its end: a command is not to be given up
+    /// half-way. Long ones end early, and in order, when the report says so.
+    async fn run(&self, command: Command, report: &Report) -> Reply;
+}
+
+/// What commands work on.
+pub struct Operator {
+    pub identities: Arc<Identities>,
+    pub store: Arc<Store>,
+    /// The data directory.
+    pub directory: PathBuf,
+    /// Whether a server works on the directory at the same time.
+    pub serving: bool,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("a server runs on {0}: stop it first, for repairs need the directory to themselves")]
+    Serving(PathBuf),
+    /// A server's own commands answer it before it comes here.
+    #[error("only a running server holds checkpoints")]
+    NotServing,
+}
+
+#[async_trait]
+impl Commands for Operator {
+    async fn run(&self, command: Command, report: &Report) -> Reply {
+        match self.carry_out(command, report).await {
+            Ok(answer) => Reply::Ok(answer),
+            Err(error) => Reply::Error(in_words(&error)),
+        }
     }
 }
 
-async fn carry_out(command: Command, identities: &Identities) -> Result<Answer, Error> {
-    match command {
-        Command::CreateKey { description } => {
-            let key = identities.create(&description).await?;
-            tracing::info!(access_key_id = %key.access_key_id, "access key created");
-            return Ok(Answer::CreatedKey { access_key_id: key.access_key_id, secret_access_key: key.secret });
-        }
-        Command::ListKeys { after } => {
-            let page = identities.list(after.as_deref(), KEYS_PER_PAGE).await?;
-            return Ok(Answer::Keys { keys: page.keys, after: page.after });
-        }
-        Command::DisableKey { access_key_id } => {
-            identities.disable(&access_key_id).await?;
-            tracing::info!(%access_key_id, "access key disabled");
-        }
-        Command::EnableKey { access_key_id } => {
-            identities.enable(&access_key_id).await?;
-            tracing::info!(%access_key_id, "access key enabled");
-        }
-        Command::DeleteKey { access_key_id } => {
-            identities.delete(&access_key_id).await?;
-            tracing::info!(%access_key_id, "access key deleted");
+impl Operator {
+    async fn carry_out(&self, command: Command, report: &Report) -> Result<Answer, Error> {
+        let identities = &self.identities;
+        match command {
+            Command::CreateKey { description } => {
+                let key = identities.create(&description).await?;
+                tracing::info!(access_key_id = %key.access_key_id, "access key created");
+                Ok(Answer::CreatedKey { access_key_id: key.access_key_id, secret_access_key: key.secret })
+            }
+            Command::ListKeys { after } => {
+                let page = identities.list(after.as_deref(), KEYS_PER_PAGE).await?;
+                Ok(Answer::Keys { keys: page.keys, after: page.after })
+            }
+            Command::DisableKey { access_key_id } => {
+                identities.disable(&access_key_id).await?;
+                tracing::info!(%access_key_id, "access key disabled");
+                Ok(Answer::Done)
+            }
+            Command::EnableKey { access_key_id } => {
+                identities.enable(&access_key_id).await?;
+                tracing::info!(%access_key_id, "access key enabled");
+                Ok(Answer::Done)
+            }
+            Command::DeleteKey { access_key_id } => {
+                identities.delete(&access_key_id).await?;
+                tracing::info!(%access_key_id, "access key deleted");
+                Ok(Answer::Done)
+            }
+            Command::Fsck { repair } => self.fsck(repair, report).await,
+            Command::Scrub { rate, restart } => {
+                let summary = self.store.scrub(scrub::Options { rate, restart }, report).await?;
+                tracing::info!(bytes = summary.bytes, damaged = summary.damaged, "scrubbed");
+                Ok(Answer::Scrubbed(summary))
+            }
+            Command::HoldCheckpoint => Err(Error::NotServing),
         }
     }
-    Ok(Answer::Done)
+
+    async fn fsck(&self, repair: bool, report: &Report) -> Result<Answer, Error> {
+        if repair && self.serving {
+            return Err(Error::Serving(self.directory.clone()));
+        }
+        let summary = self.store.fsck(fsck::Options { serving: self.serving, repair }, report).await?;
+        tracing::info!(damage = summary.damage, untidy = summary.untidy, repaired = summary.repaired, "checked");
+        Ok(Answer::Checked(summary))
+    }
+}
+
+/// An error with its causes, each said once.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = error.source();
+    }
+    words
 }

@@ -7,23 +7,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zeroize::Zeroizing;
 
-use super::operator;
-use super::wire::{Command, MAX_LINE_BYTES, Reply, SocketPath};
-use crate::identity::Identities;
+use super::attend::Client;
+use super::operator::Commands;
+use super::wire::{Command, Reply, SocketPath};
 
 /// The most connections at a time; more wait.
 const MAX_CONNECTIONS: usize = 16;
-/// How long a connection may be silent, and how long it may take to take a reply.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pause after a connection could not be accepted, as when descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long commands in progress may take at the end.
@@ -42,18 +38,18 @@ impl OperatorSocket {
     ///
     /// The caller holds the directory's lock, so a socket that is there already was left behind by a process that died:
     /// it is replaced.
-    pub fn start(directory: &Path, identities: Arc<Identities>) -> io::Result<Self> {
+    pub fn start(directory: &Path, commands: Arc<dyn Commands>) -> io::Result<Self> {
         let path = SocketPath::of(directory)?;
         remove_if_there(path.as_path())?;
         let listener = UnixListener::bind(path.as_path())?;
         fs::set_permissions(path.as_path(), Permissions::from_mode(0o600))?;
         let stop = CancellationToken::new();
         let connections = TaskTracker::new();
-        let accepting = tokio::spawn(accept(listener, identities, stop.clone(), connections.clone()));
+        let accepting = tokio::spawn(accept(listener, commands, stop.clone(), connections.clone()));
         Ok(Self { path, stop, connections, accepting })
     }
 
-    /// Takes no more commands, lets those in progress end, and removes the socket.
+    /// Takes no more commands, stops the long ones in progress, lets the others end, and removes the socket.
     pub async fn stop(mut self) {
         self.stop.cancel();
         let _ = (&mut self.accepting).await;
@@ -82,7 +78,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 
 async fn accept(
     listener: UnixListener,
-    identities: Arc<Identities>,
+    commands: Arc<dyn Commands>,
     stop: CancellationToken,
     connections: TaskTracker,
 ) {
@@ -104,9 +100,9 @@ async fn accept(
                 continue;
             }
         };
-        let (identities, stop) = (Arc::clone(&identities), stop.clone());
+        let (commands, stop) = (Arc::clone(&commands), stop.clone());
         connections.spawn(async move {
-            if let Err(error) = serve(stream, &identities, &stop).await {
+            if let Err(error) = serve(stream, &*commands, &stop).await {
                 tracing::debug!(%error, "an operator connection ended");
             }
             drop(slot);
@@ -114,34 +110,19 @@ async fn accept(
     }
 }
 
-/// Answers line by line until the client hangs up, is silent for too long, or the server stops. A command that was read
-/// is carried out to its end, whether or not the client is still there.
-async fn serve(stream: UnixStream, identities: &Identities, stop: &CancellationToken) -> io::Result<()> {
-    let mut stream = BufReader::new(stream);
+/// Answers line by line until the client hangs up, is silent for too long, or the server stops.
+async fn serve(stream: UnixStream, commands: &dyn Commands, stop: &CancellationToken) -> io::Result<()> {
+    let mut client = Client::new(stream);
     loop {
         let line = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            line = timeout(IDLE_TIMEOUT, read_line(&mut stream)) => line.map_err(io::Error::from)??,
+            line = client.next_line() => line?,
         };
         let Some(line) = line else { return Ok(()) };
         let reply = match serde_json::from_slice::<Command>(&line) {
-            Ok(command) => operator::run(command, identities).await,
+            Ok(command) => client.attend(command, commands, stop.child_token()).await?,
             Err(error) => Reply::Error(format!("not a command: {error}")),
         };
-        let mut text = Zeroizing::new(serde_json::to_vec(&reply).expect("a reply has only texts and numbers"));
-        text.push(b'\n');
-        timeout(IDLE_TIMEOUT, stream.get_mut().write_all(&text)).await.map_err(io::Error::from)??;
-    }
-}
-
-/// Gives the next line, or `None` at the end. A line that is too long ends the connection.
-async fn read_line(stream: &mut BufReader<UnixStream>) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    let read = stream.take(MAX_LINE_BYTES as u64).read_until(b'\n', &mut line).await?;
-    match line.last() {
-        Some(b'\n') => Ok(Some(line)),
-        Some(_) if read == MAX_LINE_BYTES => Err(io::Error::new(io::ErrorKind::InvalidData, "the line is too long")),
-        // A command cut off in its middle is none.
-        _ => Ok(None),
+        client.reply(reply).await?;
     }
 }

@@ -1,13 +1,21 @@
-//! The operator protocol: one JSON object per line, a command one way, a reply the other.
+//! The operator protocol: one JSON object per line. A command one way; the other way any number of notes (`progress`,
+//! `finding`) and then one reply (`ok` or `error`).
+//!
+//! A client that hangs up, or only closes its end, while a long command runs has it stopped.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::identity::{KeySummary, SecretKey};
+pub use crate::report::Progress;
+use crate::report::{Finding, Note};
+use crate::store::{fsck, scrub};
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "admin.sock";
@@ -33,7 +41,20 @@ pub enum Command {
     EnableKey { access_key_id: String },
     #[serde(rename = "key.delete")]
     DeleteKey { access_key_id: String },
+    /// Makes a checkpoint in `DIR/checkpoint/kv`, says so with a progress whose phase is [`HELD`], and keeps it and every blob
+    /// that it points at until the client hangs up, or closes its end; then it is removed.
+    #[serde(rename = "checkpoint.hold")]
+    HoldCheckpoint,
+    /// Checks references; with `repair`, only on the directory of a stopped server.
+    #[serde(rename = "fsck")]
+    Fsck { repair: bool },
+    /// Reads every byte, `rate` bytes per second at most.
+    #[serde(rename = "scrub")]
+    Scrub { rate: Option<NonZeroU64>, restart: bool },
 }
+
+/// The phase in which a checkpoint is there to be copied.
+pub const HELD: &str = "holding a checkpoint";
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,14 +71,67 @@ pub enum Answer {
         after: Option<String>,
     },
     Done,
+    Checked(fsck::Summary),
+    Scrubbed(scrub::Summary),
 }
 
 /// An answer, or why there is none, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     Ok(Answer),
     Error(String),
+}
+
+/// One line of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    Progress(Progress),
+    Finding(Box<Finding>),
+    Ok(Answer),
+    Error(String),
+}
+
+/// What a line is to the client.
+pub enum Received {
+    Note(Note),
+    Reply(Reply),
+}
+
+impl Line {
+    pub fn received(self) -> Received {
+        match self {
+            Self::Progress(progress) => Received::Note(Note::Progress(progress)),
+            Self::Finding(finding) => Received::Note(Note::Finding(finding)),
+            Self::Ok(answer) => Received::Reply(Reply::Ok(answer)),
+            Self::Error(message) => Received::Reply(Reply::Error(message)),
+        }
+    }
+
+    /// The line as it is sent, its end included. It may hold a secret, so it is wiped after use.
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut text = Zeroizing::new(serde_json::to_vec(self).expect("a line has only texts and numbers"));
+        text.push(b'\n');
+        text
+    }
+}
+
+impl From<Note> for Line {
+    fn from(note: Note) -> Self {
+        match note {
+            Note::Progress(progress) => Self::Progress(progress),
+            Note::Finding(finding) => Self::Finding(finding),
+        }
+    }
+}
+
+impl From<Reply> for Line {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Ok(answer) => Self::Ok(answer),
+            Reply::Error(message) => Self::Error(message),
+        }
+    }
 }
 
 /// A secret on its way to the operator who made it: the one place where it is written out.
@@ -106,6 +180,7 @@ impl SocketPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Unit;
 
     #[test]
     fn lines_have_the_documented_form() {
@@ -117,9 +192,15 @@ mod tests {
         let secret_access_key = SecretKey::parse("a-secret").unwrap();
         let reply = Reply::Ok(Answer::CreatedKey { access_key_id: "BRIMA".into(), secret_access_key });
         let line = r#"{"ok":{"created_key":{"access_key_id":"BRIMA","secret_access_key":"a-secret"}}}"#;
-        assert_eq!(serde_json::to_string(&reply).unwrap(), line);
-        assert_eq!(serde_json::from_str::<Reply>(line).unwrap(), reply);
+        let sent = Line::from(reply.clone());
+        assert_eq!(sent.encode().strip_suffix(b"\n").unwrap(), line.as_bytes());
+        assert_eq!(serde_json::from_str::<Line>(line).unwrap(), sent);
+        assert!(matches!(sent.received(), Received::Reply(received) if received == reply));
         assert!(!format!("{reply:?}").contains("a-secret"));
+
+        let progress = Progress { phase: "copying".into(), done: 1, total: Some(2), unit: Unit::Bytes };
+        let line = r#"{"progress":{"phase":"copying","done":1,"total":2,"unit":"bytes"}}"#;
+        assert_eq!(serde_json::to_string(&Line::Progress(progress)).unwrap(), line);
     }
 
     #[test]
@@ -128,6 +209,7 @@ mod tests {
             r#"{"command":"key.steal"}"#,
             r#"{"command":"key.disable","access_key_id":"a","force":true}"#,
             r#"{"command":"key.disable"}"#,
+            r#"{"command":"scrub","rate":0,"restart":false}"#,
             "[]",
         ] {
             assert!(serde_json::from_str::<Command>(line).is_err(), "{line}");

@@ -9,6 +9,8 @@ mod claim;
 mod date;
 mod encoding;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod keys;
 mod payload;
 mod query;

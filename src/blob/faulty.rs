@@ -22,7 +22,7 @@ pub enum Fault {
 
 /// Counts the calls to an engine and to its writers and readers, and fails those that it was told to fail.
 ///
-/// A failing call does not reach the engine. `run` and `id` are not counted.
+/// A failing call does not reach the engine. `run`, `id` and `forget_cached` are not counted.
 #[derive(Debug)]
 pub struct FaultyBlobs<B> {
     inner: B,
@@ -95,6 +95,15 @@ impl<B: Blobs> Blobs for FaultyBlobs<B> {
     async fn delete(&self, id: BlobId) -> Result<(), Error> {
         self.plan.count()?;
         self.inner.delete(id).await
+    }
+
+    async fn quarantine(&self, id: BlobId) -> Result<(), Error> {
+        self.plan.count()?;
+        self.inner.quarantine(id).await
+    }
+
+    async fn forget_cached(&self, id: BlobId) {
+        self.inner.forget_cached(id).await;
     }
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobId>, Error> {

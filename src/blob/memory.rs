@@ -28,6 +28,7 @@ struct Shelf {
     capacity: u64,
     used: u64,
     blobs: BTreeMap<BlobId, Stored>,
+    quarantined: BTreeMap<BlobId, Stored>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -58,7 +59,7 @@ impl MemoryBlobs {
 
     /// An engine that is full when its blobs, finished and unfinished, hold `bytes` bytes.
     pub fn with_capacity(bytes: u64) -> Self {
-        let shelf = Shelf { capacity: bytes, used: 0, blobs: BTreeMap::new() };
+        let shelf = Shelf { capacity: bytes, used: 0, blobs: BTreeMap::new(), quarantined: BTreeMap::new() };
         Self { run: 1, next: AtomicU64::new(0), shelf: Arc::new(Mutex::new(shelf)) }
     }
 
@@ -74,6 +75,11 @@ impl MemoryBlobs {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The bodies in quarantine.
+    pub fn quarantined(&self) -> Vec<Bytes> {
+        self.shelf.lock().quarantined.values().map(|stored| stored.body.clone()).collect()
     }
 
     /// Changes one bit in the middle of a blob's body (of its footer, if the body is empty). Whether the blob exists.
@@ -151,6 +157,16 @@ impl Blobs for MemoryBlobs {
         }
         Ok(())
     }
+
+    async fn quarantine(&self, id: BlobId) -> Result<(), Error> {
+        let mut shelf = self.shelf.lock();
+        let stored = shelf.blobs.remove(&id).ok_or(Error::Missing(id))?;
+        shelf.quarantined.insert(id, stored);
+        Ok(())
+    }
+
+    /// There is nothing but memory.
+    async fn forget_cached(&self, _id: BlobId) {}
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobId>, Error> {
         let shelf = self.shelf.lock();

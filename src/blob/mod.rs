@@ -10,7 +10,7 @@ mod footer;
 mod memory;
 
 pub use faulty::{Fault, FaultyBlobs};
-pub use files::{FileBlobs, Options};
+pub use files::{BlobTree, FileBlobs, Options, Scrutiny};
 pub use footer::{Footer, FooterBuilder, FooterError, footer_bytes};
 pub use memory::MemoryBlobs;
 
@@ -57,6 +57,14 @@ pub trait Blobs: Send + Sync + 'static {
     /// Removes a blob; removing one that does not exist succeeds. Need not be durable: after a power loss a blob that was
     /// removed may be back.
     async fn delete(&self, id: BlobId) -> Result<(), Error>;
+
+    /// Takes a finished blob out of the store, durably, without destroying its bytes: from here on it is neither listed nor
+    /// read. Fails with [`Error::Missing`] where there is none.
+    async fn quarantine(&self, id: BlobId) -> Result<(), Error>;
+
+    /// Forgets what memory holds of a blob, as far as the machine allows, so that the next read is one from the disk. Costs
+    /// time only, whoever reads it meanwhile.
+    async fn forget_cached(&self, id: BlobId);
 
     /// Gives finished and unfinished blobs with ids greater than `after`, in order, at most `limit`.
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobId>, Error>;

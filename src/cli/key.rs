@@ -4,13 +4,12 @@ use std::io::{self, Write};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Value, json};
-use tokio::runtime::Builder;
 
+use super::execute::execute;
 use super::{AFTER_HELP, Failure, options};
-use crate::admin::{self, Answer, Command as Operation, Reply};
+use crate::admin::{Answer, Command as Operation};
 use crate::config::ServerConfig;
 use crate::identity::{KeySummary, SecretKey, Status};
-use crate::server;
 use crate::telemetry::log;
 
 pub fn command() -> Command {
@@ -50,7 +49,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
     let operation = operation(name, matches)?;
     let changed = Changed::of(&operation);
-    match execute(&config, operation)? {
+    match ask(&config, operation)? {
         Answer::CreatedKey { access_key_id, secret_access_key } => {
             print(&(access_key_id, secret_access_key), json, created_as_json, created_as_text)
         }
@@ -69,18 +68,9 @@ fn operation(name: &str, matches: &ArgMatches) -> Result<Operation, Failure> {
     }
 }
 
-fn execute(config: &ServerConfig, operation: Operation) -> Result<Answer, Failure> {
-    let reply = match admin::call(&config.process.data, &operation)? {
-        Some(reply) => reply,
-        None => {
-            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-            runtime.block_on(server::run_command(config, operation))?
-        }
-    };
-    match reply {
-        Reply::Ok(answer) => Ok(answer),
-        Reply::Error(message) => Err(Failure::from(message)),
-    }
+fn ask(config: &ServerConfig, operation: Operation) -> Result<Answer, Failure> {
+    // What works with keys has nothing to tell before its answer.
+    execute(config, operation, &mut |_| Ok(()))
 }
 
 /// Asks for page after page. Ends because every page begins behind the last key of the one before.
@@ -88,7 +78,7 @@ fn list(config: &ServerConfig) -> Result<Vec<KeySummary>, Failure> {
     let mut listed: Vec<KeySummary> = Vec::new();
     let mut after = None;
     loop {
-        let Answer::Keys { keys, after: next } = execute(config, Operation::ListKeys { after: after.clone() })? else {
+        let Answer::Keys { keys, after: next } = ask(config, Operation::ListKeys { after: after.clone() })? else {
             return Err(Failure::from("the server gave another answer than a list"));
         };
         listed.extend(keys);
@@ -164,7 +154,7 @@ impl Changed {
             Operation::DisableKey { access_key_id } => (access_key_id.clone(), "disabled"),
             Operation::EnableKey { access_key_id } => (access_key_id.clone(), "active"),
             Operation::DeleteKey { access_key_id } => (access_key_id.clone(), "deleted"),
-            Operation::CreateKey { .. } | Operation::ListKeys { .. } => (String::new(), "unchanged"),
+            _ => (String::new(), "unchanged"),
         };
         Self { access_key_id, status }
     }

@@ -1,8 +1,17 @@
 //! The command line of `brim`.
 
+mod backup;
+mod doctor;
+mod execute;
+mod findings;
+mod fsck;
 mod key;
 mod options;
+mod progress;
+mod restore;
+mod scrub;
 mod server;
+mod watch;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -19,6 +28,8 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 /// Exit status: the command line or the configuration is wrong; nothing was touched.
 const USAGE: u8 = 2;
+/// Exit status: what was asked for is done, and it found damage.
+const DAMAGE: u8 = 3;
 
 const AFTER_HELP: &str = "Exit status: 0 done, 1 failed, 2 wrong command line or configuration.";
 
@@ -27,6 +38,8 @@ const AFTER_HELP: &str = "Exit status: 0 done, 1 failed, 2 wrong command line or
 enum Failure {
     Configuration(Faults),
     Failed(Box<dyn Error>),
+    /// The command is done, and this is what it found.
+    Damage(String),
 }
 
 /// Carries out the command that `arguments` (the program's name first) ask for.
@@ -40,7 +53,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let done = match matches.subcommand() {
         Some(("server", matches)) => server::run(matches),
+        Some(("doctor", matches)) => doctor::run(matches),
+        Some(("fsck", matches)) => fsck::run(matches),
         Some(("key", matches)) => key::run(matches),
+        Some(("backup", matches)) => backup::run(matches),
+        Some(("restore", matches)) => restore::run(matches),
+        Some(("scrub", matches)) => scrub::run(matches),
         // clap lets nothing else through; should it ever, nothing is done and it is said so.
         _ => Err(Failure::from("no such command")),
     };
@@ -62,7 +80,12 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(server::command())
+        .subcommand(doctor::command())
+        .subcommand(fsck::command())
         .subcommand(key::command())
+        .subcommand(backup::command())
+        .subcommand(restore::command())
+        .subcommand(scrub::command())
 }
 
 impl Failure {
@@ -70,6 +93,7 @@ impl Failure {
         match self {
             Self::Configuration(_) => USAGE,
             Self::Failed(_) => FAILED,
+            Self::Damage(_) => DAMAGE,
         }
     }
 }
@@ -84,6 +108,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configuration(faults) => faults.fmt(f),
+            Self::Damage(found) => f.write_str(found),
             Self::Failed(error) => {
                 write!(f, "{error}")?;
                 // Causes that the message names already are not said twice.
@@ -122,5 +147,8 @@ mod tests {
         assert_eq!(status(&["brim", "--help"]), Err(false));
         assert_eq!(status(&["brim", "server", "--data", "d", "--listen", "127.0.0.1:0"]), Ok(()));
         assert_eq!(status(&["brim", "key", "list", "--data", "d", "--json"]), Ok(()));
+        assert_eq!(status(&["brim", "fsck", "--data", "d", "--repair", "--json"]), Ok(()));
+        assert_eq!(status(&["brim", "scrub", "--rate", "50MiB", "--restart"]), Ok(()));
+        assert_eq!(status(&["brim", "scrub", "--rate", "fast"]), Err(true));
     }
 }

@@ -22,4 +22,5 @@ pub use server::{
     AdminOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions, S3Options, SECTIONS,
     ServerConfig, StoreOptions,
 };
+pub use units::size;
 pub use values::{DiskReserve, Durability};

@@ -74,6 +74,11 @@ options! {
             example "\"7d\"";
         /// How long entries of the change log are kept.
         "store.log_retention" => log_retention: Duration = DURATION, default "7d", example "\"7d\"";
+        /// How long a backup may keep what is deleted meanwhile from being removed. One that takes longer fails.
+        "store.backup_limit" => backup_limit: Duration = DURATION, default "1d", example "\"1d\"";
+        /// Whether the data directory may be where data does not stay: on tmpfs or ramfs, which a restart of the machine
+        /// empties, or on an overlay, which goes away with its container. For tests; a start there is refused otherwise.
+        "store.allow_ephemeral" => allow_ephemeral: bool = SWITCH, default "false", example "false";
         /// The time between two rounds of removing what nothing refers to any more.
         "store.sweep_interval" => sweep_interval: Duration = DURATION, default "1m", example "\"1m\"";
     }

@@ -2,6 +2,8 @@
 
 pub mod conditional;
 pub mod date;
+#[cfg(test)]
+pub mod fuzz;
 pub mod head;
 pub mod mime;
 pub mod percent;

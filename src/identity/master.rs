@@ -3,7 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::rand;
+use aws_lc_rs::{hmac, rand};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -11,6 +11,9 @@ use super::Error;
 
 /// The length of a master key, in bytes.
 pub const MASTER_KEY_BYTES: usize = 32;
+
+/// The length of a fingerprint, in bytes before hex.
+const FINGERPRINT_BYTES: usize = 16;
 
 /// Encrypts and decrypts secrets with AES-256-GCM.
 pub struct MasterKey {
@@ -46,6 +49,13 @@ impl MasterKey {
     /// The key's bytes, for writing it to its file.
     pub fn expose(&self) -> &[u8; MASTER_KEY_BYTES] {
         &self.bytes
+    }
+
+    /// Tells this key from any other, and tells nothing of it: 32 hex digits.
+    pub fn fingerprint(&self) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.bytes);
+        let tag = hmac::sign(&key, b"brim master key fingerprint");
+        hex::encode(&tag.as_ref()[..FINGERPRINT_BYTES])
     }
 
     /// Encrypts `secret`, bound to `name`. Random 96-bit nonces are safe for 2^32 secrets under one key

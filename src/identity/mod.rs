@@ -3,6 +3,8 @@
 //! Secrets rest encrypted under the master key; a key that is disabled or deleted stops working at the next request.
 
 mod cache;
+#[cfg(test)]
+mod fuzz;
 mod generate;
 mod key;
 mod master;

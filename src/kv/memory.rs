@@ -18,7 +18,7 @@ pub struct MemoryKv {
     tables: Mutex<Vec<Rows>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Rows {
     rows: BTreeMap<Bytes, Bytes>,
     /// The last position that was given out.
@@ -29,6 +29,11 @@ impl MemoryKv {
     /// Makes an empty store with `tables`, whose ids are dense from 0.
     pub fn new(tables: &[Table]) -> Self {
         Self { tables: Mutex::new(tables.iter().map(|_| Rows::default()).collect()) }
+    }
+
+    /// Gives a copy of the store as it is at this moment. The two have nothing in common from here on.
+    pub fn checkpoint(&self) -> Self {
+        Self { tables: Mutex::new(self.tables.lock().clone()) }
     }
 }
 
@@ -107,6 +112,7 @@ impl Rows {
                 self.rows.insert(Bytes::copy_from_slice(&self.last_position.to_be_bytes()), value);
                 return Some(self.last_position);
             }
+            Write::Advance { by, .. } => self.last_position = self.last_position.saturating_add(by),
         }
         None
     }
@@ -138,5 +144,10 @@ mod tests {
     #[tokio::test]
     async fn keeps_the_contract() {
         contract::run(|| MemoryKv::new(contract::TABLES)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn its_copies_keep_the_contract() {
+        contract::run_checkpoints(|| MemoryKv::new(contract::TABLES), MemoryKv::checkpoint).await;
     }
 }

@@ -52,6 +52,11 @@ pub enum Write {
         table: Table,
         value: Bytes,
     },
+    /// Leaves out the table's next `by` positions: they are never given out.
+    Advance {
+        table: Table,
+        by: u64,
+    },
 }
 
 /// What a commit was given.
@@ -78,7 +83,8 @@ impl Write {
             Self::Put { table, .. }
             | Self::Delete { table, .. }
             | Self::DeleteRange { table, .. }
-            | Self::Append { table, .. } => *table,
+            | Self::Append { table, .. }
+            | Self::Advance { table, .. } => *table,
         }
     }
 }
@@ -118,6 +124,11 @@ impl Commit {
 
     pub fn append(mut self, table: Table, value: impl Into<Bytes>) -> Self {
         self.writes.push(Write::Append { table, value: value.into() });
+        self
+    }
+
+    pub fn advance(mut self, table: Table, by: u64) -> Self {
+        self.writes.push(Write::Advance { table, by });
         self
     }
 }

@@ -18,6 +18,16 @@ pub struct AccountId(String);
 #[error("this is not a valid identifier")]
 pub struct InvalidId;
 
+/// The identifier of a change log: positions mean something only together with it. Displayed as 32 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LogId(pub [u8; 16]);
+
+impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
 impl AccountId {
     pub fn as_str(&self) -> &str {
         &self.0

@@ -7,5 +7,5 @@ mod key;
 
 pub use bucket::{BucketName, InvalidBucketName};
 pub use etag::{ETag, InvalidETag};
-pub use ids::{AccountId, BucketId, InvalidId, UploadId};
+pub use ids::{AccountId, BucketId, InvalidId, LogId, UploadId};
 pub use key::{InvalidObjectKey, MAX_KEY_BYTES, ObjectKey};

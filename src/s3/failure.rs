@@ -55,7 +55,13 @@ impl From<store::Error> for S3Error {
             ),
             E::Full => Self::new(Code::InsufficientStorage),
             E::Stopped(_) => Self::new(Code::ServiceUnavailable).caused_by(error),
-            E::Record(_) | E::RunWentBack { .. } | E::Aborted | E::Kv(_) | E::Blob(_) => Self::internal(error),
+            E::Record(_)
+            | E::RunWentBack { .. }
+            | E::Aborted
+            | E::Interrupted(_)
+            | E::ScrubRuns
+            | E::Kv(_)
+            | E::Blob(_) => Self::internal(error),
         }
     }
 }

@@ -14,6 +14,8 @@ mod body;
 mod checksum;
 mod documents;
 mod failure;
+#[cfg(test)]
+mod fuzz;
 mod metadata;
 mod ops;
 mod owner;

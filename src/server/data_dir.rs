@@ -8,6 +8,8 @@
 //! DIR/admin.sock    operator commands, while a server runs
 //! DIR/kv/           the metadata engine
 //! DIR/blobs/        the bytes of large objects
+//! DIR/checkpoint/   a copy of the metadata engine's files, while a backup is made
+//! DIR/restoring     while a backup is put back here: then this is no data directory yet
 //! ```
 
 use std::fs::{self, DirBuilder};
@@ -18,16 +20,20 @@ use std::path::{Path, PathBuf};
 use super::lock::DirectoryLock;
 use super::marker::Marker;
 use super::{lock, marker, master_key, private_file};
+use crate::backup::MANIFEST;
 use crate::clock::Clock;
 use crate::identity::MasterKey;
 
 const OWNER_ONLY: u32 = 0o700;
 
-const KV: &str = "kv";
-const BLOBS: &str = "blobs";
-const MASTER_KEY: &str = "master.key";
-const LOCK: &str = "lock";
-const MARKER: &str = "brim.json";
+pub(super) const KV: &str = "kv";
+pub(super) const BLOBS: &str = "blobs";
+pub(super) const MASTER_KEY: &str = "master.key";
+pub(super) const CREDENTIALS: &str = "credentials";
+pub(super) const CHECKPOINT: &str = "checkpoint";
+pub(super) const LOCK: &str = "lock";
+pub(super) const MARKER: &str = "brim.json";
+pub(super) const RESTORING: &str = "restoring";
 
 /// The largest number of foreign entries that a message names.
 const MAX_NAMED: usize = 3;
@@ -51,6 +57,10 @@ pub enum Error {
     LostMarker { path: PathBuf },
     #[error("{path} is a data directory but {part} is missing: it was removed or not restored, and no new one is made")]
     LostPart { path: PathBuf, part: &'static str },
+    #[error("{path} is a backup: `brim restore {path} --data DIR` puts it back into a directory of its own")]
+    Backup { path: PathBuf },
+    #[error("a restore into {path} was not finished: run it again, or remove the directory")]
+    HalfRestored { path: PathBuf },
     #[error("there is no data directory at {path}: `brim server --data {path}` makes one")]
     Missing { path: PathBuf },
     #[error(transparent)]
@@ -89,7 +99,10 @@ impl DataDir {
     pub fn open_existing(path: &Path) -> Result<Self, Error> {
         let missing = || Error::Missing { path: path.to_owned() };
         if !exists(path, MARKER)? {
-            return Err(missing());
+            return Err(match check_fresh(path) {
+                Err(known @ (Error::LostMarker { .. } | Error::HalfRestored { .. } | Error::Backup { .. })) => known,
+                _ => missing(),
+            });
         }
         let lock = DirectoryLock::take(&path.join(LOCK), path)?;
         let marker = Marker::read(&path.join(MARKER))?.ok_or_else(missing)?;
@@ -102,7 +115,10 @@ impl DataDir {
                 return Err(Error::LostPart { path: path.to_owned(), part });
             }
         }
-        Ok(Self { path: path.to_owned(), marker, _lock: lock })
+        let dir = Self { path: path.to_owned(), marker, _lock: lock };
+        // Left behind by a process that died: under the lock nobody needs it any more.
+        remove_tree(&dir.checkpoint()).map_err(|source| Error::Io { path: dir.checkpoint(), source })?;
+        Ok(dir)
     }
 
     pub fn path(&self) -> &Path {
@@ -119,6 +135,11 @@ impl DataDir {
         self.path.join(KV)
     }
 
+    /// Where the metadata engine's files are copied to for a backup.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join(CHECKPOINT)
+    }
+
     /// Where blobs are kept.
     pub fn blobs(&self) -> PathBuf {
         self.path.join(BLOBS)
@@ -126,7 +147,7 @@ impl DataDir {
 
     /// Where the root key is kept, if the configuration gives none.
     pub fn credentials(&self) -> PathBuf {
-        self.path.join("credentials")
+        self.path.join(CREDENTIALS)
     }
 
     /// Reads the master key.
@@ -136,7 +157,7 @@ impl DataDir {
 }
 
 /// Makes the directory and those above it, each durable in the one that holds it.
-fn create(path: &Path) -> io::Result<()> {
+pub(super) fn create(path: &Path) -> io::Result<()> {
     let is_missing = |ancestor: &&Path| !ancestor.as_os_str().is_empty() && !ancestor.is_dir();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
     if missing.is_empty() {
@@ -170,6 +191,7 @@ fn initialize(path: &Path, clock: &Clock) -> Result<Marker, Error> {
 
 /// Refuses a directory without marker that holds anything but what a first start makes before its marker.
 fn check_fresh(path: &Path) -> Result<(), Error> {
+    check_no_copy(path)?;
     let failed = |source| Error::Io { path: path.to_owned(), source };
     let mut foreign = Vec::new();
     for entry in fs::read_dir(path).map_err(failed)? {
@@ -195,6 +217,25 @@ fn check_fresh(path: &Path) -> Result<(), Error> {
     foreign.sort();
     foreign.truncate(MAX_NAMED);
     Err(Error::NotOurs { path: path.to_owned(), found: foreign.join(", ") })
+}
+
+/// Refuses a backup, and a directory into which one was not put back whole.
+fn check_no_copy(path: &Path) -> Result<(), Error> {
+    if exists(path, RESTORING)? {
+        return Err(Error::HalfRestored { path: path.to_owned() });
+    }
+    if exists(path, MANIFEST)? {
+        return Err(Error::Backup { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// Removes a directory with everything in it, if it is there.
+pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn exists(path: &Path, part: &str) -> Result<bool, Error> {
@@ -270,7 +311,7 @@ mod tests {
         fs::write(path.join(KV).join("CURRENT"), "").unwrap();
         fs::remove_file(path.join(MARKER)).unwrap();
         assert!(matches!(open(&path), Err(Error::LostMarker { .. })));
-        assert!(matches!(DataDir::open_existing(&path), Err(Error::Missing { .. })));
+        assert!(matches!(DataDir::open_existing(&path), Err(Error::LostMarker { .. })));
     }
 
     #[test]

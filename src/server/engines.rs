@@ -1,8 +1,8 @@
 //! The storage engines on a data directory.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::data_dir::DataDir;
 use crate::config::{Durability, ServerConfig};
 use crate::identity;
 use crate::kv::rocks::{self, RocksKv, RocksOptions};
@@ -26,9 +26,8 @@ pub const TABLES: &[Table] = &[
     tables::RENAMED,
 ];
 
-/// Opens the metadata engine. Off the runtime's own threads, because replaying the log may take seconds.
-pub async fn open_kv(dir: &DataDir, config: &ServerConfig) -> Result<Arc<RocksKv>, Error> {
-    let path = dir.kv();
+/// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.
+pub async fn open_kv(path: PathBuf, config: &ServerConfig) -> Result<Arc<RocksKv>, Error> {
     let options = RocksOptions {
         durability: match config.store.durability {
             Durability::Strict => rocks::Durability::Strict,

@@ -5,12 +5,16 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Mutex;
+
+use super::commands::ServerCommands;
 use super::foundation::Foundation;
+use super::hold::Holds;
 use super::ready::ReadyLine;
 use super::s3_listener::S3Listener;
 use super::start::StartError;
 use super::storage::Storage;
-use crate::admin::{HealthListener, OperatorSocket, Readiness};
+use crate::admin::{HealthListener, Operator, OperatorSocket, Readiness};
 use crate::auth;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
@@ -40,7 +44,22 @@ impl Listeners {
         let (health_listener, health_address) = bind("admin.listen", config.admin.listen)?;
 
         let directory = foundation.dir.path();
-        let operators = OperatorSocket::start(directory, Arc::clone(&foundation.identities))
+        let commands = ServerCommands {
+            operator: Operator {
+                identities: Arc::clone(&foundation.identities),
+                store: Arc::clone(&storage.store),
+                directory: directory.to_owned(),
+                serving: true,
+            },
+            holds: Holds {
+                store: Arc::clone(&storage.store),
+                kv: Arc::clone(&foundation.kv),
+                path: foundation.dir.checkpoint(),
+                limit: config.store.backup_limit,
+                slot: Mutex::new(()),
+            },
+        };
+        let operators = OperatorSocket::start(directory, Arc::new(commands))
             .map_err(|source| StartError::OperatorSocket { directory: directory.to_owned(), source })?;
         let stopping = Arc::new(AtomicBool::new(false));
         let health =

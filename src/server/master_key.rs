@@ -32,7 +32,12 @@ pub fn make_if_absent(path: &Path) -> Result<(), Error> {
     if private_file::read(path)?.is_some() {
         return Ok(());
     }
-    let mut text = Zeroizing::new(hex::encode(MasterKey::generate()?.expose()));
+    write(path, &MasterKey::generate()?)
+}
+
+/// Puts `key` at `path`, whatever is there.
+pub fn write(path: &Path, key: &MasterKey) -> Result<(), Error> {
+    let mut text = Zeroizing::new(hex::encode(key.expose()));
     text.push('\n');
     Ok(private_file::write(path, text.as_bytes())?)
 }

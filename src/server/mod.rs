@@ -1,10 +1,15 @@
 //! The composition root: opens the engines, starts the listeners, and stops both in order.
 
+mod backup;
+mod commands;
 mod connection;
 mod credentials;
 mod data_dir;
+pub mod doctor;
 mod engines;
+mod file_system;
 mod foundation;
+mod hold;
 mod listeners;
 mod lock;
 mod marker;
@@ -13,14 +18,17 @@ mod observer;
 mod offline;
 mod private_file;
 mod ready;
+mod restore;
 mod s3_listener;
 mod signals;
 mod start;
 mod storage;
 mod uptake;
 
+pub use backup::{BackupError, BackupOptions, back_up};
 pub use data_dir::DataDir;
 pub use engines::TABLES;
 pub use foundation::Foundation;
 pub use offline::run_command;
+pub use restore::{RestoreError, RestoreOptions, Restored, restore};
 pub use start::{StartError, run};

@@ -8,7 +8,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::foundation::Foundation;
+use super::storage::Storage;
 use crate::kv::rocks::RocksKv;
+use crate::store::Store;
 use crate::telemetry::metrics;
 
 /// A task that measures every [`metrics::UPKEEP_INTERVAL`].
@@ -21,13 +23,19 @@ pub struct Observer {
 #[derive(Clone)]
 struct Observed {
     kv: Arc<RocksKv>,
+    store: Arc<Store>,
     data: PathBuf,
 }
 
 impl Observer {
     /// Measures, so that no metric is missing from the first scrape, and goes on in the background.
-    pub async fn start(foundation: &Foundation) -> Self {
-        let observed = Observed { kv: Arc::clone(&foundation.kv), data: foundation.dir.path().to_owned() };
+    pub async fn start(foundation: &Foundation, storage: &Storage) -> Self {
+        let observed = Observed {
+            kv: Arc::clone(&foundation.kv),
+            store: Arc::clone(&storage.store),
+            data: foundation.dir.path().to_owned(),
+        };
+        observed.measure_store().await;
         observed.clone().measure_off_runtime().await;
         let stop = CancellationToken::new();
         let task = tokio::spawn(observe(observed, stop.clone()));
@@ -52,6 +60,7 @@ async fn observe(observed: Observed, stop: CancellationToken) {
             _ = ticks.tick() => {}
         }
         metrics::upkeep();
+        observed.measure_store().await;
         observed.clone().measure_off_runtime().await;
     }
 }
@@ -68,11 +77,23 @@ impl Observed {
         }
     }
 
+    async fn measure_store(&self) {
+        metrics::set(metrics::WRITABLE, u64::from(self.store.writable().is_ok()));
+        metrics::count_to(metrics::SCRUB_BYTES, self.store.scrubbed().bytes());
+        metrics::count_to(metrics::SCRUB_DAMAGED, self.store.scrubbed().damaged());
+        match self.store.sweep_backlog().await {
+            Ok(entries) => metrics::set(metrics::SWEEP_BACKLOG, entries),
+            Err(error) => tracing::warn!(%error, "the sweep queue does not tell its length"),
+        }
+    }
+
     fn measure_disk(&self) {
         match rustix::fs::statvfs(&self.data) {
             Ok(space) => {
                 metrics::set(metrics::STORAGE_FREE, space.f_bavail.saturating_mul(space.f_frsize));
-                metrics::set(metrics::STORAGE_TOTAL, space.f_blocks.saturating_mul(space.f_frsize));
+                let total = space.f_blocks.saturating_mul(space.f_frsize);
+                metrics::set(metrics::STORAGE_TOTAL, total);
+                metrics::set(metrics::STORAGE_RESERVE, self.store.reserve(total));
             }
             Err(error) => tracing::warn!(%error, "the disk does not tell its space"),
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::data_dir::DataDir;
+use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
 use super::listeners::Listeners;
 use super::observer::Observer;
@@ -21,6 +22,8 @@ use crate::{blob, identity, kv, store};
 pub enum StartError {
     #[error(transparent)]
     DataDir(#[from] data_dir::Error),
+    #[error(transparent)]
+    Ephemeral(#[from] Ephemeral),
     #[error(transparent)]
     Credentials(#[from] credentials::Error),
     #[error(transparent)]
@@ -50,10 +53,13 @@ pub async fn run(config: ServerConfig) -> Result<(), StartError> {
     metrics::describe()?;
     metrics::started(clock.now());
 
+    if !config.store.allow_ephemeral {
+        refuse_ephemeral(&config.process.data)?;
+    }
     let dir = DataDir::open_or_create(&config.process.data, &clock)?;
     let foundation = Foundation::open(dir, &config, &clock).await?;
     let storage = Storage::open(&foundation, &config, &clock).await?;
-    let observer = Observer::start(&foundation).await;
+    let observer = Observer::start(&foundation, &storage).await;
     let listeners = Listeners::start(&config, &foundation, &storage, &clock)?;
     listeners.ready_line(&foundation).print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");

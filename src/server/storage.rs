@@ -21,11 +21,7 @@ pub struct Storage {
 impl Storage {
     /// Opens the blobs and the store, and starts sweeping.
     pub async fn open(foundation: &Foundation, config: &ServerConfig, clock: &Clock) -> Result<Self, StartError> {
-        let path = foundation.dir.blobs();
-        let opened = tokio::task::spawn_blocking(move || FileBlobs::open(&path, blob::Options::default())).await;
-        let blobs = opened.map_err(|stopped| StartError::Blobs(std::io::Error::other(stopped).into()))?;
-        let blobs = Arc::new(blobs.map_err(StartError::Blobs)?);
-        let store = Store::open(foundation.kv.clone(), blobs, clock.clone(), options(config)).await?;
+        let store = open_store(foundation, config, clock).await?;
         let sweeper = tokio::spawn(sweep::run(Arc::clone(&store), config.store.sweep_interval));
         Ok(Self { store, sweeper })
     }
@@ -36,6 +32,19 @@ impl Storage {
         // The only error here is the one just asked for.
         let _ = self.sweeper.await;
     }
+}
+
+/// Opens the blobs and the store. Nothing is swept by itself.
+pub async fn open_store(
+    foundation: &Foundation,
+    config: &ServerConfig,
+    clock: &Clock,
+) -> Result<Arc<Store>, StartError> {
+    let path = foundation.dir.blobs();
+    let opened = tokio::task::spawn_blocking(move || FileBlobs::open(&path, blob::Options::default())).await;
+    let blobs = opened.map_err(|stopped| StartError::Blobs(std::io::Error::other(stopped).into()))?;
+    let blobs = Arc::new(blobs.map_err(StartError::Blobs)?);
+    Ok(Store::open(foundation.kv.clone(), blobs, clock.clone(), options(config)).await?)
 }
 
 fn options(config: &ServerConfig) -> store::Options {

@@ -15,7 +15,7 @@ use crate::kv::{Item, Scan, successor_of_prefix};
 use crate::names::{AccountId, BucketId, BucketName};
 
 /// The row that holds the next bucket's number.
-const NEXT_BUCKET_ID: &[u8] = b"next bucket id";
+pub(super) const NEXT_BUCKET_ID: &[u8] = b"next bucket id";
 /// How often a mutation is put together again after it met another one.
 pub(super) const ATTEMPTS: usize = 16;
 /// How many buckets are read at a time where all are wanted.

@@ -2,7 +2,7 @@
 
 use super::checksum::{Algorithm, ChecksumType};
 use crate::names::{BucketName, ObjectKey, UploadId};
-use crate::{blob, kv};
+use crate::{blob, kv, report};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -66,6 +66,12 @@ pub enum Error {
     RunWentBack { run: u64, last: u64 },
     #[error("the commit task ended early")]
     Aborted,
+    /// One scrub at a time: two would read everything twice.
+    #[error("a scrub is under way already")]
+    ScrubRuns,
+    /// A long piece of work was told to stop.
+    #[error(transparent)]
+    Interrupted(#[from] report::Stopped),
     #[error(transparent)]
     Kv(kv::Error),
     #[error(transparent)]

@@ -3,43 +3,54 @@
 //! Nothing here knows HTTP or XML. A mutation reads what it needs, puts one `Mutation` together and commits
 //! it: the record, its references, what the sweeper should look at, and the change-log entry stand or fall together.
 
+pub mod blob_walk;
 pub mod bucket;
 pub mod change;
 pub mod checksum;
+pub mod codec;
 pub mod copy;
 pub mod delete;
 pub mod digest;
+pub mod fsck;
+pub mod lineage;
 pub mod list;
 pub mod multipart;
 pub mod put;
 pub mod read;
 pub mod record;
 pub mod rename;
+pub mod scrub;
 pub mod space;
 pub mod staging;
 pub mod sweep;
 pub mod tables;
 
-mod codec;
 mod error;
+#[cfg(test)]
+mod fuzz;
+mod held;
 mod lease;
 mod mutation;
+mod pin;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 pub use error::{Digest, Error};
 pub use mutation::Row;
+pub use pin::Pin;
 
 use self::codec::decode;
 use self::lease::Leases;
 use self::mutation::Mutation;
+use self::pin::Pins;
 use self::queue::KeyQueues;
 use self::record::InlineId;
 use self::space::{Reserve, SpaceGuard};
@@ -76,9 +87,13 @@ pub struct Store {
     options: Options,
     queues: KeyQueues,
     leases: Arc<Leases>,
+    pins: Pins,
     space: SpaceGuard,
     upload_memory: Arc<Semaphore>,
     next_inline: AtomicU64,
+    /// Held while a scrub is under way.
+    scrubbing: Mutex<()>,
+    scrubbed: scrub::Tally,
 }
 
 /// What a mutation came to.
@@ -117,28 +132,39 @@ impl Store {
             options,
             queues: KeyQueues::new(),
             leases: Arc::new(Leases::default()),
+            pins: Pins::default(),
             next_inline: AtomicU64::new(1),
+            scrubbing: Mutex::new(()),
+            scrubbed: scrub::Tally::default(),
         });
         store.begin_run().await?;
         store.settle_deletions().await?;
         Ok(store)
     }
 
-    /// Notes the number of this run. A number that was there before would give out the ids of other bytes again.
+    /// Notes the number of this run, and gives the change log its id at the first. A number that was there before would give out the ids of other bytes again.
     async fn begin_run(&self) -> Result<(), Error> {
         let run = self.blobs.run();
-        let last = self.kv.get(META, LAST_RUN).await?;
-        let last: u64 = last.map_or(Ok(0), |bytes| decode(&bytes))?;
+        let last = lineage::last_run(&*self.kv).await?;
         if run <= last {
             return Err(Error::RunWentBack { run, last });
         }
-        let _ = self.commit(Mutation::new().put(META, LAST_RUN.into(), codec::encode(&run))).await?;
+        let mut mutation = Mutation::new().put(META, LAST_RUN.into(), codec::encode(&run));
+        if let Some((row, id)) = self.missing_log_id().await? {
+            mutation = mutation.put(META, row, id);
+        }
+        let _ = self.commit(mutation).await?;
         Ok(())
     }
 
     /// The room that is left for blobs.
     pub async fn space(&self) -> Result<crate::blob::Space, Error> {
         self.space.space().await
+    }
+
+    /// How many bytes must stay free where the file system has `total`.
+    pub fn reserve(&self, total: u64) -> u64 {
+        self.options.reserve.of(total)
     }
 
     /// Tells whether anything can be written, or why not: an engine stopped, or free space was below the reserve when it

@@ -30,6 +30,8 @@ struct State {
     last: Option<(Instant, Space)>,
     /// Bytes that bodies on their way will take, or took so recently that `last` may not know.
     promised: u64,
+    /// Whether `last` was below the reserve.
+    full: bool,
     /// Those of `promised` that were taken or given up; the next look at the file system knows of them.
     released: u64,
 }
@@ -64,8 +66,17 @@ impl Drop for Settling {
     }
 }
 
+impl State {
+    /// Notes what the file system told; whether it turned from having room to having none, or back.
+    fn saw(&mut self, space: Space, full: bool) -> bool {
+        self.last = Some((Instant::now(), space));
+        std::mem::replace(&mut self.full, full) != full
+    }
+}
+
 impl Reserve {
-    fn of(self, total: u64) -> u64 {
+    /// The bytes that must stay free where the file system has `total`.
+    pub fn of(self, total: u64) -> u64 {
         self.bytes.max(total / 100 * u64::from(self.percent))
     }
 }
@@ -114,9 +125,26 @@ impl SpaceGuard {
         let bytes = std::mem::take(&mut self.state.lock().released);
         let mut settling = Settling { state: Arc::clone(&self.state), bytes, seen: false };
         let space = self.blobs.space().await?;
-        self.state.lock().last = Some((Instant::now(), space));
+        let full = self.judge(space, 0).is_err();
+        let turned = self.state.lock().saw(space, full);
         settling.seen = true;
+        if turned {
+            self.log_turn(space, full);
+        }
         Ok(space)
+    }
+
+    /// One line when uploads begin to be refused, and one when they are taken again.
+    fn log_turn(&self, space: Space, full: bool) {
+        let (free, reserve) = (space.free, self.reserve.of(space.total));
+        match full {
+            true => tracing::warn!(
+                free,
+                reserve,
+                "free space is below the reserve: uploads are refused until there is more"
+            ),
+            false => tracing::warn!(free, reserve, "free space is above the reserve again: uploads are taken"),
+        }
     }
 }
 
@@ -139,6 +167,14 @@ mod tests {
         let full = guard(2000, 0);
         assert!(full.last_verdict().is_ok(), "nothing was seen yet");
         assert!(full.admit(0).await.is_err() && full.last_verdict().is_err());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_once_and_its_end_once() {
+        let mut state = State::default();
+        let space = Space { free: 0, total: 0 };
+        let turns = [false, true, true, true, false, false].map(|full| state.saw(space, full));
+        assert_eq!(turns, [false, true, false, false, true, false]);
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::record::{InlineId, Target};
+use crate::blob::BlobId;
 use crate::kv::{Profile, Table};
 use crate::names::{BucketId, BucketName, ObjectKey, UploadId};
 
@@ -32,8 +33,21 @@ pub const OFFSETS: Table = Table { id: 8, name: "offsets", profile: Profile::Rec
 pub const COMPLETED: Table = Table { id: 9, name: "completed", profile: Profile::Records };
 pub const SWEEP: Table = Table { id: 10, name: "sweep", profile: Profile::Queue };
 pub const LOG: Table = Table { id: 11, name: "log", profile: Profile::Queue };
-
 pub const RENAMED: Table = Table { id: 12, name: "renamed", profile: Profile::Records };
+
+/// Who holds a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    Object {
+        bucket: BucketId,
+        key: ObjectKey,
+    },
+    /// An upload, open or completed, holds the bytes of its parts.
+    Part {
+        upload: UploadId,
+        number: u16,
+    },
+}
 
 /// Every table of the store, for opening an engine. Their ids begin at 1: 0 is the table of keys.
 pub const TABLES: [Table; 12] =
@@ -66,6 +80,12 @@ pub fn inline(id: InlineId) -> Bytes {
     row.put_u64(id.run);
     row.put_u64(id.number);
     row.freeze()
+}
+
+/// Reads the id back out of an inline value's key.
+pub fn parse_inline(row: &[u8]) -> Option<InlineId> {
+    let (run, number) = row.split_first_chunk::<8>()?;
+    Some(InlineId { run: u64::from_be_bytes(*run), number: u64::from_be_bytes(number.try_into().ok()?) })
 }
 
 /// The start of the rows of a bucket's uploads whose key starts with `key`.
@@ -102,6 +122,12 @@ pub fn part(upload: UploadId, number: u16) -> Bytes {
 /// Reads the part number back out of a part's row key.
 pub fn parse_part(row: &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(*row.last_chunk()?))
+}
+
+/// Reads the upload and the part number back out of a part's row key.
+pub fn parse_part_row(row: &[u8]) -> Option<(UploadId, u16)> {
+    let (upload, number) = row.split_first_chunk::<UPLOAD_ID_BYTES>()?;
+    Some((UploadId(*upload), u16::from_be_bytes(number.try_into().ok()?)))
 }
 
 /// The key of the row that says where a part ends in the completed object.
@@ -157,6 +183,40 @@ pub fn part_reference(target: Target, upload: UploadId, number: u16) -> Bytes {
     row.put_slice(&upload.0);
     row.put_u16(number);
     row.freeze()
+}
+
+/// The key of the reference that `owner` holds on `target`.
+pub fn reference(target: Target, owner: &Owner) -> Bytes {
+    match owner {
+        Owner::Object { bucket, key } => object_reference(target, *bucket, key),
+        Owner::Part { upload, number } => part_reference(target, *upload, *number),
+    }
+}
+
+/// Reads target and owner back out of a reference's row key.
+pub fn parse_reference(row: &[u8]) -> Option<(Target, Owner)> {
+    let (kind, rest) = row.split_first()?;
+    let (id, rest) = rest.split_first_chunk::<16>()?;
+    let (run, number) = (u64::from_be_bytes(*id.first_chunk()?), u64::from_be_bytes(*id.last_chunk()?));
+    let target = match kind {
+        b'i' => Target::Inline(InlineId { run, number }),
+        b'b' => Target::Blob(BlobId { run, number }),
+        b'm' => Target::Upload(UploadId(*id)),
+        _ => return None,
+    };
+    let (kind, rest) = rest.split_first()?;
+    let owner = match kind {
+        b'o' => {
+            let (bucket, key) = rest.split_first_chunk::<BUCKET_ID_BYTES>()?;
+            Owner::Object { bucket: BucketId(u64::from_be_bytes(*bucket)), key: ObjectKey::parse(key).ok()? }
+        }
+        b'p' => {
+            let (upload, number) = parse_part_row(rest)?;
+            Owner::Part { upload, number }
+        }
+        _ => return None,
+    };
+    Some((target, owner))
 }
 
 fn put_target(target: Target, row: &mut BytesMut) {
@@ -256,8 +316,33 @@ mod tests {
         }
 
         #[test]
+        fn references_and_parts_and_inline_ids_read_back(
+            id: [u8; 16], run: u64, number: u64, bucket: u64, key in key(), part: u16,
+        ) {
+            let targets = [
+                Target::Inline(InlineId { run, number }),
+                Target::Blob(BlobId { run, number }),
+                Target::Upload(UploadId(id)),
+            ];
+            let owners = [
+                Owner::Object { bucket: BucketId(bucket), key },
+                Owner::Part { upload: UploadId(id), number: part },
+            ];
+            for target in targets {
+                for owner in &owners {
+                    let row = reference(target, owner);
+                    prop_assert!(row.starts_with(&references(target)));
+                    prop_assert_eq!(parse_reference(&row), Some((target, owner.clone())));
+                }
+            }
+            prop_assert_eq!(parse_part_row(&super::part(UploadId(id), part)), Some((UploadId(id), part)));
+            prop_assert_eq!(parse_inline(&inline(InlineId { run, number })), Some(InlineId { run, number }));
+        }
+
+        #[test]
         fn damaged_rows_are_refused_without_panic(row: Vec<u8>) {
             let _ = (parse_upload(&row), parse_part(&row), parse_offset(&row), unescape(&row));
+            let _ = (parse_reference(&row), parse_part_row(&row), parse_inline(&row));
         }
     }
 }

@@ -18,6 +18,11 @@ pub const RESPONSE_BYTES: &str = "brim_response_bytes_total";
 pub const CONNECTIONS: &str = "brim_connections";
 pub const STORAGE_FREE: &str = "brim_storage_free_bytes";
 pub const STORAGE_TOTAL: &str = "brim_storage_total_bytes";
+pub const STORAGE_RESERVE: &str = "brim_storage_reserve_bytes";
+pub const WRITABLE: &str = "brim_writable";
+pub const SWEEP_BACKLOG: &str = "brim_sweep_queue_entries";
+pub const SCRUB_BYTES: &str = "brim_scrub_bytes_total";
+pub const SCRUB_DAMAGED: &str = "brim_scrub_damaged_total";
 pub const KV_MEMTABLE: &str = "brim_kv_memtable_bytes";
 pub const KV_CACHE: &str = "brim_kv_cache_bytes";
 pub const KV_PENDING_COMPACTION: &str = "brim_kv_pending_compaction_bytes";
@@ -49,6 +54,11 @@ const METRICS: &[(Type, &str, &str)] = &[
     (Type::Gauge, CONNECTIONS, "Open connections to the S3 endpoint."),
     (Type::Gauge, STORAGE_FREE, "Bytes free on the file system of the data directory."),
     (Type::Gauge, STORAGE_TOTAL, "Size in bytes of the file system of the data directory."),
+    (Type::Gauge, STORAGE_RESERVE, "Bytes that uploads must leave free."),
+    (Type::Gauge, WRITABLE, "1 while writes are taken; 0 while free space is below the reserve or an engine stopped."),
+    (Type::Gauge, SWEEP_BACKLOG, "Entries of the sweep queue: what was deleted and still takes room."),
+    (Type::Counter, SCRUB_BYTES, "Bytes that scrubs read and verified."),
+    (Type::Counter, SCRUB_DAMAGED, "Blobs and inline values that scrubs found damaged."),
     (Type::Gauge, KV_MEMTABLE, "Bytes of metadata written but not yet in table files."),
     (Type::Gauge, KV_CACHE, "Bytes in the metadata engine's cache, unflushed writes included."),
     (Type::Gauge, KV_PENDING_COMPACTION, "Estimated bytes that compaction of metadata has to rewrite."),
@@ -96,6 +106,16 @@ pub fn connections() -> Gauge {
 /// Sets the gauge `name` to `value`.
 pub fn set(name: &'static str, value: u64) {
     gauge!(name).set(value as f64);
+}
+
+/// Sets the counter `name`, which is kept elsewhere, to `value`.
+pub fn count_to(name: &'static str, value: u64) {
+    counter!(name).absolute(value);
+}
+
+/// The names of all metrics; a histogram's series have `_bucket`, `_sum` and `_count` behind it.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    METRICS.iter().map(|(_, name, _)| *name)
 }
 
 /// Reports when the process started.
@@ -207,6 +227,35 @@ mod tests {
         ] {
             assert!(text.lines().any(|given| given == line), "{line}\nnot in\n{text}");
         }
+    }
+
+    /// The metrics that a page names.
+    fn named(page: &str) -> std::collections::BTreeSet<String> {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+        let text = std::fs::read_to_string(path).unwrap();
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let series = words.filter(|word| word.starts_with("brim_"));
+        let metric = |series: &str| {
+            let ends = ["_bucket", "_sum", "_count"];
+            let histogram =
+                ends.iter().find_map(|end| series.strip_suffix(end)).filter(|name| *name == REQUEST_SECONDS);
+            histogram.unwrap_or(series).to_owned()
+        };
+        series.map(metric).collect()
+    }
+
+    #[test]
+    fn pages_name_metrics_that_exist_and_the_page_of_metrics_names_all() {
+        let known: std::collections::BTreeSet<_> = names().map(str::to_owned).collect();
+        for page in ["monitoring/rules.yml", "monitoring/dashboard.json"] {
+            let named = named(page);
+            assert!(
+                !named.is_empty() && named.is_subset(&known),
+                "{page}: {:?}",
+                Vec::from_iter(named.difference(&known))
+            );
+        }
+        assert_eq!(named("monitoring.md"), known);
     }
 
     #[test]

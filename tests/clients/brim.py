@@ -39,6 +39,8 @@ class Brim:
         argv += ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
         # The user's own BRIM_... options must not reach the server under test.
         clean = {name: value for name, value in os.environ.items() if not name.startswith("BRIM_")}
+        # Temporary directories are on tmpfs or an overlay on many machines.
+        clean["BRIM_STORE_ALLOW_EPHEMERAL"] = "true"
         self.process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env={**clean, **(environment or {})}
         )

@@ -52,6 +52,8 @@ impl Server {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BRIM_")) {
             command.env_remove(name);
         }
+        // Temporary directories are on tmpfs or an overlay on many machines.
+        command.env("BRIM_STORE_ALLOW_EPHEMERAL", "true");
         command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(log.reopen().expect("the log can be opened again"));
         let mut child = command.spawn().expect("the binary starts");
@@ -75,6 +77,11 @@ impl Server {
     /// What it wrote to standard error so far.
     pub fn log(&self) -> String {
         read_text(self.log.path())
+    }
+
+    /// The process, for signals.
+    pub fn process(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("a process id")
     }
 
     /// Ends the process as a crash does: SIGKILL.
@@ -147,7 +154,8 @@ fn read_text(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
-fn read_credentials(path: &Path) -> (String, String) {
+/// Access key and secret of a credentials file.
+pub fn read_credentials(path: &Path) -> (String, String) {
     let text = std::fs::read_to_string(path).expect("the credentials file is readable");
     let value = |name: &str| {
         let found = text.lines().find_map(|line| line.split_once('=').filter(|(key, _)| key.trim() == name));

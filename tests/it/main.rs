@@ -3,13 +3,19 @@
 
 mod admin;
 mod architecture;
+mod backup;
 mod bad_input;
 mod chunked;
+mod dice;
 mod faults;
 mod harness;
+mod inspection;
+mod linearizability;
 mod listing;
+mod many_parts;
 mod operator;
 mod races;
 mod raw;
 mod signed;
+mod slow_answers;
 mod streaming;

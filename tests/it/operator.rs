@@ -5,24 +5,40 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::harness::read_credentials;
+use crate::signed::Signed;
+
 /// A server that ends with this value, at the latest.
-struct Running {
+pub struct Running {
     process: Child,
     ready: String,
+    data: PathBuf,
 }
 
 impl Running {
-    fn start(data: &Path) -> Self {
+    pub fn start(data: &Path) -> Self {
         let mut command = brim(&["server", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         let mut process = command.arg("--data").arg(data).stdout(Stdio::piped()).spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-        Self { process, ready }
+        Self { process, ready, data: data.to_owned() }
     }
 
     fn address(&self, name: &str) -> &str {
         let start = self.ready.find(&format!("{name}=http://")).unwrap() + name.len() + "=http://".len();
         self.ready[start..].split_whitespace().next().unwrap()
+    }
+
+    /// A client that signs with the root key.
+    pub fn client(&self) -> Signed {
+        let (access_key, secret_key) = read_credentials(&self.data.join("credentials"));
+        Signed::new(self.address("s3").parse().unwrap(), &access_key, &secret_key)
+    }
+
+    /// Stops the server in order.
+    pub fn stop(&mut self) {
+        self.signal("-TERM");
+        assert_eq!(self.process.wait().unwrap().code(), Some(0));
     }
 
     fn signal(&self, signal: &str) {
@@ -37,9 +53,11 @@ impl Drop for Running {
     }
 }
 
-fn brim(arguments: &[&str]) -> Command {
+/// The binary with nothing of this process's environment.
+pub fn brim(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brim"));
-    command.env_clear().args(arguments);
+    // Temporary directories are on tmpfs or an overlay on many machines.
+    command.env_clear().env("BRIM_STORE_ALLOW_EPHEMERAL", "true").args(arguments);
     command
 }
 
@@ -52,7 +70,8 @@ fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn data() -> (tempfile::TempDir, PathBuf) {
+/// A data directory to be made.
+pub fn data() -> (tempfile::TempDir, PathBuf) {
     let parent = tempfile::tempdir().unwrap();
     let data = parent.path().join("data");
     (parent, data)

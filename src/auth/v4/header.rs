@@ -3,6 +3,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html>
 
 use crate::clock::Timestamp;
+use crate::http::date::format_basic;
 use crate::http::head::Head;
 
 use super::super::date;
@@ -68,12 +69,8 @@ fn dated(head: &Head) -> Result<(Timestamp, String), Error> {
         Some(text) => text,
         None => head.headers.text("date")?.ok_or(Error::Undated)?,
     };
-    if let Some(time) = date::parse_basic(text) {
-        return Ok((time, text.to_owned()));
-    }
     let time = date::parse(text).ok_or(Error::Undated)?;
-    let stamp = date::format_basic(time).ok_or(Error::Undated)?;
-    Ok((time, stamp))
+    Ok((time, format_basic(time)))
 }
 
 fn malformed(what: &str) -> Error {

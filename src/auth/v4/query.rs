@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use super::super::date;
+use crate::http::date::parse_basic;
+
 use super::super::error::Error;
 use super::super::query::QueryFields;
 use super::{ALGORITHM, Signature, SignedHeaders, credential};
@@ -31,7 +32,7 @@ impl Signature {
         if algorithm != ALGORITHM {
             return Err(malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
         }
-        let time = date::parse_basic(date)
+        let time = parse_basic(date)
             .ok_or_else(|| malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
         let (access_key_id, scope) = credential::parse(credential, date)
             .map_err(|what| malformed(&format!("error parsing the X-Amz-Credential parameter; {what}")))?;

@@ -17,6 +17,9 @@ pub(super) const FAN_OUT: u64 = 256;
 /// reads directories one after the other.
 pub(super) const SEGMENT_BLOBS: u64 = 4096;
 
+/// The directory of blobs that were taken out of the store.
+const QUARANTINE: &str = "quarantine";
+
 /// The tree of directories: they all exist from the start, so that no writer ever waits for one to be made durable.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -31,9 +34,14 @@ pub(super) struct Segment {
 }
 
 impl Layout {
+    /// The tree below `root`, whether or not it is there.
+    pub(super) fn at(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+
     /// Makes the directories that are missing, durably.
     pub(super) fn prepare(root: &Path) -> io::Result<Self> {
-        let layout = Self { root: root.to_path_buf() };
+        let layout = Self::at(root);
         make(root, true)?;
         for index in 0..FAN_OUT {
             make(&layout.directory(index), false)?;
@@ -52,6 +60,18 @@ impl Layout {
 
     pub(super) fn directory(&self, index: u64) -> PathBuf {
         self.root.join(format!("{index:02x}"))
+    }
+
+    /// Moves a blob's file into quarantine, durably. Below the same root, so that it stays on the same file system.
+    pub(super) fn quarantine(&self, id: BlobId) -> io::Result<()> {
+        let quarantine = self.root.join(QUARANTINE);
+        make(&quarantine, false)?;
+        sync_directory(&self.root)?;
+        let path = self.path(id);
+        fs::rename(&path, quarantine.join(id.to_string()))?;
+        // Where it is before where it was: a power loss in between leaves it in both places or in one, never in none.
+        sync_directory(&quarantine)?;
+        sync_directory(&self.directory(Segment::of(id).directory()))
     }
 
     pub(super) fn path(&self, id: BlobId) -> PathBuf {

@@ -16,6 +16,7 @@ mod listing;
 mod reader;
 mod run;
 mod sync;
+mod tree;
 mod writer;
 
 use std::fs::File;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{Advice, FlockOperation, fadvise, flock, statvfs};
 use rustix::io::Errno;
 use serde::Deserialize;
 
@@ -36,6 +37,7 @@ use self::layout::Layout;
 use self::listing::Listing;
 use self::reader::FileReader;
 use self::sync::Syncs;
+pub use self::tree::{BlobTree, Scrutiny};
 use self::writer::FileWriter;
 use super::{BlobId, BlobReader, BlobRef, BlobWriter, Blobs, Error, Space};
 
@@ -136,6 +138,30 @@ impl Blobs for FileBlobs {
             }
         })
         .await
+    }
+
+    async fn quarantine(&self, id: BlobId) -> Result<(), Error> {
+        let shared = self.shared.clone();
+        blocking(move || {
+            shared.footers.forget(id);
+            shared.layout.quarantine(id).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => Error::Missing(id),
+                _ => error.into(),
+            })
+        })
+        .await
+    }
+
+    async fn forget_cached(&self, id: BlobId) {
+        let shared = self.shared.clone();
+        let forgetting = tokio::task::spawn_blocking(move || {
+            shared.footers.forget(id);
+            // Whatever fails here, the read that follows tells.
+            if let Ok(file) = File::open(shared.layout.path(id)) {
+                let _ = fadvise(&file, 0, None, Advice::DontNeed);
+            }
+        });
+        let _ = forgetting.await;
     }
 
     /// Collects the names of one directory at a time: at most 4096 ids beside the page.

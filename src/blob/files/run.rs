@@ -25,7 +25,7 @@ pub(super) fn begin(layout: &Layout) -> io::Result<u64> {
 }
 
 /// Replaces the counter. New contents first, then the name: a crash leaves the old number or the new one.
-fn persist(root: &Path, run: u64) -> io::Result<()> {
+pub(super) fn persist(root: &Path, run: u64) -> io::Result<()> {
     let new = root.join(NEW_FILE_NAME);
     let mut file = File::create(&new)?;
     writeln!(file, "{run}")?;

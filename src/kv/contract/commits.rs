@@ -17,6 +17,7 @@ pub async fn run<K: Kv>(open: impl Fn() -> K) {
     an_empty_range_removes_nothing(open()).await;
     positions_are_dense_and_in_order(open()).await;
     positions_are_not_given_again(open()).await;
+    positions_that_are_left_out_are_never_given(open()).await;
     appends_of_many_callers_are_dense_and_seen_in_order(open()).await;
     no_compare_and_swap_is_lost(open()).await;
     a_dropped_commit_is_applied_whole_or_not_at_all(open()).await;
@@ -125,6 +126,17 @@ async fn positions_are_not_given_again(kv: impl Kv) {
     kv.commit(Commit::new().delete_range(QUEUE, "", vec![0xff; 9])).await.unwrap();
     assert_eq!(kv.scan(all(QUEUE, 10)).await.unwrap().items, []);
     assert_eq!(kv.commit(Commit::new().append(QUEUE, "3")).await.unwrap().positions, [3]);
+}
+
+async fn positions_that_are_left_out_are_never_given(kv: impl Kv) {
+    const MANY: u64 = 1 << 32;
+    let commit = Commit::new().append(QUEUE, "a").advance(QUEUE, MANY).append(QUEUE, "b");
+    assert_eq!(kv.commit(commit).await.unwrap().positions, [1, MANY + 2]);
+    let alone = Commit::new().advance(QUEUE, 0).advance(QUEUE, 1);
+    assert_eq!(kv.commit(alone).await.unwrap(), Committed::default());
+    let committed = kv.commit(Commit::new().append(QUEUE, "c").append(OTHER_QUEUE, "c")).await.unwrap();
+    assert_eq!(committed.positions, [MANY + 4, 1]);
+    assert_eq!(kv.scan(all(QUEUE, 10)).await.unwrap().items.len(), 3);
 }
 
 async fn appends_of_many_callers_are_dense_and_seen_in_order(kv: impl Kv) {

@@ -1,5 +1,6 @@
 //! The contract of [`Kv`](super::Kv) as tests, which every engine runs.
 
+mod checkpoints;
 mod commits;
 mod groups;
 mod reads;
@@ -19,6 +20,11 @@ pub async fn run<K: Kv>(open: impl Fn() -> K) {
     reads::run(&open).await;
     groups::run(&open).await;
     commits::run(&open).await;
+}
+
+/// Runs every test of copies that `copy` makes of engines from `open`. Needs a runtime of several threads.
+pub async fn run_checkpoints<K: Kv, C: Kv>(open: impl Fn() -> K, copy: impl Fn(&K) -> C) {
+    checkpoints::run(&open, &copy).await;
 }
 
 /// Commits rows whose values are their keys.

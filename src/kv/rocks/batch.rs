@@ -31,7 +31,8 @@ struct Changes {
     rows: BTreeMap<Bytes, Option<Bytes>>,
     /// Removed from the database; `rows` hold what was put there since.
     removed_ranges: Vec<(Bytes, Bytes)>,
-    appended: bool,
+    /// Whether the table's last position is another now.
+    advanced: bool,
 }
 
 impl Positions {
@@ -39,22 +40,17 @@ impl Positions {
     pub fn load(database: &Database) -> Result<Self, Error> {
         let mut positions = Vec::with_capacity(database.tables.len());
         for table in &database.tables {
-            let stored = database.rocks.get(position_key(table)).map_err(engine_error)?;
-            positions.push(match stored {
-                None => 0,
-                Some(bytes) => {
-                    let bytes = bytes.try_into().map_err(|_| {
-                        Error::Engine(format!(
-                            "the row that holds the last position of table {} is damaged",
-                            table.name
-                        ))
-                    })?;
-                    u64::from_be_bytes(bytes)
-                }
-            });
+            positions.push(last_position(database, table)?);
         }
         Ok(Self(positions))
     }
+}
+
+/// Gives the last position that `table` gave out, or left out; 0 if it never did.
+pub(super) fn last_position(database: &Database, table: &Table) -> Result<u64, Error> {
+    let Some(bytes) = database.rocks.get(position_key(table)).map_err(engine_error)? else { return Ok(0) };
+    let damaged = |_| Error::Engine(format!("the row that holds the last position of table {} is damaged", table.name));
+    Ok(u64::from_be_bytes(bytes.try_into().map_err(damaged)?))
 }
 
 fn position_key(table: &Table) -> String {
@@ -86,7 +82,7 @@ impl<'m> Merge<'m> {
     /// Gives the batch to write; empty when nothing was added.
     pub fn finish(mut self) -> WriteBatch {
         for (table, changes) in self.database.tables.iter().zip(&self.changes) {
-            if changes.appended {
+            if changes.advanced {
                 self.writes.put(position_key(table), self.positions.0[table.id].to_be_bytes());
             }
         }
@@ -131,8 +127,12 @@ impl<'m> Merge<'m> {
                 *position += 1;
                 self.writes.put_cf(family, position.to_be_bytes(), &value);
                 changes.rows.insert(Bytes::copy_from_slice(&position.to_be_bytes()), Some(value));
-                changes.appended = true;
+                changes.advanced = true;
                 return Some(*position);
+            }
+            Write::Advance { by, .. } => {
+                self.positions.0[id] = self.positions.0[id].saturating_add(by);
+                changes.advanced = true;
             }
         }
         None

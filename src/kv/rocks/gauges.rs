@@ -6,8 +6,9 @@ use rocksdb::checkpoint::Checkpoint;
 use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_PENDING_COMPACTION_BYTES};
 use rocksdb::{CStrLike, FlushOptions};
 
-use super::super::Error;
+use super::super::{Error, Table};
 use super::RocksKv;
+use super::batch::last_position;
 use super::open::{Database, engine_error, files_in};
 
 /// How full the engine is at the moment.
@@ -50,11 +51,20 @@ impl RocksKv {
 
     /// Makes a copy of the store at `path`, which must not exist, as it is at one moment during the call.
     ///
-    /// Table files are hard links where `path` is on the same file system. The copy opens like any store.
+    /// Every commit that returned before the call is in it, and one that runs beside it is in it whole or not at all.
+    /// What is in memory is written to table files first, so that the copy has next to no log. Table files are hard links
+    /// where `path` is on the same file system. The copy opens like any store.
     pub fn checkpoint(&self, path: &Path) -> Result<(), Error> {
         let database = self.slot.read()?;
         let checkpoint = Checkpoint::new(&database.rocks).map_err(engine_error)?;
         checkpoint.create_checkpoint(path).map_err(engine_error)
+    }
+
+    /// Gives the last position that `table` gave out or left out; 0 if it never did.
+    pub fn last_position(&self, table: Table) -> Result<u64, Error> {
+        let database = self.slot.read()?;
+        database.family(table)?;
+        last_position(&database, &table)
     }
 }
 

@@ -68,6 +68,18 @@ impl RocksKv {
         Ok(Self { slot, queue, committer: Mutex::new(Some(thread)) })
     }
 
+    /// Opens the copy in `path` for reading alone: nothing in it is changed, and every commit gets [`Error::ReadOnly`].
+    /// Blocks.
+    ///
+    /// # Errors
+    /// A directory that no store made, of a newer version, without one of `tables`, or that is damaged is refused.
+    pub fn open_read_only(path: &Path, options: RocksOptions, tables: &[Table]) -> Result<Self, Error> {
+        let slot = Arc::new(Slot::open_read_only(path, options, tables)?);
+        let queue = Arc::new(Queue::new());
+        queue.fail("it was opened for reading alone".to_owned());
+        Ok(Self { slot, queue, committer: Mutex::new(None) })
+    }
+
     /// Finishes the queued commits and syncs them; blocks until that is done. Later commits get [`Error::Closed`].
     pub fn close(&self) {
         self.queue.close();

@@ -43,6 +43,17 @@ impl Database {
         Ok(Self { rocks, tables: tables.to_vec(), cache: layout.cache })
     }
 
+    /// Opens the database in `path` without writing to it, apart from a file of messages.
+    pub fn open_read_only(path: &Path, options: &RocksOptions, tables: &[Table]) -> Result<Self, Error> {
+        options.check()?;
+        check_tables(tables)?;
+        refuse_foreign_directory(path, tables)?;
+        let layout = Layout::new(options);
+        let families = layout.families(tables)?;
+        let rocks = DBWithThreadMode::open_cf_descriptors_read_only(&layout.database, path, families, false);
+        Ok(Self { rocks: rocks.map_err(explain)?, tables: tables.to_vec(), cache: layout.cache })
+    }
+
     pub fn path(&self) -> &Path {
         self.rocks.path()
     }

@@ -259,6 +259,7 @@ fn kib_of(commit: &Commit) -> u32 {
         Write::Delete { key, .. } => key.len(),
         Write::DeleteRange { start, end, .. } => start.len() + end.len(),
         Write::Append { value, .. } => value.len(),
+        Write::Advance { .. } => 0,
     });
     let bytes: usize = expectations.chain(writes).map(|bytes| bytes + ENTRY_BYTES).sum();
     u32::try_from(bytes.div_ceil(1024)).unwrap_or(QUEUE_KIB).clamp(1, QUEUE_KIB)

@@ -27,8 +27,16 @@ pub(super) type Open<'s> = MappedRwLockReadGuard<'s, Database>;
 impl Slot {
     /// Opens the database in `path`.
     pub fn open(path: &Path, options: RocksOptions, tables: &[Table]) -> Result<Self, Error> {
-        let database = RwLock::new(Ok(Database::open(path, &options, tables)?));
-        Ok(Self { path: path.to_owned(), options, tables: tables.to_vec(), database })
+        Ok(Self::of(Database::open(path, &options, tables)?, path, options, tables))
+    }
+
+    /// Opens the database in `path` for reading alone. It is not to be opened anew.
+    pub fn open_read_only(path: &Path, options: RocksOptions, tables: &[Table]) -> Result<Self, Error> {
+        Ok(Self::of(Database::open_read_only(path, &options, tables)?, path, options, tables))
+    }
+
+    fn of(database: Database, path: &Path, options: RocksOptions, tables: &[Table]) -> Self {
+        Self { path: path.to_owned(), options, tables: tables.to_vec(), database: RwLock::new(Ok(database)) }
     }
 
     pub fn path(&self) -> &Path {

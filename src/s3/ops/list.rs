@@ -105,7 +105,7 @@ pub async fn list_objects_v2(cx: &Service, request: &Request) -> Result<Answer, 
     Ok(Answer::xml(document))
 }
 
-fn parse(query: &Query, after: String) -> Result<ListObjects, S3Error> {
+pub(super) fn parse(query: &Query, after: String) -> Result<ListObjects, S3Error> {
     let limit = query.number("max-keys", 0..=i32::MAX as u32)?.unwrap_or(MAX_KEYS).min(MAX_KEYS);
     Ok(ListObjects {
         prefix: query.get("prefix").unwrap_or_default().to_owned(),
@@ -163,11 +163,11 @@ impl Owners {
 }
 
 /// A token says where to go on; it is opaque so that nobody builds one.
-fn make_token(after: &str) -> String {
+pub(super) fn make_token(after: &str) -> String {
     TOKEN.encode(after)
 }
 
-fn parse_token(token: &str) -> Result<String, S3Error> {
+pub(super) fn parse_token(token: &str) -> Result<String, S3Error> {
     let after = TOKEN.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     after.filter(|after| !after.is_empty()).ok_or_else(|| {
         S3Error::invalid_argument("The continuation token provided is incorrect", "continuation-token", token)

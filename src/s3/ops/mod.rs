@@ -4,6 +4,8 @@ mod attributes;
 mod bucket;
 mod copy;
 mod delete;
+#[cfg(test)]
+mod fuzz;
 mod get;
 mod list;
 mod multipart;

@@ -141,7 +141,7 @@ fn upload_id(query: &Query) -> Result<UploadId, S3Error> {
     text.parse().map_err(|_| S3Error::new(Code::NoSuchUpload).detail("UploadId", text))
 }
 
-fn listed_part(part: CompletedPart) -> Result<ListedPart, S3Error> {
+pub(super) fn listed_part(part: CompletedPart) -> Result<ListedPart, S3Error> {
     let invalid = || S3Error::new(Code::InvalidPart).detail("PartNumber", part.part_number.to_string());
     let etag: ETag = part.etag.parse().map_err(|_| invalid())?;
     let mut found: Option<Checksum> = None;
@@ -181,7 +181,7 @@ fn completed_answer(completed: &Completed, location: &str, bucket: &str, key: &s
 }
 
 /// An upload id without its key is ignored, as S3 says.
-fn marker(query: &Query) -> Result<UploadMarker, S3Error> {
+pub(super) fn marker(query: &Query) -> Result<UploadMarker, S3Error> {
     let Some(key) = query.given("key-marker") else { return Ok(UploadMarker::Start) };
     match query.given("upload-id-marker") {
         None => Ok(UploadMarker::Key(key.to_owned())),

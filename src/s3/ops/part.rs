@@ -160,7 +160,7 @@ fn check_algorithm(wanted: Option<Algorithm>, claimed: Option<Algorithm>) -> Res
 }
 
 /// Parses `bytes=first-last`: both must be there.
-fn parse_range(text: &str) -> Result<(u64, u64), S3Error> {
+pub(super) fn parse_range(text: &str) -> Result<(u64, u64), S3Error> {
     let bounds = text.strip_prefix("bytes=").and_then(|bounds| bounds.split_once('-'));
     let bounds = bounds.and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
     bounds.filter(|(first, last): &(u64, u64)| first <= last && *last < u64::MAX).ok_or_else(|| {

@@ -19,7 +19,7 @@ use crate::store::tables::{self, COMPLETED, LOG, META, RENAMED, UPLOADS};
 /// How long the answer to a completion or a rename is kept for a client that asks again.
 const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Where the log's first entry is.
-const FIRST_LOG: &[u8] = b"first log position";
+pub(in crate::store) const FIRST_LOG: &[u8] = b"first log position";
 
 impl Store {
     /// Aborts uploads that have been open for too long, and forgets answers that were given long ago.

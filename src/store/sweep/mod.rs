@@ -4,9 +4,12 @@
 //! a new reference is only made from a record that holds one, and that record is expected in the same commit. So what the
 //! sweeper finds unreferenced and not leased can go, whatever happens meanwhile. Blobs are never judged by their age.
 
+mod backlog;
 mod expire;
 mod orphans;
 mod uploads;
+
+pub(super) use expire::FIRST_LOG;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +29,7 @@ const ROUND_PAGES: usize = 1000;
 /// How many writes are gathered before they are committed.
 const MAX_WRITES: usize = 20_000;
 /// Where the queue's first entry is: below it there are only tombstones, which are not to be walked.
-const FIRST_SWEEP: &[u8] = b"first sweep position";
+pub(super) const FIRST_SWEEP: &[u8] = b"first sweep position";
 
 /// What a round of sweeping did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,12 +51,17 @@ struct Round {
 }
 
 impl Store {
-    /// Works off the sweep queue, up to what it put back there itself and at most `ROUND_PAGES` pages of it.
+    /// Works off the sweep queue, up to what it put back there itself and at most `ROUND_PAGES` pages of it. Leaves it
+    /// alone while a [`Pin`](super::Pin) is held.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let mut position = self.first(FIRST_SWEEP).await?;
         let mut end = u64::MAX;
         for _ in 0..ROUND_PAGES {
+            if self.pins.are_held() {
+                // Judging would only move the queue round and round.
+                break;
+            }
             let (from, to) = (position.to_be_bytes().to_vec(), end.to_be_bytes().to_vec());
             let page = self.kv.scan(Scan { table: SWEEP, start: from, end: to, limit: PAGE, group: None }).await?;
             if page.items.is_empty() {
@@ -124,13 +132,15 @@ impl Store {
     }
 
     /// Removes the bytes of an unreferenced target; the rows go with the returned mutation. `None` if it is held by a
-    /// reader or cannot be removed.
+    /// reader, kept by a pin, or cannot be removed.
     async fn remove(&self, target: Target) -> Result<Option<Mutation>, Error> {
         if self.leases.is_leased(target) {
             return Ok(None);
         }
         match target {
             Target::Inline(id) => Ok(Some(Mutation::new().delete(INLINE, tables::inline(id)))),
+            // A backup may be about to copy it: see `pin`.
+            Target::Blob(_) if self.pins.are_held() => Ok(None),
             Target::Blob(id) => match self.blobs.delete(id).await {
                 Ok(()) => Ok(Some(Mutation::new())),
                 // One bad file must not keep all the others from being removed.
@@ -176,12 +186,22 @@ impl Store {
         Ok(!page.items.is_empty())
     }
 
+    /// Where the sweep queue begins.
+    pub(super) async fn first_swept(&self) -> Result<u64, Error> {
+        self.first(FIRST_SWEEP).await
+    }
+
+    /// Where the change log begins.
+    pub(super) async fn first_logged(&self) -> Result<u64, Error> {
+        self.first(FIRST_LOG).await
+    }
+
     async fn first(&self, name: &[u8]) -> Result<u64, Error> {
         self.kv.get(META, name).await?.map_or(Ok(1), |bytes| decode(&bytes))
     }
 }
 
-fn queue_position(key: &[u8]) -> Result<u64, Error> {
+pub(super) fn queue_position(key: &[u8]) -> Result<u64, Error> {
     let position = key.try_into().map_err(|_| Error::Record("a queue's position"))?;
     Ok(u64::from_be_bytes(position))
 }

@@ -32,7 +32,8 @@ impl Store {
                 self.settle_commits().await?;
                 self.leases.settle().await;
                 // What a reader still holds lost its reference in this run, so it is on the sweep queue.
-                if !self.leases.is_leased(Target::Blob(id)) {
+                // While there is a pin it may be such a one, too; an orphan that is passed over is found by the next start.
+                if !self.leases.is_leased(Target::Blob(id)) && !self.pins.are_held() {
                     self.blobs.delete(id).await?;
                     removed += 1;
                 }

@@ -3,13 +3,16 @@
 mod buckets;
 mod completing;
 mod copies;
+mod damage;
 mod faults;
 mod fixture;
 mod fsck;
+mod limits;
 mod listing;
 mod log;
 mod multipart;
 mod objects;
+mod pins;
 mod preconditions;
 mod reading;
 mod sweep_order;

@@ -65,6 +65,14 @@ impl<B: Blobs> Blobs for WatchedBlobs<B> {
         self.0.delete(id).await
     }
 
+    async fn quarantine(&self, id: BlobId) -> Result<(), BlobError> {
+        self.0.quarantine(id).await
+    }
+
+    async fn forget_cached(&self, id: BlobId) {
+        self.0.forget_cached(id).await;
+    }
+
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobId>, BlobError> {
         self.0.list(after, limit).await
     }

@@ -57,8 +57,8 @@ async fn soak_failing_calls() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by make soak"]
 async fn soak_kills() {
-    let kills = async |seed| {
+    soak("kills", async |seed| {
         kill::kill_for(KILLING, seed).await;
-    };
-    soak("kills", kills).await;
+    })
+    .await;
 }

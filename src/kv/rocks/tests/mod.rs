@@ -3,13 +3,13 @@
 mod damage;
 mod model;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use super::super::contract::{self, QUEUE, RECORDS, TABLES, VALUES, all};
+use super::super::contract::{self, OTHER_QUEUE, QUEUE, RECORDS, TABLES, VALUES, all};
 use super::super::{Commit, CommitError, Error, Kv, Page, Profile, Scan, Table};
 use super::*;
 
@@ -29,6 +29,23 @@ impl Fresh {
         let options = RocksOptions { durability, ..RocksOptions::default() };
         Self { kv: RocksKv::open(directory.path(), options, TABLES).unwrap(), _directory: directory }
     }
+}
+
+impl Fresh {
+    fn checkpoint(&self) -> Fresh {
+        let directory = TempDir::new().unwrap();
+        let copy = directory.path().join("copy");
+        self.kv.checkpoint(&copy).unwrap();
+        let kv = RocksKv::open_read_only(&copy, RocksOptions::default(), TABLES).unwrap();
+        Self { kv, _directory: directory }
+    }
+}
+
+/// The names of the files below `directory`, without those of messages for people.
+fn names_in(directory: &Path) -> Vec<PathBuf> {
+    let mut names = open::files_in(&directory.join("copy")).unwrap();
+    names.retain(|name| !name.file_name().unwrap().to_string_lossy().starts_with("LOG"));
+    names
 }
 
 #[async_trait]
@@ -150,6 +167,32 @@ async fn a_checkpoint_holds_the_store_as_it_was() {
     let copied = open_in(&copy).unwrap();
     assert_eq!(copied.get(RECORDS, b"k").await.unwrap().unwrap(), "then");
     assert_eq!(copied.commit(Commit::new().append(QUEUE, "f")).await.unwrap().positions, [2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_checkpoints_keep_the_contract() {
+    let open = |durability| move || Fresh::open(durability);
+    contract::run_checkpoints(open(Durability::Strict), |fresh| fresh.checkpoint()).await;
+    contract::run_checkpoints(open(Durability::Relaxed), |fresh| fresh.checkpoint()).await;
+}
+
+#[tokio::test]
+async fn a_copy_opened_for_reading_takes_no_commits_and_stays_as_it_is() {
+    let fresh = Fresh::open(Durability::Strict);
+    fresh.commit(Commit::new().put(RECORDS, "k", "v").append(QUEUE, "e").advance(QUEUE, 7)).await.unwrap();
+    let copy = fresh.checkpoint();
+    let before = names_in(copy._directory.path());
+    for _ in 0..2 {
+        let reader = RocksKv::open_read_only(copy.kv.slot.path(), RocksOptions::default(), TABLES).unwrap();
+        assert_eq!(reader.get(RECORDS, b"k").await.unwrap().unwrap(), "v");
+        assert_eq!((reader.last_position(QUEUE).unwrap(), reader.last_position(OTHER_QUEUE).unwrap()), (8, 0));
+        let refused = reader.commit(Commit::new().put(RECORDS, "k", "w")).await;
+        assert!(matches!(refused, Err(CommitError::Engine(Error::ReadOnly(_)))));
+        assert!(matches!(reader.writable(), Err(Error::ReadOnly(_))));
+    }
+    assert_eq!(names_in(copy._directory.path()), before);
+    let nothing = TempDir::new().unwrap();
+    assert!(RocksKv::open_read_only(nothing.path(), RocksOptions::default(), TABLES).is_err());
 }
 
 #[tokio::test]

@@ -1,0 +1,168 @@
+//! Fuzz targets: what requests ask for, and the documents they bring.
+
+use super::error::S3Error;
+use super::operation::{Operation, Support};
+use super::query::Query;
+use super::target::{Level, Target};
+use super::xml::input::{CompleteMultipartUpload, CreateBucketConfiguration, Delete, MAX_DELETED_OBJECTS, MAX_PARTS};
+use super::xml::write::Writer;
+use super::{checksum, metadata, precondition};
+use crate::auth::payload_of_anonymous;
+use crate::fuzz::{self, Mutated};
+use crate::http::fuzz as http_fuzz;
+use crate::http::head::Head;
+use crate::http::percent;
+use crate::names::ObjectKey;
+use crate::s3::body::BodyPlan;
+
+/// More than the user metadata that fits, at two bytes for one.
+const MAX_METADATA_BYTES: usize = 8 * 1024;
+
+#[test]
+fn requests() {
+    let seeds = [
+        "GET /bucket?list-type=2&prefix=a%2Fb&delimiter=%2F&max-keys=10&continuation-token=YS9i&encoding-type=url\nhost: localhost",
+        "GET /bucket?uploads&key-marker=k&upload-id-marker=00000000000000000000000000000000\nhost: localhost",
+        "PUT /bucket/key?partNumber=10000&uploadId=00000000000000000000000000000000\nhost: localhost\ncontent-length: 5",
+        "PUT /photos%2Fk+%20//../%E2%82%AC\nhost: bucket.s3.localhost:9000\nx-amz-meta-a: =?UTF-8?B?Y2Fmw6k=?=\ncontent-encoding: gzip,aws-chunked",
+        "PUT /b/k\nhost: localhost\nx-amz-copy-source: /other/a%20key?versionId=null\nx-amz-metadata-directive: REPLACE",
+        "PUT /b/k\nhost: h\nx-amz-tagging: a=b&c=%C3%A9\nx-amz-checksum-crc32: AAAAAA==\nx-amz-sdk-checksum-algorithm: CRC32\ncontent-md5: 1B2M2Y8AsgTpgAmY7PhCfg==",
+        "PUT /b/k\nhost: h\nif-none-match: *\nx-amz-storage-class: STANDARD\nx-amz-acl: private\nx-amz-decoded-content-length: 3\nx-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\nx-amz-trailer: x-amz-checksum-crc32c",
+        "POST /b/k?uploads=\nhost: h\nx-amz-checksum-algorithm: CRC64NVME\nx-amz-checksum-type: FULL_OBJECT",
+        "GET /b/k?response-content-type=text%2Fhtml&partNumber=1&x-id=GetObject\nhost: h\nx-amz-object-attributes: ETag,Checksum",
+    ];
+    let words = [
+        "/bucket",
+        "?",
+        "&",
+        "=",
+        "%2F",
+        "%",
+        "uploadId=",
+        "partNumber=",
+        "max-keys=",
+        "versionId=",
+        "acl",
+        "delete",
+        "continuation-token=",
+        "\nx-amz-meta-",
+        "\nx-amz-checksum-sha256: ",
+        "\nx-amz-copy-source: ",
+        "aws-chunked",
+        "\nhost: .s3.localhost",
+    ];
+    bolero::check!().with_test_time(fuzz::time()).with_generator(Mutated::new(seeds, &words)).for_each(|input| {
+        let Some(head) = http_fuzz::head(input) else { return };
+        fuzz::promptly(|| read_request(&head));
+    });
+}
+
+fn read_request(head: &Head) {
+    let query = Query::parse(&head.query);
+    if let (Ok(target), Ok(query)) = (Target::parse(head, &["s3.localhost".to_owned()]), &query) {
+        let operation = Operation::find(&head.method, target.level(), query, &head.headers);
+        assert!(matches!(operation.support(), Support::NotImplemented) || operation != Operation::Unknown);
+        target_is_as_sent(head, &target);
+        if let Ok(claim) = payload_of_anonymous(head) {
+            let _ = BodyPlan::parse(head, &claim, operation).map(|plan| plan.announced_length());
+        }
+    }
+    let headers = &head.headers;
+    if let Ok(parsed) = metadata::parse(headers, &ObjectKey::parse("k").unwrap()) {
+        let size: usize = parsed.user.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert!(size <= MAX_METADATA_BYTES, "{size} bytes of metadata");
+        let coding = parsed.content_encoding.unwrap_or_default();
+        assert!(!coding.split(',').any(|token| token.trim() == "aws-chunked"), "{coding:?} is the transfer's");
+    }
+    let _ = (metadata::refuse_unsupported(headers), metadata::storage_class(headers), precondition::parse(headers));
+    let _ = (checksum::in_headers(headers), checksum::wanted(headers), checksum::claimed(headers, &[]));
+}
+
+/// Bucket and key are the path, decoded once and otherwise untouched.
+fn target_is_as_sent(head: &Head, target: &Target) {
+    let path = percent::decode(head.path.strip_prefix('/').unwrap_or(&head.path)).expect("the target was read");
+    let key = target.key.clone().unwrap_or_default();
+    let bucket = target.bucket.clone().unwrap_or_default();
+    let rebuilt = match (target.in_host, target.level()) {
+        (true, _) => key.clone(),
+        (false, Level::Object) => [bucket.as_bytes(), b"/", &key].concat(),
+        (false, _) => bucket.clone().into_bytes(),
+    };
+    assert_eq!(path.strip_suffix(b"/").filter(|_| key.is_empty()).unwrap_or(&path), rebuilt);
+    // What is wrong with a name is said without repeating more than the name.
+    let problem: Option<S3Error> = target.bucket_name().err();
+    problem.inspect(|error| assert!(error.body(&target.resource(), "id", "host").len() < 16 * fuzz::MAX_BYTES));
+    let _ = target.object_key();
+}
+
+#[test]
+fn documents() {
+    let seeds = [
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet><Object><Key>a&amp;&#x1;b</Key><VersionId>null</VersionId></Object><Object><Key><![CDATA[c]]></Key><ETag>\"e\"</ETag><Size>5</Size></Object></Delete>",
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>\"d41d8cd98f00b204e9800998ecf8427e\"</ETag><ChecksumCRC32>AAAAAA==</ChecksumCRC32></Part><Part><ETag>e</ETag><PartNumber> 10000 </PartNumber></Part></CompleteMultipartUpload>",
+        "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint><Tags><Tag><Key>k</Key><Value/></Tag></Tags></CreateBucketConfiguration>",
+        "<a:Delete xmlns:a='b'><!-- c --><a:Object><a:Key> k </a:Key></a:Object></a:Delete>",
+    ];
+    let words = [
+        "<Object>",
+        "</Object>",
+        "<Key>",
+        "</Key>",
+        "<Part>",
+        "<a>",
+        "</a>",
+        "<b/>",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "<!DOCTYPE a [",
+        "<!ENTITY x \"y\">",
+        "&x;",
+        "&amp;",
+        "&#0;",
+        "&#x10FFFF;",
+        "&#xD800;",
+        "<?",
+        "?>",
+        "xmlns=\"",
+        "</Delete>",
+        "<Delete>",
+        "\u{feff}",
+    ];
+    bolero::check!().with_test_time(fuzz::time()).with_generator(Mutated::new(seeds, &words)).for_each(|input| {
+        fuzz::promptly(|| {
+            if let Ok(delete) = Delete::from_body(input) {
+                assert!((1..=MAX_DELETED_OBJECTS).contains(&delete.objects.len()));
+                let kept: usize = delete.objects.iter().map(|object| object.key.len()).sum();
+                assert!(kept <= input.len(), "a document never expands");
+                // There is no way to write a zero that XML allows.
+                if !input.contains(&0) {
+                    assert_eq!(Delete::from_body(&written(&delete)).unwrap(), delete);
+                }
+            }
+            if let Ok(complete) = CompleteMultipartUpload::from_body(input) {
+                assert!((1..=MAX_PARTS).contains(&complete.parts.len()));
+            }
+            if let Ok(create) = CreateBucketConfiguration::from_body(input) {
+                let kept: usize = create.tags.iter().map(|tag| tag.key.len() + tag.value.len()).sum();
+                assert!(kept <= input.len(), "a document never expands");
+            }
+        });
+    });
+}
+
+/// The document again, as the writer of answers writes it.
+fn written(delete: &Delete) -> Vec<u8> {
+    let mut document = Writer::new("Delete");
+    document.flag("Quiet", delete.quiet);
+    for object in &delete.objects {
+        document.nest("Object", |entry| {
+            entry.text("Key", &object.key).optional("VersionId", object.version_id.as_deref());
+            entry.optional("ETag", object.etag.as_deref());
+            entry.optional("LastModifiedTime", object.last_modified_time.as_deref());
+            entry.optional("Size", object.size.map(|size| size.to_string()).as_deref());
+        });
+    }
+    document.finish()
+}

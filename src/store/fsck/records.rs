@@ -1,0 +1,180 @@
+//! Tables of records, walked row by row: buckets, objects, uploads and parts.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::fault::{Fault, Kind, Mend};
+use super::{Check, PAGE, side_by_side};
+use crate::kv::Table;
+use crate::names::{BucketId, UploadId};
+use crate::report::{Place, Unit};
+use crate::store::bucket::NEXT_BUCKET_ID;
+use crate::store::codec::{decode, encode};
+use crate::store::error::Error;
+use crate::store::held::BucketNames;
+use crate::store::record::{BucketRecord, Target, UploadRecord};
+use crate::store::tables::{self, BUCKETS, CURRENT, META, OFFSETS, PARTS, UPLOADS};
+use crate::store::walk::Walk;
+
+impl Check<'_> {
+    /// Rows agree with their keys, numbers are unique, and the next number is free.
+    pub(super) async fn buckets(&mut self) -> Result<(), Error> {
+        let mut seen = BTreeMap::new();
+        let mut walk = Walk::over(BUCKETS, PAGE);
+        loop {
+            let rows = walk.next(&*self.store.kv).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for (row, value) in rows {
+                self.summary.buckets += 1;
+                let name = String::from_utf8_lossy(&row).into_owned();
+                let place = Place { bucket: Some(name.clone()), ..Place::default() };
+                let Ok(bucket) = decode::<BucketRecord>(&value) else {
+                    self.tell(Fault::new(Kind::UnreadableRecord, place, "the bucket's row")).await?;
+                    continue;
+                };
+                if bucket.name.as_str() != name {
+                    let detail = format!("its row says `{}`", bucket.name);
+                    self.tell(Fault::new(Kind::BucketTwice, place.clone(), detail)).await?;
+                }
+                if let Some(other) = seen.insert(bucket.id, name) {
+                    let detail = format!("it has the number {} of `{other}`", bucket.id.0);
+                    self.tell(Fault::new(Kind::BucketTwice, place, detail)).await?;
+                }
+            }
+        }
+        // The counter is read behind the buckets: a bucket that was made meanwhile has raised it.
+        let highest = seen.last_key_value().map_or(0, |(id, _)| id.0);
+        let next = self.store.kv.get(META, NEXT_BUCKET_ID).await?;
+        let next: u64 = next.map_or(Ok(1), |bytes| decode(&bytes))?;
+        if next <= highest {
+            let raise = Mend::Put(META, Bytes::from_static(NEXT_BUCKET_ID), encode(&highest.saturating_add(1)));
+            let detail = format!("it is {next}, and {highest} is taken");
+            self.tell(Fault::new(Kind::BucketCounter, Place::default(), detail).mended_by(raise)).await?;
+        }
+        self.names = Some(BucketNames::load(self.store).await?);
+        Ok(())
+    }
+
+    /// Checks every row of `current` or of `parts`.
+    pub(super) async fn records(&mut self, table: Table) -> Result<(), Error> {
+        let phase = if table == CURRENT { "checking objects" } else { "checking parts" };
+        let mut walk = Walk::over(table, PAGE);
+        let (mut done, mut last_upload) = (0, None);
+        loop {
+            let rows = walk.next(&*self.store.kv).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.progress(phase, done, Unit::Rows)?;
+            done += rows.len() as u64;
+            self.learn_buckets(table, &rows).await?;
+            let mut looks = Vec::with_capacity(rows.len());
+            for (key, value) in &rows {
+                looks.push(self.examine(table, key, value));
+            }
+            let found = side_by_side(looks).await;
+            for ((key, _), faults) in rows.iter().zip(found) {
+                if !faults?.is_empty() {
+                    for fault in self.confirmed(table, key).await? {
+                        self.tell(fault).await?;
+                    }
+                }
+                if table == PARTS {
+                    self.check_upload_of(key, &mut last_upload).await?;
+                }
+            }
+            let counter = if table == CURRENT { &mut self.summary.objects } else { &mut self.summary.parts };
+            *counter = done;
+        }
+    }
+
+    /// Buckets that were made since the names were read.
+    async fn learn_buckets(&mut self, table: Table, rows: &[(Bytes, Bytes)]) -> Result<(), Error> {
+        let Some(names) = &self.names else { return Ok(()) };
+        let unknown = |(key, _): &(Bytes, Bytes)| bucket_of(key).is_some_and(|bucket| !names.has(bucket));
+        if table == CURRENT && self.options.serving && rows.iter().any(unknown) {
+            self.names = Some(BucketNames::load(self.store).await?);
+        }
+        Ok(())
+    }
+
+    /// Open uploads decode and are in a bucket, or left to the sweeper with it.
+    pub(super) async fn uploads(&mut self) -> Result<(), Error> {
+        let mut walk = Walk::over(UPLOADS, PAGE);
+        loop {
+            let rows = walk.next(&*self.store.kv).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.progress("checking uploads", self.summary.uploads, Unit::Rows)?;
+            for (row, value) in rows {
+                self.summary.uploads += 1;
+                let parsed = bucket_of(&row).zip(tables::parse_upload(&row));
+                let (Some((bucket, _)), Ok(_)) = (parsed, decode::<UploadRecord>(&value)) else {
+                    let detail = format!("row {} of table `uploads`", hex::encode(&row));
+                    self.tell(Fault::new(Kind::UnreadableRecord, Place::default(), detail)).await?;
+                    continue;
+                };
+                if self.names.as_ref().is_some_and(|names| !names.has(bucket)) {
+                    self.names = Some(BucketNames::load(self.store).await?);
+                    if self.names.as_ref().is_some_and(|names| !names.has(bucket)) {
+                        self.suspect(Target::Bucket(bucket)).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The upload of a part, once per upload: held by an object, or to be found open or on the sweep queue.
+    async fn check_upload_of(&mut self, row: &Bytes, last: &mut Option<UploadId>) -> Result<(), Error> {
+        let Some(id) = row.first_chunk().copied().map(UploadId) else { return Ok(()) };
+        if last.replace(id) == Some(id) || self.store.is_referenced(Target::Upload(id)).await? {
+            return Ok(());
+        }
+        self.suspect(Target::Upload(id)).await
+    }
+
+    /// The same for offsets, which are left behind where all parts of a completed upload were lost.
+    pub(super) async fn offsets(&mut self) -> Result<(), Error> {
+        let (mut done, mut last) = (0, None);
+        let mut walk = Walk::over(OFFSETS, PAGE);
+        loop {
+            let rows = walk.next(&*self.store.kv).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.progress("checking lists of parts", done, Unit::Rows)?;
+            done += rows.len() as u64;
+            for (row, _) in &rows {
+                self.check_upload_of(row, &mut last).await?;
+            }
+        }
+    }
+
+    /// Answers that are kept for clients that ask again decode: nothing else depends on them.
+    pub(super) async fn answers<T: DeserializeOwned>(&mut self, table: Table) -> Result<(), Error> {
+        let mut walk = Walk::over(table, PAGE);
+        loop {
+            let rows = walk.next(&*self.store.kv).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.report.go_on()?;
+            for (row, value) in rows {
+                if decode::<T>(&value).is_err() {
+                    let detail = format!("row {} of table `{}`", hex::encode(&row), table.name);
+                    self.tell(Fault::new(Kind::UnreadableRecord, Place::default(), detail)).await?;
+                }
+            }
+        }
+    }
+}
+
+/// The bucket that a row of `current` or `uploads` begins with.
+pub(super) fn bucket_of(row: &[u8]) -> Option<BucketId> {
+    row.first_chunk().map(|id| BucketId(u64::from_be_bytes(*id)))
+}
