@@ -27,6 +27,11 @@ impl Dice {
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
+
+    /// True in `share` of 100 cases.
+    pub fn percent(&mut self, share: u64) -> bool {
+        self.below(100) < share
+    }
 }
 
 /// A seed nobody chose, or the one in `SOAK_SEED` to have a run again.

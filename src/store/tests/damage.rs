@@ -245,9 +245,10 @@ async fn a_trimmed_log_has_no_hole() {
 #[tokio::test]
 async fn what_a_restore_leaves_out_of_the_log_is_no_hole() {
     let world = World::new().await;
+    let mut last = world.fixture.put(&world.bucket, "more", &body(9, 9)).await.unwrap().position;
     for round in 0..2 {
-        crate::store::lineage::begin_new_line(&*world.fixture.kv).await.unwrap();
-        world.fixture.put(&world.bucket, "more", &body(round, 9)).await.unwrap();
+        crate::store::lineage::begin_new_line(&*world.fixture.kv, last.0).await.unwrap();
+        last = world.fixture.put(&world.bucket, "more", &body(round, 9)).await.unwrap().position;
         assert_eq!(world.found().await, []);
     }
 }

@@ -10,8 +10,8 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::dice::Dice;
 use super::journal::Record;
+use crate::dice::Dice;
 
 /// The unit in which bytes that nobody synced reach the disk or do not.
 const PAGE_BYTES: u64 = 4096;

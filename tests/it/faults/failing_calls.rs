@@ -5,12 +5,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::dice::Dice;
 use super::disk::Survival;
 use super::library::{ALLOCATE, CREATE, RENAME, Rule, SYNC, WRITE};
 use super::machine::Machine;
 use super::power_loss::{OFTEN, SMALL_BUFFERS, make_bucket, wrong};
 use super::worker::{BUCKET, KINDS, Mix, Worker};
+use crate::dice::Dice;
 use crate::signed::Signed;
 
 /// Which calls, on which files, and with which errors.

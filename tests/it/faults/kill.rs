@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::dice::Dice;
 use super::power_loss::{OFTEN, SMALL_BUFFERS, WORKERS, make_bucket, wrong};
 use super::worker::{Mix, Worker, moment, run_all};
+use crate::dice::Dice;
 use crate::harness::Server;
 
 /// How long the loop goes on in `make test`.

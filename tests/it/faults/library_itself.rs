@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Output};
 
-use super::dice::Dice;
 use super::disk::{Disk, Survival, Tree};
 use super::library::{ALLOCATE, CREATE, Library, RENAME, Rule, SWALLOWED, SYNC, WRITE};
 use super::machine::Machine;
+use crate::dice::Dice;
 
 fn run(machine: &Machine, arguments: &str) -> Output {
     let mut command = Command::new(&Library::get().program);

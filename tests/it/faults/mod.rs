@@ -2,7 +2,6 @@
 //! test is there for which way of losing data.
 
 mod damage;
-mod dice;
 mod disk;
 mod drain;
 mod elsewhere;

@@ -1,10 +1,10 @@
 //! The power goes under load, again and again on one disk.
 
-use super::dice::Dice;
 use super::disk::{Disk, Survival};
 use super::ledger::{Ledger, Object, list, losses};
 use super::machine::Machine;
 use super::worker::{BUCKET, Mix, Worker, moment, run_all};
+use crate::dice::Dice;
 use crate::harness::Server;
 use crate::signed::Signed;
 

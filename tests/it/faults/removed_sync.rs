@@ -1,11 +1,11 @@
 //! Proof that the power loss tests can fail: with one kind of sync removed, acknowledged changes are lost.
 
-use super::dice::Dice;
 use super::disk::Survival;
 use super::library::{Rule, SWALLOWED, SYNC};
 use super::machine::Machine;
 use super::power_loss::wrong;
 use super::worker::{BUCKET, Mix, Worker, run_all};
+use crate::dice::Dice;
 
 /// A pattern that no file has.
 const NONE: &str = "none";

@@ -2,9 +2,10 @@
 //! `SOAK_SEED` begins with that one again. When the power goes is up to the machine's speed, so a seed gives the same
 //! choices and not the same moments: have it run a few times.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::{failing_calls, kill, power_loss};
+use crate::dice::first_seed;
 
 /// Rounds on one disk before a fresh one is taken.
 const ROUNDS: u64 = 12;
@@ -14,14 +15,6 @@ const KILLING: Duration = Duration::from_secs(60);
 fn seconds() -> Duration {
     let given = std::env::var("SOAK_SECONDS").expect("SOAK_SECONDS says how long");
     Duration::from_secs(given.parse().expect("SOAK_SECONDS is a number of seconds"))
-}
-
-/// A seed nobody chose, or the one to begin with again.
-fn first_seed() -> u64 {
-    match std::env::var("SOAK_SEED") {
-        Ok(given) => given.parse().expect("SOAK_SEED is a number"),
-        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs(),
-    }
 }
 
 /// Runs `once` with one seed after the other until the time is up.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::dice::Dice;
 use super::ledger::{Body, Ledger, Object, Outcome};
+use crate::dice::Dice;
 use crate::raw::Answer;
 use crate::signed::Signed;
 
