@@ -25,6 +25,9 @@ use serde::{Deserialize, Serialize};
 /// How many bytes one checksum covers, and the unit that ranged reads verify.
 pub const BLOCK_BYTES: u64 = 64 * 1024;
 
+/// Chunks are written without a copy where their memory begins at a multiple of this and their lengths are multiples too.
+pub const WRITE_ALIGNMENT: usize = 4096;
+
 /// A blob's identifier: the number of the process run that wrote it, and a number within that run. Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BlobId {

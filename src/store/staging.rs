@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -18,11 +18,11 @@ use super::mutation::Mutation;
 use super::record::{Data, InlineId};
 use super::space::Promise;
 use super::tables::{self, INLINE};
-use crate::blob::{BlobRef, BlobWriter, Blobs};
+use crate::blob::{BlobRef, BlobWriter, Blobs, WRITE_ALIGNMENT};
 
 /// How many bytes are hashed and written at a time.
 const BATCH_BYTES: usize = 512 * 1024;
-/// The largest body that is hashed on the thread that received it: some 0.2 ms of MD5.
+/// The most bytes that are hashed on the thread that received them: some 0.2 ms of MD5.
 const HASHED_HERE: usize = 128 * 1024;
 /// How many bytes one permit of the upload memory stands for.
 pub(super) const PERMIT_BYTES: u64 = BATCH_BYTES as u64;
@@ -128,7 +128,7 @@ impl BodyWriter {
             }
             self.start_streaming().await?;
             // The inline threshold may be larger than a batch, so what was small is gathered like any other chunk.
-            let small = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BATCH_BYTES)).freeze();
+            let small = self.take_buffer();
             self.gather(small).await?;
         }
         self.gather(chunk).await
@@ -151,10 +151,10 @@ impl BodyWriter {
         if matches!(self.state, State::Small) {
             return self.finish_small(plan, announced).await;
         }
+        let mut worker = self.idle_worker().await?;
         if !self.buffer.is_empty() {
-            self.dispatch().await?;
+            worker = worker.process(self.buffer.freeze()).await?;
         }
-        let worker = self.idle_worker().await?;
         let digests = worker.digester.finish(plan);
         // The digests are compared before the blob is finished: what does not agree is dropped, and never existed.
         announced.verify(&digests)?;
@@ -195,11 +195,18 @@ impl BodyWriter {
     /// Hands the buffer to the blocking threads, once they are done with the batch before.
     async fn dispatch(&mut self) -> Result<(), Error> {
         let worker = self.idle_worker().await?;
-        let batch = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BATCH_BYTES)).freeze();
+        let batch = self.take_buffer();
         if let State::Streaming(streaming) = &mut self.state {
             streaming.running = Some(tokio::spawn(worker.process(batch)));
         }
         Ok(())
+    }
+
+    /// Gives what was gathered, and makes room for the next batch.
+    fn take_buffer(&mut self) -> Bytes {
+        let most = BATCH_BYTES as u64;
+        let expected = self.incoming.length.map_or(most, |length| length.min(most));
+        std::mem::replace(&mut self.buffer, aligned_buffer(expected as usize)).freeze()
     }
 
     async fn idle_worker(&mut self) -> Result<Worker, Error> {
@@ -213,6 +220,11 @@ impl BodyWriter {
 
 impl Worker {
     async fn process(mut self, batch: Bytes) -> Result<Self, Error> {
+        if batch.len() <= HASHED_HERE {
+            self.blob.write(batch.clone()).await?;
+            self.digester.update(&batch);
+            return Ok(self);
+        }
         let hashing = self.digester.update_elsewhere(batch.clone());
         self.blob.write(batch).await?;
         Ok(Self { blob: self.blob, digester: hashing.join().await? })
@@ -254,6 +266,15 @@ impl Staged {
             discard.blob = Some(*blob);
         }
     }
+}
+
+/// An empty buffer for so many bytes, where in memory the blob engine likes it to be.
+fn aligned_buffer(bytes: usize) -> BytesMut {
+    let mut buffer = BytesMut::with_capacity(bytes + WRITE_ALIGNMENT);
+    let skipped = buffer.as_ptr().align_offset(WRITE_ALIGNMENT);
+    buffer.resize(skipped, 0);
+    buffer.advance(skipped);
+    buffer
 }
 
 impl Drop for DiscardOnDrop {

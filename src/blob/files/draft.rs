@@ -1,7 +1,7 @@
 //! A blob's file while it is being written. Everything here blocks.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::super::{FooterBuilder, footer_bytes};
+use super::output::Output;
 use super::{BlobId, BlobRef, Error, Shared};
 
 /// How many written bytes start their way to the disk together, so that the sync at the end finds little left to do and
@@ -22,7 +23,7 @@ pub(super) struct Draft {
     shared: Arc<Shared>,
     id: BlobId,
     path: PathBuf,
-    file: File,
+    output: Output,
     footer: FooterBuilder,
     /// The size of the file that room was reserved for; 0 if none was.
     reserved: u64,
@@ -35,8 +36,8 @@ impl Draft {
     pub(super) fn create(shared: Arc<Shared>, id: BlobId, length: Option<u64>) -> Result<Self, Error> {
         let path = shared.layout.path(id);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let footer = FooterBuilder::new();
-        let mut draft = Self { shared, id, path, file, footer, reserved: 0, written_back: 0, kept: false };
+        let (output, footer) = (Output::new(file, length), FooterBuilder::new());
+        let mut draft = Self { shared, id, path, output, footer, reserved: 0, written_back: 0, kept: false };
         if let Some(length) = length {
             draft.reserve(length)?;
         }
@@ -45,7 +46,7 @@ impl Draft {
 
     pub(super) fn write(&mut self, chunk: &Bytes) -> Result<(), Error> {
         self.footer.update(chunk);
-        self.file.write_all(chunk)?;
+        self.output.write(chunk)?;
         if self.footer.length() - self.written_back >= WRITE_BACK_BYTES {
             self.start_write_back()?;
         }
@@ -56,9 +57,9 @@ impl Draft {
     pub(super) fn finish(&mut self) -> Result<BlobRef, Error> {
         let length = self.footer.length();
         let (footer, footer_checksum) = std::mem::take(&mut self.footer).finish();
-        self.file.write_all(&footer)?;
+        self.output.write(&footer)?;
         self.give_back_room(length + footer.len() as u64)?;
-        self.shared.syncs.file(&self.file, &self.path)?;
+        self.shared.syncs.file(self.output.file(), &self.path)?;
         Ok(BlobRef { id: self.id, length, footer_checksum })
     }
 
@@ -70,7 +71,7 @@ impl Draft {
     /// Reserves room for a blob of `length` bytes, so that a full disk is noticed early and the file lies in one piece.
     fn reserve(&mut self, length: u64) -> Result<(), Error> {
         let size = length.checked_add(footer_bytes(length)).ok_or(Error::Full)?;
-        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size).map_err(io::Error::from) {
+        match fallocate(self.output.file(), FallocateFlags::KEEP_SIZE, 0, size).map_err(io::Error::from) {
             Ok(()) => self.reserved = size,
             // A file system that cannot: the writes will tell.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
@@ -84,14 +85,14 @@ impl Draft {
     /// Frees reserved room behind the end of a blob that became shorter than announced.
     fn give_back_room(&self, size: u64) -> Result<(), Error> {
         if size < self.reserved {
-            self.file.set_len(size)?;
+            self.output.file().set_len(size)?;
         }
         Ok(())
     }
 
     fn start_write_back(&mut self) -> Result<(), Error> {
         let end = self.footer.length();
-        match start_write_back(&self.file, self.written_back, end) {
+        match start_write_back(self.output.file(), self.written_back, end) {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => {
                 // The kernel may have dropped the pages: as final as a failed sync.
                 self.shared.syncs.or_stop(Err(error), &self.path)?;

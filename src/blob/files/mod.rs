@@ -13,6 +13,7 @@ mod draft;
 mod footers;
 mod layout;
 mod listing;
+mod output;
 mod reader;
 mod run;
 mod sync;

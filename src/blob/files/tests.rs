@@ -95,10 +95,22 @@ async fn a_blob_with_an_interrupted_write_cannot_be_finished_and_leaves_nothing(
     let mut writer = blobs.create(None).await.unwrap();
     let path = blobs.shared.layout.path(writer.id());
     writer.write(body(30_000_000)).await.unwrap();
-    begin_and_drop(writer.write(body(1))).await;
+    begin_and_drop(writer.write(body(1_000_000))).await;
     assert!(writer.write(body(1)).await.is_err(), "the blob would have a hole");
     assert!(writer.finish().await.is_err(), "the blob would have a hole");
     until_gone(path).await;
+}
+
+#[tokio::test]
+async fn short_chunks_between_long_ones_keep_their_places() {
+    let (_root, blobs) = open();
+    let mut writer = blobs.create(None).await.unwrap();
+    let whole = body(1_700_000);
+    for range in [0..3, 3..700_000, 700_000..700_010, 700_010..700_030, 700_030..1_699_999, 1_699_999..1_700_000] {
+        writer.write(whole.slice(range)).await.unwrap();
+    }
+    let blob = writer.finish().await.unwrap();
+    assert_eq!(read(&blobs, blob, 0..u64::MAX).await, whole);
 }
 
 #[test]

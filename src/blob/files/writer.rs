@@ -12,11 +12,17 @@ use super::draft::Draft;
 use super::layout::Segment;
 use super::{BlobId, BlobRef, BlobWriter, Error, Shared, unless_stopped};
 
+/// A chunk shorter than this is likely to be the last: it waits for the next call, so that a small blob is written and
+/// synced in one step.
+const SHORT_BYTES: usize = 512 << 10;
+
 /// Writes one chunk on a blocking thread while the caller prepares the next: at most one chunk is under way.
 pub(super) struct FileWriter {
     shared: Arc<Shared>,
     id: BlobId,
     state: State,
+    /// A short chunk that comes before whatever is next.
+    held_back: Option<Bytes>,
     /// Whether a step failed or was lost: the blob then has a hole, and must not be finished.
     broken: bool,
 }
@@ -38,7 +44,7 @@ impl FileWriter {
     pub(super) async fn create(shared: Arc<Shared>, id: BlobId, length: Option<u64>) -> Result<Self, Error> {
         let owner = shared.clone();
         let work = spawn_blocking(move || Ok((Box::new(Draft::create(owner, id, length)?), None)));
-        let mut writer = Self { shared, id, state: State::Busy(work), broken: false };
+        let mut writer = Self { shared, id, state: State::Busy(work), held_back: None, broken: false };
         let (draft, _) = writer.settled().await?;
         writer.state = State::Idle(draft);
         Ok(writer)
@@ -67,7 +73,9 @@ impl FileWriter {
             return Err(broken());
         }
         let (mut draft, _) = self.settled().await?;
+        let held_back = self.held_back.take();
         self.state = State::Busy(spawn_blocking(move || {
+            held_back.map_or(Ok(()), |chunk| draft.write(&chunk))?;
             let blob = step(&mut draft)?;
             Ok((draft, blob))
         }));
@@ -83,6 +91,10 @@ impl BlobWriter for FileWriter {
     }
 
     async fn write(&mut self, chunk: Bytes) -> Result<(), Error> {
+        if chunk.len() < SHORT_BYTES && self.held_back.is_none() && !self.broken {
+            self.held_back = Some(chunk);
+            return Ok(());
+        }
         self.begin(move |draft| draft.write(&chunk).map(|()| None)).await
     }
 

@@ -107,6 +107,10 @@ impl Writer {
 /// the same; clients with such keys ask for `encoding-type=url`. Carriage returns, line feeds and tabs are references too,
 /// because parsers may change them where they stand as they are.
 fn escape(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().all(is_plain) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
     let mut written = 0;
     for (at, character) in text.char_indices() {
         let numbered;
@@ -130,6 +134,11 @@ fn escape(text: &str, out: &mut Vec<u8>) {
         written = at + character.len_utf8();
     }
     out.extend_from_slice(&text.as_bytes()[written..]);
+}
+
+/// Whether a byte is never part of what [`escape`] replaces, which begins with 0xef where it is not ASCII.
+fn is_plain(byte: u8) -> bool {
+    byte >= b' ' && !matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'' | 0xef)
 }
 
 #[cfg(test)]
