@@ -84,6 +84,14 @@ impl Server {
         i32::try_from(self.child.id()).expect("a process id")
     }
 
+    /// What `brim fsck` finds in the running server's directory that is damage, in its words; `None` if nothing.
+    pub fn damage(&self) -> Option<String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_brim"));
+        let output = command.args(["fsck", "--json", "--data"]).arg(&self.data).output().expect("the binary starts");
+        (!output.status.success())
+            .then(|| String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    }
+
     /// Ends the process as a crash does: SIGKILL.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

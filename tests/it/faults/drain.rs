@@ -41,7 +41,7 @@ async fn a_kill_in_the_middle_of_a_graceful_stop_loses_nothing_that_was_acknowle
 
         server = Server::start_on(data.path(), &[SMALL_BUFFERS]).unwrap();
         assert_eq!(server.client().head(&slow).await.status, 404, "half an upload is no object");
-        let wrong = wrong(&server.client(), &mut workers).await;
+        let wrong = wrong(&server, &mut workers).await;
         assert!(wrong.is_empty(), "killed {pause} ms into the stop: {wrong:#?}");
     }
 }

@@ -73,7 +73,7 @@ impl Case {
         machine.lose_power(&mut Survival::Nothing);
         let server = machine.start(&[SMALL_BUFFERS, OFTEN]).unwrap_or_else(|refused| panic!("{self:?}: {refused}"));
         let client = server.client();
-        let wrong = wrong(&client, &mut workers).await;
+        let wrong = wrong(&server, &mut workers).await;
         assert!(wrong.is_empty(), "{self:?}: {wrong:#?}");
         workers[0].run_fixed(&client, &[0, 2, 5, 7, 9, 13]).await;
         met

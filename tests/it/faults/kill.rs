@@ -28,7 +28,7 @@ pub async fn kill_for(time: Duration, seed: u64) -> u64 {
         killing.await.expect("the process ends");
         kills += 1;
         server = Server::start_on(data.path(), &options).unwrap_or_else(|refused| panic!("seed {seed}: {refused}"));
-        let wrong = wrong(&server.client(), &mut workers).await;
+        let wrong = wrong(&server, &mut workers).await;
         assert!(wrong.is_empty(), "seed {seed}, kill {kills}: {wrong:#?}");
     }
     assert!(acknowledged as u64 > 10 * kills, "only {acknowledged} changes were acknowledged");

@@ -53,13 +53,15 @@ pub async fn make_bucket(client: &Signed) {
 }
 
 /// Everything that is wrong after a start, in words.
-pub async fn wrong(client: &Signed, workers: &mut [Worker]) -> Vec<String> {
+pub async fn wrong(server: &Server, workers: &mut [Worker]) -> Vec<String> {
+    let client = &server.client();
     let mut ledgers: Vec<Ledger> = workers.iter().map(|worker| worker.ledger.clone()).collect();
     let mut wrong = losses(client, BUCKET, &mut ledgers).await;
     for (worker, ledger) in workers.iter_mut().zip(ledgers) {
         worker.ledger = ledger;
         wrong.extend(worker.side_bucket_loss(client).await);
     }
+    wrong.extend(server.damage());
     wrong
 }
 
@@ -76,7 +78,7 @@ pub async fn strict_rounds(seed: u64, rounds: u64) {
         acknowledged += load_and_lose_power(&mut machine, server, &mut workers, &mut dice, &mut survival).await;
         let started = machine.start(&[SMALL_BUFFERS, OFTEN]);
         server = started.unwrap_or_else(|refused| panic!("seed {seed}, round {round}, {survival:?}: {refused}"));
-        let wrong = wrong(&server.client(), &mut workers).await;
+        let wrong = wrong(&server, &mut workers).await;
         assert!(wrong.is_empty(), "seed {seed}, round {round}, {survival:?}: {wrong:#?}");
     }
     assert!(acknowledged as u64 > 20 * rounds, "seed {seed}: only {acknowledged} changes were acknowledged");
@@ -99,6 +101,7 @@ pub async fn relaxed_rounds(seed: u64, rounds: u64) {
         let context = format!("seed {seed}, round {round}, {survival:?}");
         server = machine.start(&options).unwrap_or_else(|refused| panic!("{context}: {refused}"));
         check_prefix(&server.client(), &workers, &context).await;
+        assert_eq!(server.damage(), None, "{context}");
     }
     assert!(acknowledged as u64 > 20 * rounds, "seed {seed}: only {acknowledged} changes were acknowledged");
 }

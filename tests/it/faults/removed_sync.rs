@@ -25,7 +25,7 @@ async fn lost_without_syncs_of(pattern: &'static str) -> Vec<String> {
     drop(server);
     machine.lose_power(&mut Survival::Nothing);
     match machine.start(&[]) {
-        Ok(server) => wrong(&server.client(), &mut workers).await,
+        Ok(server) => wrong(&server, &mut workers).await,
         Err(refused) => vec![refused],
     }
 }
