@@ -47,6 +47,10 @@ const MIN_OPEN_FILES: u32 = 32;
 /// Of `memory_bytes`, one part in this many may hold unflushed writes; they are charged to the block cache.
 const WRITE_BUFFER_SHARE: u64 = 3;
 
+/// Each table's memtable takes memory in blocks of this share of what it may hold. RocksDB's own choice, an eighth, would
+/// fill small write buffers with the first row of every table, and flush at almost every write.
+const MEMTABLE_BLOCK_SHARE: u64 = 64;
+
 /// The write-ahead log may grow to this before the tables that hold it up are flushed: what a start has to replay.
 const WAL_BYTES: u64 = 128 * MIB;
 
@@ -146,7 +150,9 @@ impl Layout {
         );
         let mut family = Options::default().get_options_from_string(flush_triggers).map_err(engine_error)?;
         family.set_compression_type(DBCompressionType::Lz4);
-        family.set_write_buffer_size(to_size(self.write_buffer_bytes / 2));
+        let memtable_bytes = self.write_buffer_bytes / 2;
+        family.set_write_buffer_size(to_size(memtable_bytes));
+        family.set_arena_block_size(to_size(memtable_bytes / MEMTABLE_BLOCK_SHARE));
         family.set_block_based_table_factory(&self.blocks());
         family.add_compact_on_deletion_collector_factory(DELETION_WINDOW, DELETIONS_IN_WINDOW, DELETED_SHARE_OF_FILE);
         Ok(family)

@@ -131,12 +131,12 @@ async fn a_blob_without_object_is_never_listed() {
     check_the_rest(&client).await;
 }
 
-/// Small objects, then a kill; gives what the start says once `damage` was done to the logs, oldest first.
-async fn start_after(memory: &str, damage: impl Fn(&[PathBuf])) -> (Server, Result<Server, String>) {
+/// `puts` small objects, then a kill; gives what the start says once `damage` was done to the logs, oldest first.
+async fn start_after(memory: &str, puts: u64, damage: impl Fn(&[PathBuf])) -> (Server, Result<Server, String>) {
     let mut server = Server::start_with(&[("BRIM_STORE_KV_MEMORY", memory)]);
     let client = server.client();
     make_bucket(&client).await;
-    for number in 0..40 {
+    for number in 0..puts {
         assert_eq!(client.put(&format!("/{BUCKET}/{number}"), noise(20_000, number)).await.status, 200);
     }
     server.kill();
@@ -166,7 +166,7 @@ fn refused(started: Result<Server, String>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_in_the_middle_of_a_log_refuses_the_start_and_relaxed_keeps_what_is_before_it() {
-    let (server, started) = start_after("96MiB", |logs| {
+    let (server, started) = start_after("96MiB", 40, |logs| {
         let largest = logs.iter().max_by_key(|path| path.metadata().unwrap().len()).unwrap();
         flip(largest, largest.metadata().unwrap().len() / 2);
     })
@@ -185,7 +185,7 @@ async fn damage_in_the_middle_of_a_log_refuses_the_start_and_relaxed_keeps_what_
 /// Write buffers so small that there are several logs.
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_at_the_end_of_a_closed_log_refuses_the_start() {
-    let (_server, started) = start_after("16MiB", |logs| {
+    let (_server, started) = start_after("16MiB", 400, |logs| {
         assert!(logs.len() >= 2, "only one log");
         let closed = &logs[logs.len() - 2];
         flip(closed, closed.metadata().unwrap().len() - 20);

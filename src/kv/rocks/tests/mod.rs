@@ -207,6 +207,21 @@ async fn gauges_follow_the_data() {
     assert!(fresh.kv.gauges().unwrap().memtable_bytes < full.memtable_bytes);
 }
 
+#[tokio::test]
+async fn small_write_buffers_hold_many_rows_of_every_table() {
+    let directory = TempDir::new().unwrap();
+    let options = RocksOptions { memory_bytes: 8 << 20, durability: Durability::Relaxed, ..RocksOptions::default() };
+    let kv = RocksKv::open(directory.path(), options, TABLES).unwrap();
+    for number in 0..200u64 {
+        let row = number.to_be_bytes().to_vec();
+        let every = TABLES.iter().fold(Commit::new(), |commit, table| commit.put(*table, row.clone(), vec![7; 100]));
+        kv.commit(every).await.unwrap();
+    }
+    let files = open::files_in(directory.path()).unwrap();
+    let tables = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "sst"));
+    assert_eq!(tables.count(), 0, "nothing needed to be flushed yet");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_in_memory_is_read_from_disk() {
     let directory = TempDir::new().unwrap();
