@@ -23,6 +23,8 @@ pub enum Fault {
     Refused,
     /// A commit is applied, or found in conflict, but its answer is lost.
     AnswerLost,
+    /// Nothing is applied, because the engine waits for room.
+    Paused,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +85,7 @@ impl<K: Kv> Kv for FaultyKv<K> {
     async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         match self.begin() {
             Some(Fault::Refused) => Err(injected().into()),
+            Some(Fault::Paused) => Err(Error::Paused("injected fault".to_owned()).into()),
             Some(Fault::AnswerLost) => {
                 // What the engine answers is what gets lost.
                 let _lost = self.inner.commit(commit).await;

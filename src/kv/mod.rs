@@ -116,9 +116,12 @@ pub enum Error {
     /// The engine failed to read or write, so a commit's outcome is unknown; writes may stop until it is opened again.
     #[error("storage engine: {0}")]
     Engine(String),
-    /// The disk has no room, which ended this write or an earlier one. Writing goes on by itself when there is room.
+    /// The disk had no room for the write: as [`Self::Engine`], but writing goes on by itself when there is room.
     #[error("the storage engine has no room: {0}")]
     Full(String),
+    /// An earlier write had no room; the engine takes no more until there is some.
+    #[error("the storage engine waits for room: {0}")]
+    Paused(String),
     /// A sync or background write failed earlier: the engine takes no more writes until it is opened again.
     #[error("the storage engine stopped accepting writes: {0}")]
     ReadOnly(String),

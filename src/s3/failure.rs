@@ -54,6 +54,7 @@ impl From<store::Error> for S3Error {
                 format!("The provided 'x-amz-mp-object-size' header does not match what was computed: {actual}"),
             ),
             E::Full => Self::new(Code::InsufficientStorage),
+            E::CommitFull(_) => Self::new(Code::InsufficientStorage).caused_by(error),
             E::Stopped(_) => Self::new(Code::ServiceUnavailable).caused_by(error),
             E::Record(_)
             | E::RunWentBack { .. }

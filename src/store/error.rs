@@ -51,9 +51,12 @@ pub enum Error {
     /// The completed object's size is not the announced one.
     #[error("the parts have {actual} bytes together")]
     SizeMismatch { actual: u64 },
-    /// Free space is below the reserve, where deleting still works, or there is none at all.
+    /// Free space is below the reserve, where deleting still works, or there is none at all. Nothing was changed.
     #[error("storage is full")]
     Full,
+    /// The disk had no room for a commit, which may have happened or not.
+    #[error("the commit had no room: {0}")]
+    CommitFull(String),
     /// An engine takes no more writes until it is opened again; reading still works.
     #[error("storage stopped accepting writes: {0}")]
     Stopped(String),
@@ -101,7 +104,8 @@ impl From<kv::Error> for Error {
         match error {
             kv::Error::ReadOnly(reason) => Self::Stopped(reason),
             kv::Error::Closed => Self::Stopped(error.to_string()),
-            kv::Error::Full(_) => Self::Full,
+            kv::Error::Paused(_) => Self::Full,
+            kv::Error::Full(reason) => Self::CommitFull(reason),
             other => Self::Kv(other),
         }
     }

@@ -91,12 +91,13 @@ struct DiscardOnDrop {
 }
 
 impl Store {
-    /// Tells whether a body of `length` bytes would be taken: fails with [`Error::TooLarge`] above `limit`, and with
-    /// [`Error::Full`] when the reserve would be touched.
+    /// Tells whether a body of `length` bytes would be taken: fails with [`Error::TooLarge`] above `limit`, with
+    /// [`Error::Full`] when the reserve would be touched, and where no commit is taken that could follow it.
     pub async fn check_room(&self, length: u64, limit: u64) -> Result<(), Error> {
         if length > limit {
             return Err(Error::TooLarge { limit });
         }
+        self.kv.writable()?;
         self.space.admit(length).await
     }
 
@@ -259,7 +260,7 @@ impl Staged {
     /// Takes the blob back from a commit that was certainly not applied. After any other error it may have been: then the
     /// blob stays, and if nothing points at it the next run removes it.
     pub(super) fn take_back_unless_committed<T, C>(&mut self, committed: &Result<Result<T, C>, Error>) {
-        if !matches!(committed, Ok(Err(_)) | Err(Error::Stopped(_))) {
+        if !matches!(committed, Ok(Err(_)) | Err(Error::Stopped(_) | Error::Full)) {
             return;
         }
         if let StagedBytes::Blob(blob, discard) = &mut self.bytes {

@@ -95,7 +95,7 @@ impl Draft {
         match start_write_back(self.output.file(), self.written_back, end) {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => {
                 // The kernel may have dropped the pages: as final as a failed sync.
-                self.shared.syncs.or_stop(Err(error), &self.path)?;
+                self.shared.syncs.or_give_up(Err(error), &self.path)?;
             }
             _ => self.written_back = end,
         }

@@ -46,17 +46,9 @@ impl Syncs {
     }
 
     /// Makes a file's bytes durable, and as much of its metadata as is needed to read them.
-    ///
-    /// For want of room only this file is lost, which its writer gives up: what a failed sync leaves unsaid are the pages of
-    /// the file that was synced.
     pub(super) fn file(&self, file: &File, path: &Path) -> Result<(), Error> {
         self.check()?;
-        match file.sync_data() {
-            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-                Err(error.into())
-            }
-            synced => self.or_stop(synced, path),
-        }
+        self.or_give_up(file.sync_data(), path)
     }
 
     /// Makes the entries of a segment's directory durable, together with whoever else waits for that.
@@ -66,6 +58,17 @@ impl Syncs {
         let path = layout.directory(directory);
         let synced = self.directories[directory as usize].sync(|| sync_directory(&path));
         self.or_stop(synced, &path)
+    }
+
+    /// As [`Self::or_stop`] for what concerns one file alone. For want of room only that file is lost, which its writer gives
+    /// up: what a failed sync leaves unsaid are the pages of the file that was synced.
+    pub(super) fn or_give_up(&self, synced: io::Result<()>, path: &Path) -> Result<(), Error> {
+        match synced {
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                Err(error.into())
+            }
+            synced => self.or_stop(synced, path),
+        }
     }
 
     /// Passes `synced` on; after a failure nothing is ever written again.

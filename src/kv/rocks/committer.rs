@@ -1,7 +1,8 @@
 //! The one thread that writes.
 
+use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rocksdb::{WriteBatch, WriteOptions};
 use tokio::sync::oneshot;
@@ -15,6 +16,9 @@ use super::slot::Slot;
 
 /// How long a relaxed commit may stay unsynced.
 const RELAXED_SYNC_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How coarse a file system's times are at most.
+const CLOCK_TICK: Duration = Duration::from_millis(10);
 
 /// How often the disk is asked for room while there is none.
 const ROOM_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,6 +36,8 @@ pub(super) struct Committer {
     positions: Positions,
     /// When the oldest commit that is not synced has to be.
     sync_due: Option<Instant>,
+    /// When the directory's entries had changed last, as far as relaxed commits have seen.
+    directory_changed: Option<SystemTime>,
 }
 
 /// What a caller will hear, and where.
@@ -42,7 +48,7 @@ impl Committer {
         let positions = Positions::load(&*slot.read()?)?;
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Strict);
-        Ok(Self { slot, queue, durability, options, positions, sync_due: None })
+        Ok(Self { slot, queue, durability, options, positions, sync_due: None, directory_changed: None })
     }
 
     pub fn run(mut self) {
@@ -112,10 +118,24 @@ impl Committer {
             return Ok(());
         }
         database.rocks.write_opt(batch, &self.options).map_err(engine_error)?;
-        if self.durability == Durability::Relaxed && self.sync_due.is_none() {
-            self.sync_due = Some(Instant::now() + RELAXED_SYNC_INTERVAL);
+        if self.durability == Durability::Strict {
+            return Ok(());
         }
+        if self.log_may_have_changed() {
+            // Before any later commit: a disk may keep the new file and lose the old one's end.
+            return self.sync(database);
+        }
+        self.sync_due.get_or_insert_with(|| Instant::now() + RELAXED_SYNC_INTERVAL);
         Ok(())
+    }
+
+    /// Whether the log may go on in another file since this was last asked: making or renaming one changes the directory.
+    fn log_may_have_changed(&mut self) -> bool {
+        let changed = fs::metadata(self.slot.path()).and_then(|directory| directory.modified()).ok();
+        let before = std::mem::replace(&mut self.directory_changed, changed);
+        // Two changes within one tick of the kernel's clock have the same time.
+        let is_old = changed.is_some_and(|at| at.elapsed().is_ok_and(|age| age > CLOCK_TICK));
+        !is_old || changed != before
     }
 
     /// Syncs what relaxed commits left. A failure ends all writing: the next sync could succeed without the lost pages.
@@ -137,7 +157,7 @@ impl Committer {
         match error {
             Error::Full(_) => {
                 tracing::warn!(%error, "the metadata engine only reads until the disk has room");
-                self.queue.pause(error.clone());
+                self.queue.pause(error.to_string());
             }
             _ => {
                 tracing::error!(%error, "the metadata engine only reads until a restart");

@@ -34,7 +34,7 @@ impl RocksKv {
             memtable_bytes: database.sum_of(CUR_SIZE_ALL_MEM_TABLES)?,
             cache_bytes: database.cache.get_usage() as u64,
             pending_compaction_bytes: database.sum_of(ESTIMATE_PENDING_COMPACTION_BYTES)?,
-            wal_bytes: database.wal_bytes()?,
+            wal_bytes: log_bytes(database.path())?,
             queued_commits: self.queue.len() as u64,
         })
     }
@@ -78,16 +78,16 @@ impl Database {
         }
         Ok(sum)
     }
+}
 
-    /// The files of the write-ahead log, those kept for reuse included, in bytes.
-    pub(super) fn wal_bytes(&self) -> Result<u64, Error> {
-        let mut bytes = 0;
-        for file in files_in(self.path())? {
-            if file.extension().is_some_and(|extension| extension == "log") {
-                // A file that was removed since it was listed holds nothing.
-                bytes += file.metadata().map_or(0, |metadata| metadata.len());
-            }
+/// The files of the write-ahead log in `directory`, those kept for reuse included, in bytes.
+pub(super) fn log_bytes(directory: &Path) -> Result<u64, Error> {
+    let mut bytes = 0;
+    for file in files_in(directory)? {
+        if file.extension().is_some_and(|extension| extension == "log") {
+            // A file that was removed since it was listed holds nothing.
+            bytes += file.metadata().map_or(0, |metadata| metadata.len());
         }
-        Ok(bytes)
     }
+    Ok(bytes)
 }

@@ -5,6 +5,7 @@
 //! commit and linearizable compare-and-write without a lock. Reads try memory on the calling thread, and hop to a
 //! blocking thread only where the disk is needed: a hop costs more than a cached read.
 
+mod aside;
 mod batch;
 mod committer;
 mod gauges;

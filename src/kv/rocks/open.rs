@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use rocksdb::{Cache, ColumnFamily, DBWithThreadMode, ErrorKind, Options, SingleThreaded};
 
 use super::super::{Commit, Error, Table};
+use super::aside::Aside;
 use super::options::{Durability, Layout, RocksOptions};
-use super::wal;
+use super::wal::{self, Loss};
 
 /// What an operator can do about a damaged directory.
 pub(super) const RUNBOOK: &str = "nothing was changed; copy the directory away, check the disk, then restore the last \
@@ -34,9 +35,23 @@ impl Database {
         options.check()?;
         check_tables(tables)?;
         refuse_foreign_directory(path, tables)?;
-        if options.durability == Durability::Strict {
-            refuse_lost_commits(path, options, tables)?;
+        match (options.durability, lost_commits(path, options, tables)?) {
+            (_, None) => Self::replay(path, options, tables),
+            (Durability::Strict, Some(Loss { place, .. })) => {
+                Err(Error::Engine(format!("{place}, with commits behind it; {RUNBOOK}")))
+            }
+            (Durability::Relaxed, Some(loss)) => {
+                let aside = Aside::put(path, loss)?;
+                // Refused without them: they were synced, so it was no power loss, and RocksDB sees the damage itself.
+                Self::replay(path, options, tables).or_else(|_| {
+                    aside.put_back()?;
+                    Self::replay(path, options, tables)
+                })
+            }
         }
+    }
+
+    fn replay(path: &Path, options: &RocksOptions, tables: &[Table]) -> Result<Self, Error> {
         let layout = Layout::new(options);
         let families = layout.families(tables)?;
         let rocks = DBWithThreadMode::open_cf_descriptors(&layout.database, path, families).map_err(explain)?;
@@ -89,17 +104,13 @@ pub(super) fn engine_error(error: rocksdb::Error) -> Error {
     }
 }
 
-/// Refuses a directory whose write-ahead log would not be replayed to its end.
-fn refuse_lost_commits(path: &Path, options: &RocksOptions, tables: &[Table]) -> Result<(), Error> {
+/// Finds commits that a replay of the write-ahead log would lose, with others behind them.
+fn lost_commits(path: &Path, options: &RocksOptions, tables: &[Table]) -> Result<Option<Loss>, Error> {
     if wal::find_loss(path, 0)?.is_none() {
-        return Ok(());
+        return Ok(None);
     }
     // Rare: most of the time a power loss while a log was being reused. That one is not needed any more.
-    let needed = oldest_needed_log(path, options, tables)?;
-    match wal::find_loss(path, needed)? {
-        Some(loss) => Err(Error::Engine(format!("{loss}, with commits behind it; {RUNBOOK}"))),
-        None => Ok(()),
-    }
+    wal::find_loss(path, oldest_needed_log(path, options, tables)?)
 }
 
 /// Gives the number of the oldest log that a replay begins with; 0 where that cannot be told. Changes no data.

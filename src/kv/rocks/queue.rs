@@ -65,8 +65,8 @@ struct State {
 
 enum Phase {
     Open,
-    /// Commits get the error until the queue is resumed.
-    Paused(Error),
+    /// Commits are refused until the queue is resumed.
+    Paused(String),
     Closed,
     Failed(String),
 }
@@ -158,14 +158,14 @@ impl Queue {
     }
 
     /// Takes no more commits until [`Self::resume`], and refuses those that wait.
-    pub fn pause(&self, reason: Error) {
+    pub fn pause(&self, reason: String) {
         {
             let mut state = self.state.lock();
             if matches!(state.phase, Phase::Open) {
                 state.phase = Phase::Paused(reason.clone());
             }
         }
-        self.refuse_waiting(&reason);
+        self.refuse_waiting(&Error::Paused(reason));
     }
 
     /// Takes commits again after a pause.
@@ -241,7 +241,7 @@ impl State {
     fn check(&self) -> Result<(), Error> {
         match &self.phase {
             Phase::Open => Ok(()),
-            Phase::Paused(reason) => Err(reason.clone()),
+            Phase::Paused(reason) => Err(Error::Paused(reason.clone())),
             Phase::Closed => Err(Error::Closed),
             Phase::Failed(reason) => Err(Error::ReadOnly(reason.clone())),
         }
@@ -337,9 +337,9 @@ mod tests {
         let waiting = queue.submit(commit_of(64 << 20));
         tokio::pin!(waiting);
         assert!(futures_util::poll!(&mut waiting).is_pending());
-        queue.pause(Error::Full("disk".to_owned()));
+        queue.pause("disk".to_owned());
         for refused in [waiting.await, queue.submit(commit_of(1)).await] {
-            assert!(matches!(refused, Err(CommitError::Engine(Error::Full(_)))));
+            assert!(matches!(refused, Err(CommitError::Engine(Error::Paused(_)))));
         }
         assert_eq!(queue.take(&mut Vec::new(), None, Company::none()), Taken::Paused);
         assert!(!queue.is_closed_within(Duration::from_millis(1)));
@@ -351,7 +351,7 @@ mod tests {
         assert!(futures_util::poll!(&mut waiting).is_pending());
         assert_eq!(queue.take(&mut Vec::new(), None, Company::none()), Taken::Commits);
 
-        queue.pause(Error::Full("disk".to_owned()));
+        queue.pause("disk".to_owned());
         queue.close();
         assert!(queue.is_closed_within(Duration::ZERO));
         queue.resume();

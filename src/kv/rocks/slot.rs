@@ -1,16 +1,24 @@
 //! Where the open database is kept, so that it can be opened anew while readers and the committer hold on to its place.
 
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::io::Errno;
 
 use super::super::{Error, Table};
+use super::gauges::log_bytes;
 use super::open::Database;
 use super::options::RocksOptions;
 
 /// What must be free beside the write-ahead log's own size for the database to be opened anew, in bytes: replaying writes
 /// what the log holds to table files, and then begins a new log.
 const REOPENING_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A file that has a name for a moment only, and no suffix that RocksDB knows.
+const TRIAL: &str = "room.trial";
 
 /// The database of one directory, open but for the moments in which it is opened anew.
 pub(super) struct Slot {
@@ -57,14 +65,15 @@ impl Slot {
         self.database.try_read().map(opened)
     }
 
-    /// Whether the disk has the room that [`Self::reopen`] needs.
+    /// Whether the disk has the room that [`Self::reopen`] needs: what the log holds, and a new log. The room is taken for a
+    /// moment to see it, because free space tells nothing of quotas.
     pub fn has_room(&self) -> Result<bool, Error> {
-        let failed = |error: rustix::io::Errno| Error::Engine(format!("{}: {error}", self.path.display()));
-        let space = rustix::fs::statvfs(&self.path).map_err(failed)?;
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
-        // One that is not open has no log to tell; it had room when it was closed.
-        let log = self.read().and_then(|database| database.wal_bytes()).unwrap_or(0);
-        Ok(free >= log.saturating_add(REOPENING_BYTES))
+        let needed = log_bytes(&self.path)?.saturating_add(REOPENING_BYTES);
+        match take_room(&self.path, needed) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => Ok(false),
+            Err(error) => Err(Error::Engine(format!("{}: {error}", self.path.display()))),
+        }
     }
 
     /// Closes the database and opens it anew: what the log holds is replayed and written to table files. Readers wait
@@ -78,6 +87,22 @@ impl Slot {
         *database = Err(Error::Engine("the database is closed".to_owned()));
         *database = Database::open(&self.path, &self.options, &self.tables);
         database.as_ref().map(drop).map_err(Error::clone)
+    }
+}
+
+/// Takes `bytes` of the disk and gives them back. Where a file system cannot reserve room, its free space has to do.
+fn take_room(directory: &Path, bytes: u64) -> io::Result<()> {
+    let path = directory.join(TRIAL);
+    let file = File::create(&path)?;
+    // Without a name it goes away with this process, whatever happens.
+    fs::remove_file(&path)?;
+    match fallocate(&file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            let space = statvfs(directory)?;
+            let free = space.f_bavail.saturating_mul(space.f_frsize);
+            if free >= bytes { Ok(()) } else { Err(ErrorKind::StorageFull.into()) }
+        }
+        taken => Ok(taken?),
     }
 }
 

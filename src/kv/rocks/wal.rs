@@ -57,17 +57,28 @@ struct Fragment {
     ends_record: bool,
 }
 
-/// Says, in words, where commits are lost from the logs in `path` whose number is `from` or more, with others behind them.
-pub(super) fn find_loss(path: &Path, from: u64) -> Result<Option<String>, Error> {
+/// Commits that are lost, with others behind them.
+#[derive(Debug)]
+pub(super) struct Loss {
+    /// Where, in words.
+    pub place: String,
+    /// The logs that hold what is behind a gap between two logs; none where the loss is within one.
+    pub behind: Vec<PathBuf>,
+}
+
+/// Looks for lost commits in the logs in `path` whose number is `from` or more.
+pub(super) fn find_loss(path: &Path, from: u64) -> Result<Option<Loss>, Error> {
     let mut end = None;
     // A log in which nothing is whole: nobody knows where it ended.
     let mut unreadable = None;
     let mut last = None;
-    for (number, file) in log_files(path)?.into_iter().filter(|(number, _)| *number >= from) {
+    let mut files = log_files(path)?.into_iter().filter(|(number, _)| *number >= from);
+    while let Some((number, file)) = files.next() {
         let log = fs::read(&file).map_err(|error| Error::Engine(format!("{}: {error}", file.display())))?;
         let contents = Contents::of(&log, number);
         if let Some(offset) = contents.hole {
-            return Ok(Some(format!("the write-ahead log {} is damaged at byte {offset}", file.display())));
+            let place = format!("the write-ahead log {} is damaged at byte {offset}", file.display());
+            return Ok(Some(Loss { place, behind: Vec::new() }));
         }
         let Some(records) = contents.records else {
             if log.iter().any(|byte| *byte != 0) {
@@ -75,9 +86,13 @@ pub(super) fn find_loss(path: &Path, from: u64) -> Result<Option<String>, Error>
             }
             continue;
         };
-        let missing = last.filter(|_| end.is_some_and(|end| records.start > end));
-        if let Some(suspect) = unreadable.or(missing) {
-            return Ok(Some(format!("the write-ahead log {} is damaged at its end", suspect.display())));
+        let gap = end.is_some_and(|end| records.start > end);
+        let suspect = if gap { unreadable.or(last) } else { unreadable.filter(|_| end.is_none()) };
+        if let Some(suspect) = suspect {
+            let place = format!("the write-ahead log {} is damaged at its end", suspect.display());
+            let behind =
+                if gap { std::iter::once(file).chain(files.map(|(_, file)| file)).collect() } else { Vec::new() };
+            return Ok(Some(Loss { place, behind }));
         }
         end = Some(records.end);
         (last, unreadable) = (Some(file), None);
@@ -296,9 +311,11 @@ mod tests {
     #[test]
     fn logs_that_follow_each_other_lost_nothing() {
         let logs = [log_from(1, 5, 1), log_from(6, 5, 2), Vec::new(), log_from(11, 5, 4)];
-        assert_eq!(find_loss(directory(&logs).path(), 0).unwrap(), None);
+        assert!(find_loss(directory(&logs).path(), 0).unwrap().is_none());
         let torn_at_the_end = [log_from(1, 5, 1), log_from(6, 5, 2)[..200].to_vec()];
-        assert_eq!(find_loss(directory(&torn_at_the_end).path(), 0).unwrap(), None);
+        assert!(find_loss(directory(&torn_at_the_end).path(), 0).unwrap().is_none());
+        let unused = [log_from(1, 5, 1), vec![1; 100], log_from(6, 5, 3)];
+        assert!(find_loss(directory(&unused).path(), 0).unwrap().is_none(), "the sequence goes on");
     }
 
     #[test]
@@ -307,10 +324,23 @@ mod tests {
         *damaged.last_mut().unwrap() ^= 1;
         for lossy in [damaged, log_from(1, 4, 1), vec![1; 100]] {
             let directory = directory(&[lossy, log_from(6, 5, 2)]);
-            let said = find_loss(directory.path(), 1).unwrap().unwrap();
-            assert!(said.ends_with("000001.log is damaged at its end"), "{said}");
-            assert_eq!(find_loss(directory.path(), 2).unwrap(), None);
+            let loss = find_loss(directory.path(), 1).unwrap().unwrap();
+            assert!(loss.place.ends_with("000001.log is damaged at its end"), "{loss:?}");
+            assert!(find_loss(directory.path(), 2).unwrap().is_none());
         }
+    }
+
+    #[test]
+    fn what_is_behind_a_gap_is_told_where_the_gap_is_certain() {
+        let behind = |logs: &[Vec<u8>]| {
+            let directory = directory(logs);
+            let loss = find_loss(directory.path(), 0).unwrap().unwrap();
+            loss.behind.iter().map(|log| log.file_name().unwrap().to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let cut = log_from(1, 4, 1);
+        assert_eq!(behind(&[cut.clone(), log_from(6, 5, 2), log_from(11, 1, 3)]), ["000002.log", "000003.log"]);
+        assert_eq!(behind(&[cut, vec![1; 100], log_from(6, 5, 3)]), ["000003.log"]);
+        assert!(behind(&[vec![1; 100], log_from(6, 5, 2)]).is_empty(), "nobody knows where the first one ended");
     }
 
     /// The log was renamed for reuse and written to, and the power loss took the new name back.
@@ -320,8 +350,8 @@ mod tests {
         let reused = log_from(99, 1, 4);
         log[..reused.len()].copy_from_slice(&reused);
         let directory = directory(&[log, log_from(6, 5, 2)]);
-        assert!(find_loss(directory.path(), 0).unwrap().unwrap().ends_with("000001.log is damaged at byte 0"));
-        assert_eq!(find_loss(directory.path(), 2).unwrap(), None);
+        assert!(find_loss(directory.path(), 0).unwrap().unwrap().place.ends_with("000001.log is damaged at byte 0"));
+        assert!(find_loss(directory.path(), 2).unwrap().is_none());
     }
 
     #[test]

@@ -192,3 +192,19 @@ async fn a_commit_of_unknown_outcome_leaves_its_blob_to_the_next_run() {
         assert_eq!(next.check().await, NOTHING);
     }
 }
+
+#[tokio::test]
+async fn a_commit_that_was_refused_for_want_of_room_takes_its_blob_with_it() {
+    let fixture = Fixture::new().await;
+    let bucket = fixture.bucket("bucket").await;
+    fixture.kv.fail_at(2, crate::kv::Fault::Paused);
+    assert!(matches!(fixture.put(&bucket, "key", &body(1, INLINE + 1)).await, Err(Error::Full)));
+    // The removal is on its way.
+    for _ in 0..1000 {
+        if fixture.blob_count().await == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    assert_eq!((fixture.blob_count().await, fixture.check().await), (0, NOTHING));
+}

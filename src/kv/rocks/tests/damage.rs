@@ -167,9 +167,9 @@ async fn writes_to_a_small_disk_until_it_is_full_and_again() {
         written += 1;
     };
     assert!(matches!(failure, CommitError::Engine(Error::Full(_))), "{failure:?}");
-    assert!(matches!(kv.writable(), Err(Error::Full(_))));
+    assert!(matches!(kv.writable(), Err(Error::Paused(_))));
     let refused = kv.commit(Commit::new().put(RECORDS, "k", "v")).await;
-    assert!(matches!(refused, Err(CommitError::Engine(Error::Full(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(CommitError::Engine(Error::Paused(_)))), "{refused:?}");
     for number in 0..written {
         assert_eq!(kv.get(VALUES, &[number]).await.unwrap().unwrap(), vec![number; 1 << 20]);
     }
