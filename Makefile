@@ -1,7 +1,7 @@
 # Brim: `make demo` to try it, `make test` to prove it. `make help` lists every target and variable.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-stop clean-demo test test-rust test-clients soak lint docs prepare-build prepare-tests
+.PHONY: help build demo demo-stop clean-demo test test-rust test-clients soak bench lint docs prepare-build prepare-tests
 
 # Where the demo listens and keeps its data; `make demo LISTEN=127.0.0.1:9900` uses another port.
 DATA ?= ./brim-data
@@ -17,7 +17,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 	@echo 'Variables:'
 	@echo '  LISTEN, ADMIN_LISTEN, DATA   addresses and data directory of the demo ($(LISTEN), $(ADMIN_LISTEN), $(DATA))'
-	@echo '  FILTER                       part of a test name, for test-rust, test-clients and soak'
+	@echo '  FILTER                       part of a name, for test-rust, test-clients, soak and bench'
 	@echo '  FUZZ_SECONDS                 how long each fuzz target runs (30; in soak 3600)'
 	@echo '  SOAK_SECONDS, SOAK_SEED      how long each subject of soak goes on (3600), and with which seed it begins'
 	@echo '  CACHE                        tools and compiled code, outside the checkout (~/.cache/brim)'
@@ -47,6 +47,9 @@ test-clients: build prepare-tests ## Run the tests with real clients only (aws, 
 
 soak: prepare-build ## Fuzz, race, cut the power, kill and break the disk by chance, for hours
 	@.ci/test soak
+
+bench: prepare-build ## Measure a server under load, on a machine that does nothing else (docs/performance.md)
+	@.ci/test bench
 
 lint: prepare-build ## Check formatting and clippy
 	@.ci/test lint

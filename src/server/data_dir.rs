@@ -53,7 +53,8 @@ pub enum Error {
     Io { path: PathBuf, source: io::Error },
     #[error("{path} is not empty and not a data directory of brim (found {found}): give it a directory of its own")]
     NotOurs { path: PathBuf, found: String },
-    #[error("{path} holds data but its marker brim.json is gone: restore that file from a backup of the directory")]
+    #[error("{path} holds data but its marker brim.json is gone, or it is a backup that was not finished: \"A lost marker\" in \
+             docs/operating.md says how to write the marker anew")]
     LostMarker { path: PathBuf },
     #[error("{path} is a data directory but {part} is missing: it was removed or not restored, and no new one is made")]
     LostPart { path: PathBuf, part: &'static str },
