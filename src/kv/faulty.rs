@@ -16,11 +16,13 @@ pub struct FaultyKv<K> {
     plan: Mutex<Option<Plan>>,
 }
 
-/// How a call fails. Reads fail the same way in both.
+/// How a call fails. Reads fail the same way in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing is applied.
     Refused,
+    /// Nothing is applied, for there is no room.
+    Full,
     /// A commit is applied, or found in conflict, but its answer is lost.
     AnswerLost,
 }
@@ -83,6 +85,7 @@ impl<K: Kv> Kv for FaultyKv<K> {
     async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         match self.begin() {
             Some(Fault::Refused) => Err(injected().into()),
+            Some(Fault::Full) => Err(Error::Full("injected fault".to_owned()).into()),
             Some(Fault::AnswerLost) => {
                 // What the engine answers is what gets lost.
                 let _lost = self.inner.commit(commit).await;

@@ -104,8 +104,8 @@ impl Store {
             scrub.cursor.ended = true;
         }
         // Also where the walk failed or was stopped: what was read need not be read again.
-        scrub.cursor.store(self).await?;
-        walked?;
+        let stored = scrub.cursor.store(self).await;
+        walked.and(stored)?;
         Ok(scrub.cursor.summary(resumed))
     }
 

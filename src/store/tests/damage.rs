@@ -320,6 +320,16 @@ async fn a_stopped_scrub_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_scrub_whose_cursor_finds_no_room_ends_with_what_it_found() {
+    let world = World::new().await;
+    world.fixture.kv.fail_at(0, crate::kv::Fault::Full);
+    let whole = world.fixture.scrub().await.0;
+    // The last call writes the cursor.
+    world.fixture.kv.fail_at(world.fixture.kv.calls(), crate::kv::Fault::Full);
+    assert_eq!(world.fixture.scrub().await.0, whole);
+}
+
+#[tokio::test]
 async fn one_scrub_runs_at_a_time() {
     let world = World::new().await;
     let _turn = world.fixture.store.scrubbing.try_lock().unwrap();
