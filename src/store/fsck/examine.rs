@@ -192,6 +192,6 @@ pub(super) fn described(target: Target) -> String {
 }
 
 /// An error with its cause.
-fn told(error: &dyn std::error::Error) -> String {
+pub(super) fn told(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }

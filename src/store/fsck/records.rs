@@ -46,17 +46,25 @@ impl Check<'_> {
                 }
             }
         }
-        // The counter is read behind the buckets: a bucket that was made meanwhile has raised it.
-        let highest = seen.last_key_value().map_or(0, |(id, _)| id.0);
-        let next = self.store.kv.get(META, NEXT_BUCKET_ID).await?;
-        let next: u64 = next.map_or(Ok(1), |bytes| decode(&bytes))?;
-        if next <= highest {
-            let raise = Mend::Put(META, Bytes::from_static(NEXT_BUCKET_ID), encode(&highest.saturating_add(1)));
-            let detail = format!("it is {next}, and {highest} is taken");
-            self.tell(Fault::new(Kind::BucketCounter, Place::default(), detail).mended_by(raise)).await?;
-        }
+        self.bucket_counter(seen.last_key_value().map_or(0, |(id, _)| id.0)).await?;
         self.names = Some(BucketNames::load(self.store).await?);
         Ok(())
+    }
+
+    /// The counter is read behind the buckets: a bucket that was made meanwhile has raised it.
+    async fn bucket_counter(&mut self, highest: u64) -> Result<(), Error> {
+        let next = self.store.kv.get(META, NEXT_BUCKET_ID).await?;
+        let Ok(next) = next.map_or(Ok(1u64), |bytes| decode(&bytes)) else {
+            // No repair: rows of deleted buckets may have higher numbers than any bucket that is left.
+            let detail = "the number of the next bucket";
+            return self.tell(Fault::new(Kind::UnreadableRecord, Place::default(), detail)).await;
+        };
+        if next > highest {
+            return Ok(());
+        }
+        let raise = Mend::Put(META, Bytes::from_static(NEXT_BUCKET_ID), encode(&highest.saturating_add(1)));
+        let detail = format!("it is {next}, and {highest} is taken");
+        self.tell(Fault::new(Kind::BucketCounter, Place::default(), detail).mended_by(raise)).await
     }
 
     /// Checks every row of `current` or of `parts`.

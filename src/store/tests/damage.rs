@@ -267,6 +267,39 @@ async fn a_table_that_cannot_be_read_stops_repairs_and_not_the_check() {
 }
 
 #[tokio::test]
+async fn small_rows_that_do_not_decode_are_told_and_the_rest_is_checked() {
+    let world = World::new().await;
+    let keys = Commit::new().put(LOG, "odd", "").put(LOG, vec![0; 3], "").delete(LOG, 3u64.to_be_bytes().to_vec());
+    world.plant(keys).await;
+    assert_eq!(
+        world.found().await,
+        ["unreadable_record", "log_gap", "unreadable_record"].map(any),
+        "before and behind"
+    );
+    let names = ["next bucket id", "first log position", "first sweep position"];
+    world.plant(names.into_iter().fold(Commit::new(), |commit, name| commit.put(META, name, "garbage"))).await;
+    let mut found = world.found().await;
+    found.sort();
+    assert_eq!(found, ["log_gap"].into_iter().chain(["unreadable_record"; 5]).map(any).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn blobs_that_cannot_be_listed_are_told_and_stop_repairs() {
+    let world = World::new().await;
+    let before = world.fixture.blobs.calls();
+    world.fixture.fsck(CHECK).await;
+    let calls = world.fixture.blobs.calls() - before;
+    world.plant(Commit::new().put(INLINE_ROWS, tables::inline(InlineId { run: 1, number: 999 }), body(7, 9))).await;
+    // The blobs are listed twice, the second time behind the last: what comes before looks at single ones.
+    world.fixture.blobs.fail_at(world.fixture.blobs.calls() + calls - 1, crate::blob::Fault::Io);
+    let (summary, findings) = world.fixture.fsck(REPAIR).await;
+    let kinds: Vec<_> = findings.iter().map(|finding| finding.kind.as_str()).collect();
+    assert_eq!(kinds, ["unreadable_directory", "orphan_inline"]);
+    assert_eq!(summary.repaired, 0);
+    assert!(world.fixture.blobs.inner().quarantined().is_empty());
+}
+
+#[tokio::test]
 async fn a_flipped_bit_is_found_by_the_scrub_for_every_object_that_has_it() {
     let world = World::new().await;
     let blob = world.blob("copy").await;
@@ -314,7 +347,10 @@ async fn a_stopped_scrub_goes_on_where_it_was() {
     let (report, _notes) = Report::new(CancellationToken::new());
     let fast = scrub::Options { rate: None, restart: false };
     let resumed = next.store.scrub(fast, &report).await.unwrap();
-    assert!(resumed.resumed && (resumed.bytes, resumed.blobs) == (whole.bytes, whole.blobs), "{resumed:?} after {whole:?}");
+    assert!(
+        resumed.resumed && (resumed.bytes, resumed.blobs) == (whole.bytes, whole.blobs),
+        "{resumed:?} after {whole:?}"
+    );
     assert!(next.store.scrubbed().bytes() < whole.bytes, "not all was read again");
     assert!(!next.store.scrub(fast, &report).await.unwrap().resumed, "the next one begins anew");
 }
