@@ -71,7 +71,7 @@ impl Check<'_> {
     pub(super) async fn records(&mut self, table: Table) -> Result<(), Error> {
         let phase = if table == CURRENT { "checking objects" } else { "checking parts" };
         let mut walk = Walk::over(table, PAGE);
-        let (mut done, mut last_upload) = (0, None);
+        let (mut done, mut last_upload, mut looked_for) = (0, None, None);
         loop {
             let rows = walk.next(&*self.store.kv).await?;
             if rows.is_empty() {
@@ -79,7 +79,9 @@ impl Check<'_> {
             }
             self.progress(phase, done, Unit::Rows)?;
             done += rows.len() as u64;
-            self.learn_buckets(table, &rows).await?;
+            if table == CURRENT {
+                self.learn_buckets(&rows, &mut looked_for).await?;
+            }
             let mut looks = Vec::with_capacity(rows.len());
             for (key, value) in &rows {
                 looks.push(self.examine(table, key, value));
@@ -100,12 +102,14 @@ impl Check<'_> {
         }
     }
 
-    /// Buckets that were made since the names were read.
-    async fn learn_buckets(&mut self, table: Table, rows: &[(Bytes, Bytes)]) -> Result<(), Error> {
+    /// Buckets that were made since the names were read. One that is lost is `looked_for` once, however many rows it has:
+    /// these follow each other.
+    async fn learn_buckets(&mut self, rows: &[(Bytes, Bytes)], looked_for: &mut Option<BucketId>) -> Result<(), Error> {
         let Some(names) = &self.names else { return Ok(()) };
-        let unknown = |(key, _): &(Bytes, Bytes)| bucket_of(key).is_some_and(|bucket| !names.has(bucket));
-        if table == CURRENT && self.options.serving && rows.iter().any(unknown) {
+        let unknown = rows.iter().filter_map(|(key, _)| bucket_of(key)).filter(|bucket| !names.has(*bucket)).max();
+        if self.options.serving && unknown > *looked_for {
             self.names = Some(BucketNames::load(self.store).await?);
+            *looked_for = unknown;
         }
         Ok(())
     }
@@ -113,12 +117,14 @@ impl Check<'_> {
     /// Open uploads decode and are in a bucket, or left to the sweeper with it.
     pub(super) async fn uploads(&mut self) -> Result<(), Error> {
         let mut walk = Walk::over(UPLOADS, PAGE);
+        let mut looked_for = None;
         loop {
             let rows = walk.next(&*self.store.kv).await?;
             if rows.is_empty() {
                 return Ok(());
             }
             self.progress("checking uploads", self.summary.uploads, Unit::Rows)?;
+            self.learn_buckets(&rows, &mut looked_for).await?;
             for (row, value) in rows {
                 self.summary.uploads += 1;
                 let parsed = bucket_of(&row).zip(tables::parse_upload(&row));
@@ -128,10 +134,7 @@ impl Check<'_> {
                     continue;
                 };
                 if self.names.as_ref().is_some_and(|names| !names.has(bucket)) {
-                    self.names = Some(BucketNames::load(self.store).await?);
-                    if self.names.as_ref().is_some_and(|names| !names.has(bucket)) {
-                        self.suspect(Target::Bucket(bucket)).await?;
-                    }
+                    self.suspect(Target::Bucket(bucket)).await?;
                 }
             }
         }

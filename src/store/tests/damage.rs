@@ -222,6 +222,24 @@ async fn buckets_that_are_lost_or_share_a_number_are_told_and_the_counter_is_rai
 }
 
 #[tokio::test]
+async fn a_lost_bucket_is_looked_for_once_and_not_for_each_of_its_uploads() {
+    let world = World::new().await;
+    let row = world.row(BUCKETS, b"bucket").await;
+    let mut calls = Vec::new();
+    for _ in 0..2 {
+        world.plant(Commit::new().delete(BUCKETS, "bucket")).await;
+        world.fixture.kv.fail_at(0, crate::kv::Fault::Refused);
+        assert!(world.fixture.fsck(SERVING).await.1.iter().any(|finding| finding.kind == "upload_without_bucket"));
+        calls.push(world.fixture.kv.calls());
+        world.plant(Commit::new().put(BUCKETS, "bucket", row.clone())).await;
+        for _ in 0..20 {
+            world.fixture.create_upload(&world.bucket, "open").await.unwrap();
+        }
+    }
+    assert_eq!(calls[0], calls[1]);
+}
+
+#[tokio::test]
 async fn holes_in_the_change_log_and_garbage_on_the_sweep_queue_are_told() {
     let world = World::new().await;
     let planted = Commit::new().delete(LOG, 3u64.to_be_bytes().to_vec()).append(SWEEP, "garbage");
