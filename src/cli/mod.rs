@@ -76,7 +76,9 @@ fn command() -> Command {
         .bin_name("brim")
         .version(env!("CARGO_PKG_VERSION"))
         .about("An S3-compatible object store")
-        .after_help("Exit status: 0 done, 1 failed, 2 wrong command line or configuration, 3 done, and damage was found.")
+        .after_help(
+            "Exit status: 0 done, 1 failed, 2 wrong command line or configuration, 3 done, and damage was found.",
+        )
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(server::command())

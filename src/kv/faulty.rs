@@ -16,7 +16,7 @@ pub struct FaultyKv<K> {
     plan: Mutex<Option<Plan>>,
 }
 
-/// How a call fails. Reads fail the same way in both.
+/// How a call fails. Reads fail the same way in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing is applied.

@@ -12,10 +12,12 @@
 //! DIR/restoring     while a backup is put back here: then this is no data directory yet
 //! ```
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, DirEntry, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::lock::DirectoryLock;
 use super::marker::Marker;
@@ -34,6 +36,8 @@ pub(super) const CHECKPOINT: &str = "checkpoint";
 pub(super) const LOCK: &str = "lock";
 pub(super) const MARKER: &str = "brim.json";
 pub(super) const RESTORING: &str = "restoring";
+/// What the names of the files begin with that `brim doctor` tries the disk with, and leaves behind where it is killed.
+pub(super) const TRIAL: &str = ".brim-doctor-";
 
 /// The largest number of foreign entries that a message names.
 const MAX_NAMED: usize = 3;
@@ -53,8 +57,10 @@ pub enum Error {
     Io { path: PathBuf, source: io::Error },
     #[error("{path} is not empty and not a data directory of brim (found {found}): give it a directory of its own")]
     NotOurs { path: PathBuf, found: String },
-    #[error("{path} holds data but its marker brim.json is gone, or it is a backup that was not finished: \"A lost marker\" in \
-             docs/operating.md says how to write the marker anew")]
+    #[error(
+        "{path} holds data but its marker brim.json is gone, or it is a backup that was not finished: \"A lost marker\" in \
+             docs/operating.md says how to write the marker anew"
+    )]
     LostMarker { path: PathBuf },
     #[error("{path} is a data directory but {part} is missing: it was removed or not restored, and no new one is made")]
     LostPart { path: PathBuf, part: &'static str },
@@ -119,6 +125,7 @@ impl DataDir {
         let dir = Self { path: path.to_owned(), marker, _lock: lock };
         // Left behind by a process that died: under the lock nobody needs it any more.
         remove_tree(&dir.checkpoint()).map_err(|source| Error::Io { path: dir.checkpoint(), source })?;
+        remove_trials(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         Ok(dir)
     }
 
@@ -202,7 +209,7 @@ fn check_fresh(path: &Path) -> Result<(), Error> {
             // `lost+found` is in the root of every ext4 file system.
             LOCK | MASTER_KEY | "master.key.tmp" | "brim.json.tmp" | "lost+found" => true,
             KV | BLOBS => is_empty(&entry.path()).map_err(failed)?,
-            _ => false,
+            _ => is_trial(&entry),
         };
         if fresh {
             continue;
@@ -237,6 +244,29 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Removes what a doctor that was killed left behind. One that is at work holds the lock of its file.
+fn remove_trials(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if !is_trial(&entry) {
+            continue;
+        }
+        // Another user's file may be neither opened nor removed: it is in nobody's way.
+        let Ok(file) = File::open(entry.path()) else { continue };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+            && let Err(error) = fs::remove_file(entry.path())
+        {
+            tracing::debug!(path = %entry.path().display(), %error, "a doctor's file was not removed");
+        }
+    }
+    Ok(())
+}
+
+fn is_trial(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(TRIAL.as_bytes())
+        && entry.file_type().is_ok_and(|kind| kind.is_file())
 }
 
 fn exists(path: &Path, part: &str) -> Result<bool, Error> {
@@ -303,6 +333,21 @@ mod tests {
         fs::write(path.join("thesis.txt"), "years of work").unwrap();
         assert!(matches!(open(&path), Err(Error::NotOurs { found, .. }) if found == "thesis.txt"));
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_doctor_left_is_in_nobodys_way_and_removed_unless_in_use() {
+        let (_parent, path) = temporary();
+        fs::create_dir(&path).unwrap();
+        let (stale, used) = (path.join(format!("{TRIAL}7")), path.join(format!("{TRIAL}8.renamed")));
+        fs::write(&stale, "").unwrap();
+        let file = File::create(&used).unwrap();
+        flock(&file, FlockOperation::LockExclusive).unwrap();
+        drop(open(&path).unwrap());
+        assert!(!stale.exists() && used.exists());
+        drop(file);
+        drop(open(&path).unwrap());
+        assert!(!used.exists());
     }
 
     #[test]

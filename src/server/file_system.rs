@@ -1,6 +1,8 @@
 //! What kind of file system a directory is on, and whether data is safe there.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::data_dir::{BLOBS, KV};
@@ -41,10 +43,14 @@ const KINDS: [(u32, &str, Nature); 16] = [
     (0x0000_6969, "nfs", Nature::Remote),
     (0xff53_4d42, "cifs", Nature::Remote),
     (0xfe53_4d42, "smb", Nature::Remote),
-    (0x6573_5546, "fuse", Nature::Remote),
+    (0x6573_5546, FUSE, Nature::Remote),
     (0x0102_1997, "9p", Nature::Remote),
     (0x00c3_6400, "ceph", Nature::Remote),
 ];
+
+/// What containers of ordinary users have for an overlay. By its number it is like any other program's file system.
+const FUSE_OVERLAY: FileSystem = FileSystem { name: "fuse-overlayfs", nature: Nature::Overlay };
+const FUSE: &str = "fuse";
 
 /// The directory is where data does not stay.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +67,26 @@ pub struct Ephemeral {
 impl FileSystem {
     /// The file system of `path`, or of what will hold it once it is made.
     pub fn of(path: &Path) -> io::Result<Self> {
-        let numbers = rustix::fs::statfs(existing(path))?;
+        let path = existing(path);
+        let numbers = rustix::fs::statfs(path)?;
         // The type's width differs between machines; the numbers fit 32 bits.
-        Ok(Self::of_number(numbers.f_type as u32))
+        let system = Self::of_number(numbers.f_type as u32);
+        match system.name {
+            // Where the mounts cannot be read it stays what its number says.
+            FUSE => {
+                Ok(system.of_mount(&fs::read("/proc/self/mountinfo").unwrap_or_default(), fs::metadata(path)?.dev()))
+            }
+            _ => Ok(system),
+        }
+    }
+
+    /// What the mount of `device` says of which program serves it.
+    fn of_mount(self, mounts: &[u8], device: u64) -> Self {
+        let mounts = String::from_utf8_lossy(mounts);
+        match mounts.lines().filter_map(mount_type).find(|(number, _)| *number == device) {
+            Some((_, "fuse.fuse-overlayfs")) => FUSE_OVERLAY,
+            _ => self,
+        }
     }
 
     fn of_number(number: u32) -> Self {
@@ -96,6 +119,16 @@ pub fn refuse_ephemeral(directory: &Path) -> Result<(), Ephemeral> {
     Ok(())
 }
 
+/// The device and the type of a mount, from a line of proc_pid_mountinfo(5):
+/// `36 35 98:0 / /mnt rw,noatime master:1 - ext3 /dev/root rw`.
+fn mount_type(line: &str) -> Option<(u64, &str)> {
+    // A path has its spaces escaped, so that the hyphen between two stands for itself.
+    let (mount, system) = line.split_once(" - ")?;
+    let (major, minor) = mount.split(' ').nth(2)?.split_once(':')?;
+    let device = rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?);
+    Some((device, system.split(' ').next()?))
+}
+
 /// The nearest directory on the way to `path` that exists.
 pub fn existing(path: &Path) -> &Path {
     let found = path.ancestors().find(|ancestor| ancestor.exists());
@@ -113,6 +146,24 @@ mod tests {
         assert_eq!(FileSystem::of_number(7).nature, Nature::Unknown);
         assert!(FileSystem::of_number(0x0102_1994).fate().is_some());
         assert!(FileSystem::of(Path::new("/proc")).is_ok());
+    }
+
+    #[test]
+    fn the_overlay_of_a_rootless_container_is_told_by_its_mount() {
+        let mounts = b"31 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\nnonsense - \n\
+            40 31 0:52 / /mnt/a\\040-\\040b rw,nosuid - fuse.sshfs host: rw\n\
+            41 31 0:53 / /merged rw,nodev,noatime - fuse.fuse-overlayfs fuse-overlayfs rw,user_id=0\n";
+        let fuse = FileSystem::of_number(0x6573_5546);
+        assert_eq!(fuse.nature, Nature::Remote);
+        assert_eq!(fuse.of_mount(mounts, rustix::fs::makedev(0, 52)), fuse);
+        assert_eq!(fuse.of_mount(mounts, rustix::fs::makedev(0, 54)), fuse);
+        assert!(fuse.of_mount(mounts, rustix::fs::makedev(0, 53)).fate().is_some());
+    }
+
+    #[test]
+    fn this_machines_mounts_are_understood() {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert_eq!(mounts.lines().filter_map(mount_type).count(), mounts.lines().count());
     }
 
     #[test]

@@ -6,10 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock, statvfs};
 
 use super::Diagnosis;
 use crate::config::ServerConfig;
+use crate::server::data_dir::TRIAL;
 use crate::server::file_system::{FileSystem, Nature, existing};
 use crate::store::space::Reserve;
 
@@ -76,9 +77,11 @@ fn kind(place: &Path, system: &io::Result<FileSystem>, allowed: bool) -> Diagnos
 
 /// Writes, syncs and renames as the server does.
 fn trial(place: &Path) -> io::Result<Trial> {
-    let path = place.join(format!(".brim-doctor-{}", std::process::id()));
+    let path = place.join(format!("{TRIAL}{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     let mut guard = TrialFile(path);
+    // Says that the file is in use: a server that starts removes those that are not. Without locks it removes none.
+    let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
     let reserves = fallocate(&file, FallocateFlags::empty(), 0, TRIAL_BYTES).is_ok();
     let block = vec![0xa5; 4096];
     let mut syncs = Vec::with_capacity(SYNCS);

@@ -20,6 +20,15 @@ use crate::store::walk::Walk;
 /// How many objects are named where many are made of one damaged part.
 const MAX_NAMED: usize = 100;
 
+/// A list of parts, as far as it was followed.
+#[derive(Default)]
+struct Manifest {
+    /// Where the last part ends.
+    reached: u64,
+    /// The CRC64NVME and the size of each part.
+    sums: Vec<([u8; 8], u64)>,
+}
+
 impl Check<'_> {
     /// The faults of one row, as it is now.
     pub(super) async fn examine(&self, table: Table, key: &Bytes, value: &Bytes) -> Result<Vec<Fault>, Error> {
@@ -138,46 +147,63 @@ impl Check<'_> {
     /// object's. The parts' bytes are looked at with the parts.
     async fn examine_manifest(&self, id: UploadId, object: &ObjectRecord, place: Place) -> Result<Vec<Fault>, Error> {
         let place = Place { upload: Some(id.to_string()), ..place };
-        let broken = |detail: String| Ok(vec![Fault::new(Kind::BrokenManifest, place.clone(), detail)]);
+        let found = self.manifest(id).await?.and_then(|manifest| manifest.reaches(object.summary.size));
+        Ok(match found {
+            Err(broken) => vec![Fault::new(Kind::BrokenManifest, place, broken)],
+            Ok(manifest) if manifest.crc64nvme() == Some(Checksum::crc64nvme(object.crc64nvme)) => Vec::new(),
+            Ok(_) => vec![Fault::new(Kind::WrongChecksum, place, "CRC64NVME")],
+        })
+    }
+
+    /// Follows a list of parts to its end; or says where it is broken.
+    async fn manifest(&self, id: UploadId) -> Result<Result<Manifest, String>, Error> {
+        let mut manifest = Manifest::default();
         let mut walk = Walk::prefix(OFFSETS, &id.0, PAGE);
-        let (mut reached, mut sums) = (0u64, Vec::new());
         loop {
             let rows = walk.next(&*self.store.kv).await?;
             if rows.is_empty() {
-                break;
+                return Ok(Ok(manifest));
             }
             for (row, _) in rows {
                 let Some((end, number)) = tables::parse_offset(&row) else {
-                    return broken(format!("row {} of table `offsets` does not decode", hex::encode(&row)));
+                    return Ok(Err(format!("row {} of table `offsets` does not decode", hex::encode(&row))));
                 };
-                let Some(part) = self.store.kv.get(PARTS, &tables::part(id, number)).await? else {
-                    return broken(format!("part {number} is missing"));
-                };
-                let Ok(part) = decode::<PartRecord>(&part) else {
-                    return broken(format!("the record of part {number} does not decode"));
-                };
-                if reached.saturating_add(part.size) != end {
-                    return broken(format!(
-                        "part {number} ends at {} and not at {end}",
-                        reached.saturating_add(part.size)
-                    ));
+                let part = self.store.kv.get(PARTS, &tables::part(id, number)).await?;
+                if let Err(broken) = manifest.add(end, number, part) {
+                    return Ok(Err(broken));
                 }
-                reached = end;
-                sums.push((part.crc64nvme.to_be_bytes(), part.size));
             }
         }
-        if reached != object.summary.size {
-            return broken(format!("its parts have {reached} of {} bytes", object.summary.size));
-        }
-        let parts = sums.iter().map(|(sum, size)| (sum.as_slice(), *size));
-        if full_object(Algorithm::Crc64Nvme, parts) != Some(Checksum::crc64nvme(object.crc64nvme)) {
-            return Ok(vec![Fault::new(Kind::WrongChecksum, place, "CRC64NVME")]);
-        }
-        Ok(Vec::new())
     }
 
     pub(super) fn place(&self, owner: &Owner) -> Place {
         self.names.as_ref().map_or_else(|| BucketNames::default().place(owner), |names| names.place(owner))
+    }
+}
+
+impl Manifest {
+    /// Adds the next part, which the list says to end at `end`; or says what is wrong with it.
+    fn add(&mut self, end: u64, number: u16, part: Option<Bytes>) -> Result<(), String> {
+        let part = part.ok_or_else(|| format!("part {number} is missing"))?;
+        let part: PartRecord = decode(&part).map_err(|_| format!("the record of part {number} does not decode"))?;
+        let reached = self.reached.saturating_add(part.size);
+        if reached != end {
+            return Err(format!("part {number} ends at {reached} and not at {end}"));
+        }
+        self.reached = end;
+        self.sums.push((part.crc64nvme.to_be_bytes(), part.size));
+        Ok(())
+    }
+
+    fn reaches(self, size: u64) -> Result<Self, String> {
+        match self.reached == size {
+            true => Ok(self),
+            false => Err(format!("its parts have {} of {size} bytes", self.reached)),
+        }
+    }
+
+    fn crc64nvme(&self) -> Option<Checksum> {
+        full_object(Algorithm::Crc64Nvme, self.sums.iter().map(|(sum, size)| (sum.as_slice(), *size)))
     }
 }
 
@@ -192,6 +218,6 @@ pub(super) fn described(target: Target) -> String {
 }
 
 /// An error with its cause.
-fn told(error: &dyn std::error::Error) -> String {
+pub(super) fn told(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }

@@ -11,6 +11,7 @@ use crate::store::record::{InlineId, Target};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     UnreadableTable,
+    UnreadableDirectory,
     UnreadableRecord,
     BucketTwice,
     BucketCounter,
@@ -95,6 +96,14 @@ const ROWS: &[Row] = &[
         "a part of the metadata cannot be read",
         "What is recorded there cannot be used, and the check could not look behind it.",
         "Look at the kernel's log and the disk. Copy the data directory away, then restore the last backup.",
+    ),
+    row(
+        Kind::UnreadableDirectory,
+        "unreadable_directory",
+        Damage,
+        "the directory of the blobs cannot be read",
+        "What is in it may not be readable either, and the check could not look behind it.",
+        "Look at the kernel's log, the disk and the permissions below DIR/blobs, then run the check again.",
     ),
     row(
         Kind::UnreadableRecord,

@@ -17,6 +17,7 @@ mod suspects;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use self::examine::told;
 use self::fault::{Fault, Kind};
 use self::suspects::Suspects;
 use super::Store;
@@ -71,7 +72,7 @@ struct Check<'a> {
     /// `None` where the table of buckets cannot be read.
     names: Option<BucketNames>,
     suspects: Suspects,
-    /// Set when a table could not be read to its end: from there on nothing is mended, for what looks unreferenced may
+    /// Set when a table or the blobs' directory could not be read to its end: from there on nothing is mended, for what looks unreferenced may
     /// only be unread.
     unread: bool,
 }
@@ -79,7 +80,7 @@ struct Check<'a> {
 impl Store {
     /// Checks every row and every blob against all others and tells each fault to `report`.
     ///
-    /// Fails with [`Error::Interrupted`] when told to stop. Tables that cannot be read are findings, not errors.
+    /// Fails with [`Error::Interrupted`] when told to stop. What cannot be read is a finding, not an error.
     pub async fn fsck(&self, options: Options, report: &Report) -> Result<Summary, Error> {
         let mut check = Check {
             store: self,
@@ -118,18 +119,26 @@ impl Check<'_> {
         self.unless_unread(SWEEP, read).await?;
         let read = self.inline_values().await;
         self.unless_unread(INLINE, read).await?;
-        self.blobs().await?;
-        self.settle_suspects().await?;
+        let read = self.blobs().await;
+        self.unless_unread(REFS, read).await?;
+        let read = self.settle_suspects().await;
+        self.unless_unread(SWEEP, read).await?;
         let read = self.log().await;
         self.unless_unread(LOG, read).await
     }
 
-    /// Makes a finding of an engine that cannot read a table: the other tables are still worth a look.
+    /// Makes a finding of what ended the walk over `table`, or over what it is compared with: the other tables are still
+    /// worth a look.
     async fn unless_unread(&mut self, table: Table, read: Result<(), Error>) -> Result<(), Error> {
-        let Err(Error::Kv(error)) = read else { return read };
+        let (kind, detail) = match read {
+            Err(error @ (Error::Kv(_) | Error::Record(_))) => {
+                (Kind::UnreadableTable, format!("table `{}`, {}", table.name, told(&error)))
+            }
+            Err(Error::Blob(error)) => (Kind::UnreadableDirectory, told(&error)),
+            read => return read,
+        };
         self.unread = true;
-        let detail = format!("table `{}`, {error}", table.name);
-        self.tell(Fault::new(Kind::UnreadableTable, Place::default(), detail)).await
+        self.tell(Fault::new(kind, Place::default(), detail)).await
     }
 
     /// Tells a fault that was confirmed, mended if that is asked for and possible.

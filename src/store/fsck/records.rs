@@ -46,24 +46,32 @@ impl Check<'_> {
                 }
             }
         }
-        // The counter is read behind the buckets: a bucket that was made meanwhile has raised it.
-        let highest = seen.last_key_value().map_or(0, |(id, _)| id.0);
-        let next = self.store.kv.get(META, NEXT_BUCKET_ID).await?;
-        let next: u64 = next.map_or(Ok(1), |bytes| decode(&bytes))?;
-        if next <= highest {
-            let raise = Mend::Put(META, Bytes::from_static(NEXT_BUCKET_ID), encode(&highest.saturating_add(1)));
-            let detail = format!("it is {next}, and {highest} is taken");
-            self.tell(Fault::new(Kind::BucketCounter, Place::default(), detail).mended_by(raise)).await?;
-        }
+        self.bucket_counter(seen.last_key_value().map_or(0, |(id, _)| id.0)).await?;
         self.names = Some(BucketNames::load(self.store).await?);
         Ok(())
+    }
+
+    /// The counter is read behind the buckets: a bucket that was made meanwhile has raised it.
+    async fn bucket_counter(&mut self, highest: u64) -> Result<(), Error> {
+        let next = self.store.kv.get(META, NEXT_BUCKET_ID).await?;
+        let Ok(next) = next.map_or(Ok(1u64), |bytes| decode(&bytes)) else {
+            // No repair: rows of deleted buckets may have higher numbers than any bucket that is left.
+            let detail = "the number of the next bucket";
+            return self.tell(Fault::new(Kind::UnreadableRecord, Place::default(), detail)).await;
+        };
+        if next > highest {
+            return Ok(());
+        }
+        let raise = Mend::Put(META, Bytes::from_static(NEXT_BUCKET_ID), encode(&highest.saturating_add(1)));
+        let detail = format!("it is {next}, and {highest} is taken");
+        self.tell(Fault::new(Kind::BucketCounter, Place::default(), detail).mended_by(raise)).await
     }
 
     /// Checks every row of `current` or of `parts`.
     pub(super) async fn records(&mut self, table: Table) -> Result<(), Error> {
         let phase = if table == CURRENT { "checking objects" } else { "checking parts" };
         let mut walk = Walk::over(table, PAGE);
-        let (mut done, mut last_upload) = (0, None);
+        let (mut done, mut last_upload, mut looked_for) = (0, None, None);
         loop {
             let rows = walk.next(&*self.store.kv).await?;
             if rows.is_empty() {
@@ -71,7 +79,9 @@ impl Check<'_> {
             }
             self.progress(phase, done, Unit::Rows)?;
             done += rows.len() as u64;
-            self.learn_buckets(table, &rows).await?;
+            if table == CURRENT {
+                self.learn_buckets(&rows, &mut looked_for).await?;
+            }
             let mut looks = Vec::with_capacity(rows.len());
             for (key, value) in &rows {
                 looks.push(self.examine(table, key, value));
@@ -92,12 +102,14 @@ impl Check<'_> {
         }
     }
 
-    /// Buckets that were made since the names were read.
-    async fn learn_buckets(&mut self, table: Table, rows: &[(Bytes, Bytes)]) -> Result<(), Error> {
+    /// Buckets that were made since the names were read. One that is lost is `looked_for` once, however many rows it has:
+    /// these follow each other.
+    async fn learn_buckets(&mut self, rows: &[(Bytes, Bytes)], looked_for: &mut Option<BucketId>) -> Result<(), Error> {
         let Some(names) = &self.names else { return Ok(()) };
-        let unknown = |(key, _): &(Bytes, Bytes)| bucket_of(key).is_some_and(|bucket| !names.has(bucket));
-        if table == CURRENT && self.options.serving && rows.iter().any(unknown) {
+        let unknown = rows.iter().filter_map(|(key, _)| bucket_of(key)).filter(|bucket| !names.has(*bucket)).max();
+        if self.options.serving && unknown > *looked_for {
             self.names = Some(BucketNames::load(self.store).await?);
+            *looked_for = unknown;
         }
         Ok(())
     }
@@ -105,12 +117,14 @@ impl Check<'_> {
     /// Open uploads decode and are in a bucket, or left to the sweeper with it.
     pub(super) async fn uploads(&mut self) -> Result<(), Error> {
         let mut walk = Walk::over(UPLOADS, PAGE);
+        let mut looked_for = None;
         loop {
             let rows = walk.next(&*self.store.kv).await?;
             if rows.is_empty() {
                 return Ok(());
             }
             self.progress("checking uploads", self.summary.uploads, Unit::Rows)?;
+            self.learn_buckets(&rows, &mut looked_for).await?;
             for (row, value) in rows {
                 self.summary.uploads += 1;
                 let parsed = bucket_of(&row).zip(tables::parse_upload(&row));
@@ -120,10 +134,7 @@ impl Check<'_> {
                     continue;
                 };
                 if self.names.as_ref().is_some_and(|names| !names.has(bucket)) {
-                    self.names = Some(BucketNames::load(self.store).await?);
-                    if self.names.as_ref().is_some_and(|names| !names.has(bucket)) {
-                        self.suspect(Target::Bucket(bucket)).await?;
-                    }
+                    self.suspect(Target::Bucket(bucket)).await?;
                 }
             }
         }

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use super::fault::{Fault, Kind, Mend};
+use super::queues::start;
 use super::{Check, PAGE};
 use crate::blob::BlobId;
 use crate::kv::Table;
@@ -14,6 +15,7 @@ use crate::report::{Place, Unit};
 use crate::store::codec::decode;
 use crate::store::error::Error;
 use crate::store::record::Target;
+use crate::store::sweep::FIRST_SWEEP;
 use crate::store::tables::{self, CURRENT, INLINE, OFFSETS, PARTS, SWEEP, UPLOADS};
 use crate::store::walk::Walk;
 
@@ -70,7 +72,7 @@ impl Check<'_> {
 
     /// Entries move from the queue's front to its end only, so that a walk to the end misses none.
     async fn clear_queued(&self, suspects: &mut HashSet<Target>) -> Result<(), Error> {
-        let mut walk = Walk::over(SWEEP, PAGE).from(self.store.first_swept().await?.to_be_bytes().to_vec());
+        let mut walk = Walk::over(SWEEP, PAGE).from(start(self.first(FIRST_SWEEP).await?));
         for done in 0u64.. {
             let rows = walk.next(&*self.store.kv).await?;
             if rows.is_empty() {

@@ -43,13 +43,13 @@ impl Cursor {
         }
     }
 
-    /// Writes the cursor. Where nothing can be written any more reading goes on, and with it the scrub.
+    /// Writes the cursor. Where nothing can be written, for now or any more, reading goes on, and with it the scrub.
     pub async fn store(&self, store: &Store) -> Result<(), Error> {
         let row = Mutation::new().put(META, Bytes::from_static(SCRUB_CURSOR), encode(self));
         match store.commit(row).await {
             Ok(committed) => committed.map(drop).map_err(|_| Error::Record("a scrub's cursor met a conflict")),
-            Err(Error::Stopped(reason)) => {
-                tracing::warn!(reason, "how far the scrub is was not written down");
+            Err(error @ (Error::Stopped(_) | Error::Full | Error::CommitFull(_))) => {
+                tracing::warn!(%error, "how far the scrub is was not written down");
                 Ok(())
             }
             Err(error) => Err(error),

@@ -67,6 +67,8 @@ struct Scrub<'a> {
     report: &'a Report,
     names: BucketNames,
     cursor: Cursor,
+    /// The bytes of the target under way: the cursor counts them once it is passed, for one that is stopped is read again.
+    reading: u64,
     pace: Pace,
     written: Instant,
 }
@@ -98,14 +100,14 @@ impl Store {
         };
         let names = BucketNames::load(self).await?;
         let pace = Pace::new(options.rate);
-        let mut scrub = Scrub { store: self, report, names, cursor, pace, written: Instant::now() };
+        let mut scrub = Scrub { store: self, report, names, cursor, reading: 0, pace, written: Instant::now() };
         let walked = scrub.walk().await;
         if walked.is_ok() {
             scrub.cursor.ended = true;
         }
         // Also where the walk failed or was stopped: what was read need not be read again.
-        scrub.cursor.store(self).await?;
-        walked?;
+        let stored = scrub.cursor.store(self).await;
+        walked.and(stored)?;
         Ok(scrub.cursor.summary(resumed))
     }
 
@@ -159,6 +161,7 @@ impl Scrub<'_> {
 
     /// Remembers that `target` is done with, in the cursor's row from time to time.
     async fn passed(&mut self, target: Target) -> Result<(), Error> {
+        self.cursor.bytes += std::mem::take(&mut self.reading);
         self.cursor.after = super::bucket::behind_prefix(&tables::references(target));
         if self.written.elapsed() >= CURSOR_INTERVAL {
             self.written = Instant::now();
@@ -168,12 +171,13 @@ impl Scrub<'_> {
     }
 
     fn progress(&self) -> Result<(), Error> {
-        Ok(self.report.progress("scrubbing", self.cursor.bytes, Some(self.cursor.total), Unit::Bytes)?)
+        let bytes = self.cursor.bytes + self.reading;
+        Ok(self.report.progress("scrubbing", bytes, Some(self.cursor.total), Unit::Bytes)?)
     }
 
     /// Counts bytes that were read, and waits where they came faster than they may.
     async fn read(&mut self, bytes: u64) -> Result<(), Error> {
-        self.cursor.bytes += bytes;
+        self.reading += bytes;
         self.store.scrubbed.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.progress()?;
         match self.pace.wait_after(bytes) {

@@ -36,6 +36,7 @@ impl Scrub<'_> {
     /// Verifies what `target` names, if anything still refers to it.
     pub(super) async fn verify(&mut self, target: Target) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
+            self.reading = 0;
             let Some(kept) = self.keep(target).await? else { return Ok(()) };
             let damage = match kept.held.data {
                 Data::Blob(blob) => self.verify_blob(blob, kept.held).await?,
@@ -113,7 +114,6 @@ impl Scrub<'_> {
 
     /// Tells of the damage once for every object that cannot be read because of it.
     async fn tell(&mut self, target: Target, damage: &Damage) -> Result<(), Error> {
-        self.cursor.damaged += 1;
         self.store.scrubbed.damaged.fetch_add(1, Ordering::Relaxed);
         let blob = match target {
             Target::Blob(id) => Some(id.to_string()),
@@ -134,6 +134,8 @@ impl Scrub<'_> {
                 break;
             }
         }
+        // Last: where the telling is stopped, the next scrub finds it again.
+        self.cursor.damaged += 1;
         tracing::error!(blob, kind = damage.kind, objects = told, "scrub found damaged bytes");
         Ok(())
     }

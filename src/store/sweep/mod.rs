@@ -191,12 +191,8 @@ impl Store {
         self.first(FIRST_SWEEP).await
     }
 
-    /// Where the change log begins.
-    pub(super) async fn first_logged(&self) -> Result<u64, Error> {
-        self.first(FIRST_LOG).await
-    }
-
-    async fn first(&self, name: &[u8]) -> Result<u64, Error> {
+    /// The position in the row `name`; 1, where every queue begins, without such a row.
+    pub(super) async fn first(&self, name: &[u8]) -> Result<u64, Error> {
         self.kv.get(META, name).await?.map_or(Ok(1), |bytes| decode(&bytes))
     }
 }

@@ -222,6 +222,24 @@ async fn buckets_that_are_lost_or_share_a_number_are_told_and_the_counter_is_rai
 }
 
 #[tokio::test]
+async fn a_lost_bucket_is_looked_for_once_and_not_for_each_of_its_uploads() {
+    let world = World::new().await;
+    let row = world.row(BUCKETS, b"bucket").await;
+    let mut calls = Vec::new();
+    for _ in 0..2 {
+        world.plant(Commit::new().delete(BUCKETS, "bucket")).await;
+        world.fixture.kv.fail_at(0, crate::kv::Fault::Refused);
+        assert!(world.fixture.fsck(SERVING).await.1.iter().any(|finding| finding.kind == "upload_without_bucket"));
+        calls.push(world.fixture.kv.calls());
+        world.plant(Commit::new().put(BUCKETS, "bucket", row.clone())).await;
+        for _ in 0..20 {
+            world.fixture.create_upload(&world.bucket, "open").await.unwrap();
+        }
+    }
+    assert_eq!(calls[0], calls[1]);
+}
+
+#[tokio::test]
 async fn holes_in_the_change_log_and_garbage_on_the_sweep_queue_are_told() {
     let world = World::new().await;
     let planted = Commit::new().delete(LOG, 3u64.to_be_bytes().to_vec()).append(SWEEP, "garbage");
@@ -264,6 +282,39 @@ async fn a_table_that_cannot_be_read_stops_repairs_and_not_the_check() {
     assert_eq!(kinds, ["unreadable_table", "orphan_blob"]);
     assert_eq!((summary.objects, summary.repaired), (4, 0));
     assert_eq!(world.fixture.blobs.inner().list(None, 99).await.unwrap().last(), Some(&orphan.id));
+}
+
+#[tokio::test]
+async fn small_rows_that_do_not_decode_are_told_and_the_rest_is_checked() {
+    let world = World::new().await;
+    let keys = Commit::new().put(LOG, "odd", "").put(LOG, vec![0; 3], "").delete(LOG, 3u64.to_be_bytes().to_vec());
+    world.plant(keys).await;
+    assert_eq!(
+        world.found().await,
+        ["unreadable_record", "log_gap", "unreadable_record"].map(any),
+        "before and behind"
+    );
+    let names = ["next bucket id", "first log position", "first sweep position"];
+    world.plant(names.into_iter().fold(Commit::new(), |commit, name| commit.put(META, name, "garbage"))).await;
+    let mut found = world.found().await;
+    found.sort();
+    assert_eq!(found, ["log_gap"].into_iter().chain(["unreadable_record"; 5]).map(any).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn blobs_that_cannot_be_listed_are_told_and_stop_repairs() {
+    let world = World::new().await;
+    let before = world.fixture.blobs.calls();
+    world.fixture.fsck(CHECK).await;
+    let calls = world.fixture.blobs.calls() - before;
+    world.plant(Commit::new().put(INLINE_ROWS, tables::inline(InlineId { run: 1, number: 999 }), body(7, 9))).await;
+    // The blobs are listed twice, the second time behind the last: what comes before looks at single ones.
+    world.fixture.blobs.fail_at(world.fixture.blobs.calls() + calls - 1, crate::blob::Fault::Io);
+    let (summary, findings) = world.fixture.fsck(REPAIR).await;
+    let kinds: Vec<_> = findings.iter().map(|finding| finding.kind.as_str()).collect();
+    assert_eq!(kinds, ["unreadable_directory", "orphan_inline"]);
+    assert_eq!(summary.repaired, 0);
+    assert!(world.fixture.blobs.inner().quarantined().is_empty());
 }
 
 #[tokio::test]
@@ -314,9 +365,22 @@ async fn a_stopped_scrub_goes_on_where_it_was() {
     let (report, _notes) = Report::new(CancellationToken::new());
     let fast = scrub::Options { rate: None, restart: false };
     let resumed = next.store.scrub(fast, &report).await.unwrap();
-    assert!(resumed.resumed && resumed.bytes >= whole.bytes, "{resumed:?} after {whole:?}");
+    assert!(
+        resumed.resumed && (resumed.bytes, resumed.blobs) == (whole.bytes, whole.blobs),
+        "{resumed:?} after {whole:?}"
+    );
     assert!(next.store.scrubbed().bytes() < whole.bytes, "not all was read again");
     assert!(!next.store.scrub(fast, &report).await.unwrap().resumed, "the next one begins anew");
+}
+
+#[tokio::test]
+async fn a_scrub_whose_cursor_finds_no_room_ends_with_what_it_found() {
+    let world = World::new().await;
+    world.fixture.kv.fail_at(0, crate::kv::Fault::Paused);
+    let whole = world.fixture.scrub().await.0;
+    // The last call writes the cursor.
+    world.fixture.kv.fail_at(world.fixture.kv.calls(), crate::kv::Fault::Paused);
+    assert_eq!(world.fixture.scrub().await.0, whole);
 }
 
 #[tokio::test]
