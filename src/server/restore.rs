@@ -12,6 +12,7 @@ use std::{fs, io};
 use super::backup::wanted;
 use super::data_dir::{self, BLOBS, KV, LOCK, MARKER, MASTER_KEY, RESTORING, remove_tree};
 use super::engines::{close_kv, open_kv};
+use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::lock::{self, DirectoryLock};
 use super::marker::{self, Marker};
 use super::{master_key, private_file};
@@ -64,6 +65,8 @@ pub enum RestoreError {
     #[error("{path} is not the master key of this backup")]
     WrongMasterKey { path: PathBuf },
     #[error(transparent)]
+    Ephemeral(#[from] Ephemeral),
+    #[error(transparent)]
     DataDir(#[from] data_dir::Error),
     #[error(transparent)]
     Lock(#[from] lock::Error),
@@ -87,6 +90,10 @@ pub async fn restore(
     options: &RestoreOptions,
     report: &Report,
 ) -> Result<Restored, RestoreError> {
+    // As the server would refuse it afterwards.
+    if !config.store.allow_ephemeral {
+        refuse_ephemeral(&config.process.data)?;
+    }
     let manifest = Manifest::read(&options.from)?;
     let master = master_key_of(&manifest, options)?;
     let dir = Unfinished::begin(&config.process.data)?;

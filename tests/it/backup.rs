@@ -471,6 +471,24 @@ async fn restores_are_refused_before_anything_is_copied() {
 }
 
 #[tokio::test]
+async fn nothing_is_restored_to_where_a_server_would_refuse_it() {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    if !mounts.lines().any(|line| line.split(' ').nth(1) == Some("/dev/shm") && line.contains(" tmpfs ")) {
+        return;
+    }
+    let (place, memory) = (Place::new(), tempfile::tempdir_in("/dev/shm").unwrap());
+    let (data, from, restored) = (place.at("data"), place.at("backup"), memory.path().join("restored"));
+    drop(Server::start(&data));
+    done(backup(&data, &from, &["--with-master-key"]));
+    let mut command = restore(&from, &restored, &[]);
+    command.env_remove("BRIM_STORE_ALLOW_EPHEMERAL");
+    let said = refused(command);
+    assert!(said.contains("is on tmpfs") && said.contains("BRIM_STORE_ALLOW_EPHEMERAL=true"), "{said}");
+    assert!(!restored.exists());
+    done(restore(&from, &restored, &[]));
+}
+
+#[tokio::test]
 async fn a_restore_that_is_run_again_keeps_whole_blobs_and_mends_the_others() {
     let place = Place::new();
     let (data, from, restored) = (place.at("data"), place.at("backup"), place.at("restored"));
