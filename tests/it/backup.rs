@@ -440,6 +440,10 @@ async fn restores_are_refused_before_anything_is_copied() {
     let manifest = fs::read_to_string(from.join("brim-backup.json")).unwrap();
     fs::write(from.join("brim-backup.json"), manifest.replacen("\"format\": 1", "\"format\": 2", 1)).unwrap();
     says(restore(&from, &restored, &right), "a newer brim made this backup");
+    let lost = manifest.replacen("\"credentials\": false", "\"credentials\": true", 1);
+    fs::write(from.join("brim-backup.json"), lost).unwrap();
+    says(restore(&from, &restored, &right), "credentials is gone, though the backup was made with it");
+    assert!(fs::read_dir(&restored).unwrap().next().is_none());
     fs::write(from.join("brim-backup.json"), manifest).unwrap();
 
     says(backup(&data, &data.join("backups/one"), &[]), "keep the backup outside of it");
