@@ -25,8 +25,8 @@ const TICK: Duration = Duration::from_millis(200);
 pub struct Transfer {
     pub from: BlobTree,
     pub to: BlobTree,
-    /// Whether they may be hard links.
-    pub link: bool,
+    /// How closely they are looked at where they can be hard links; `None` where they are to be copies.
+    pub link: Option<Scrutiny>,
     /// Another place where some of them are already, to be linked from there.
     pub base: Option<Base>,
     /// Whether files in `to` may be from an attempt that was cut off. They are kept if they are whole.
@@ -204,7 +204,10 @@ impl Work {
         {
             return Ok(Way::Linked);
         }
-        if *link && from.check(blob, Scrutiny::Footer).is_ok() && to.link(blob.id, from)? {
+        if let Some(scrutiny) = *link
+            && from.check(blob, scrutiny).is_ok()
+            && to.link(blob.id, from)?
+        {
             return Ok(Way::Linked);
         }
         match to.copy(blob, from, &|bytes| self.told(bytes)) {

@@ -189,7 +189,7 @@ async fn copy_blobs(
     let transfer = Transfer {
         from: BlobTree::at(&data.join(BLOBS)),
         to: BlobTree::make(&root)?,
-        link: !options.copy,
+        link: (!options.copy).then_some(Scrutiny::Footer),
         base: options.base.as_deref().map(base),
         resumed: false,
         salvage: options.accept_damage,
@@ -233,10 +233,9 @@ fn make_directory(path: &Path) -> Result<(), backup::Error> {
     DirBuilder::new().mode(0o700).create(path).map_err(backup::Error::at(path))
 }
 
-/// In a finished backup everything was synced before its manifest was written: there the footer vouches for the rest. In
-/// another one a power loss may have left holes.
+/// In a backup that was not finished a power loss may have left holes.
 fn base(path: &Path) -> Base {
-    let scrutiny = if Manifest::is_in(path) { Scrutiny::Footer } else { Scrutiny::Bytes };
+    let scrutiny = Manifest::read(path).map_or(Scrutiny::Bytes, |manifest| manifest.scrutiny());
     Base { tree: BlobTree::at(&path.join(BLOBS)), scrutiny }
 }
 

@@ -111,7 +111,7 @@ pub async fn restore(
     let kv_path = dir.remade(KV)?;
     copy_in(&options.from.join(KV), &kv_path, &manifest.kv, options.link, report)?;
     let kv = open_kv(kv_path, config).await?;
-    let copied = copy_rest(&dir, options, &kv, report).await;
+    let copied = copy_rest(&dir, &manifest, options, &kv, report).await;
     // Synced, and its lock given back, before the marker says that all is well.
     close_kv(kv).await;
     let (line, placed) = copied?;
@@ -150,6 +150,7 @@ fn secrets_of(manifest: &Manifest, from: &Path) -> Result<Vec<Secret>, RestoreEr
 /// Begins the new line of the metadata, and brings it its blobs.
 async fn copy_rest(
     dir: &Unfinished,
+    manifest: &Manifest,
     options: &RestoreOptions,
     kv: &Arc<RocksKv>,
     report: &Report,
@@ -159,7 +160,7 @@ async fn copy_rest(
     let transfer = Transfer {
         from: BlobTree::at(&options.from.join(BLOBS)),
         to: BlobTree::make(&root).map_err(backup::Error::from)?,
-        link: options.link,
+        link: options.link.then(|| manifest.scrutiny()),
         base: None,
         resumed: true,
         salvage: options.accept_damage,

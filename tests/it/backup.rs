@@ -548,6 +548,16 @@ async fn damage_is_told_and_does_not_keep_the_rest_from_coming_back() {
     // The same the other way: a backup of what is damaged already, and of what is gone.
     let said = refused(backup(&restored, &place.at("again"), &["--copy"]));
     assert!(said.contains("1 blob is missing or damaged"), "{said}");
+    // One that was accepted stays damage in whatever is made of that backup, links or not.
+    let with_damage = place.at("with damage");
+    let accepted = ["--copy", "--with-master-key", "--accept-damage"];
+    let made = ended(backup(&restored, &with_damage, &accepted), 3);
+    assert_eq!(made["blobs"]["damaged"], 1);
+    let based = [&accepted[..], &["--base", with_damage.to_str().unwrap()]].concat();
+    let made = ended(backup(&restored, &place.at("on it"), &based), 3);
+    assert_eq!((&made["blobs"]["damaged"], &made["linked"]), (&Value::from(1), &Value::from(1)));
+    let report = ended(restore(&with_damage, &place.at("linked"), &["--link", "--accept-damage"]), 3);
+    assert_eq!((&report["blobs"]["damaged"], &report["linked"]), (&Value::from(1), &Value::from(1)));
     let damaged = blobs(&restored).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
     fs::remove_file(damaged).unwrap();
     let made = ended(backup(&restored, &place.at("third"), &["--accept-damage"]), 3);
