@@ -77,6 +77,8 @@ struct Work {
     transfer: Transfer,
     /// The blobs that a thread is at: records can share a blob.
     under_way: Mutex<HashSet<BlobId>>,
+    /// The files of an attempt that was cut off, as long as nobody has looked at them. All others are of this run.
+    unverified: Mutex<HashSet<BlobId>>,
     done_bytes: AtomicU64,
     stopped: AtomicBool,
 }
@@ -88,7 +90,7 @@ impl Transfer {
     /// others are placed all the same. Durable but for the names ([`BlobTree::sync`]). `kv` must not change meanwhile.
     pub async fn run(self, kv: Arc<dyn Kv>, report: &Report) -> Result<Placed, Error> {
         let total = bytes_of(kv.clone(), report).await?;
-        let work = Arc::new(Work::new(self));
+        let work = Arc::new(Work::new(self)?);
         let _stop = StopOnDrop(work.clone());
         let mut running = Running { work: work.clone(), tasks: JoinSet::new(), report, total, damaged: HashSet::new() };
         let mut placed = Placed::default();
@@ -168,8 +170,15 @@ impl Running<'_> {
 }
 
 impl Work {
-    fn new(transfer: Transfer) -> Self {
-        Self { transfer, under_way: Mutex::default(), done_bytes: AtomicU64::new(0), stopped: AtomicBool::new(false) }
+    fn new(transfer: Transfer) -> Result<Self, blob::Error> {
+        let earlier = if transfer.resumed { transfer.to.ids()? } else { HashSet::new() };
+        Ok(Self {
+            transfer,
+            under_way: Mutex::default(),
+            unverified: Mutex::new(earlier),
+            done_bytes: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+        })
     }
 
     /// Puts one blob in its place. Blocks.
@@ -188,9 +197,9 @@ impl Work {
     }
 
     fn place_first(&self, blob: BlobRef) -> Result<Way, blob::Error> {
-        let Transfer { from, to, link, base, resumed, salvage } = &self.transfer;
+        let Transfer { from, to, link, base, salvage, .. } = &self.transfer;
         if to.has(blob.id) {
-            if !resumed {
+            if !self.unverified.lock().remove(&blob.id) {
                 return Ok(Way::Known);
             }
             if to.check(blob, Scrutiny::Bytes).is_ok() {

@@ -501,8 +501,15 @@ async fn a_restore_that_is_run_again_keeps_whole_blobs_and_mends_the_others() {
     for seed in 0..3 {
         put(&server.client(), &format!("blob-{seed}"), &noise(100_000, seed)).await;
     }
-    done(backup(&data, &from, &["--with-master-key", "--copy"]));
-    done(restore(&from, &restored, &[]));
+    // Objects that share a blob: it is one, however many records point at it.
+    for copy in 0..20 {
+        let source = [("x-amz-copy-source", "/bucket/blob-0")];
+        assert_eq!(server.client().send("PUT", &format!("/bucket/copy-{copy}"), &source, "").await.status, 200);
+    }
+    let made = done(backup(&data, &from, &["--with-master-key", "--copy"]));
+    let report = done(restore(&from, &restored, &[]));
+    assert_eq!((&report["copied"], &report["kept"]), (&Value::from(3), &Value::from(0)));
+    assert_eq!((&report["blobs"]["count"], &made["blobs"]["count"]), (&Value::from(3), &Value::from(3)));
     // As a crash just before its end would leave it, with a file that did not reach the disk whole.
     fs::remove_file(restored.join("brim.json")).unwrap();
     fs::write(restored.join("restoring"), "").unwrap();
@@ -512,6 +519,7 @@ async fn a_restore_that_is_run_again_keeps_whole_blobs_and_mends_the_others() {
     fs::write(spoilt, bytes).unwrap();
     let report = done(restore(&from, &restored, &[]));
     assert_eq!((&report["copied"], &report["kept"]), (&Value::from(1), &Value::from(2)));
+    assert_eq!(report["blobs"]["bytes"], made["blobs"]["bytes"]);
     let restored = Server::start(&restored);
     for seed in 0..3 {
         assert!(restored.client().get(&format!("/bucket/blob-{seed}")).await.body == noise(100_000, seed));
