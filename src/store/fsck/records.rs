@@ -55,7 +55,7 @@ impl Check<'_> {
             let detail = format!("it is {next}, and {highest} is taken");
             self.tell(Fault::new(Kind::BucketCounter, Place::default(), detail).mended_by(raise)).await?;
         }
-        self.names = Some(BucketNames::load(self.store).await?);
+        self.names = Some(BucketNames::load(&*self.store.kv).await?);
         Ok(())
     }
 
@@ -97,7 +97,7 @@ impl Check<'_> {
         let Some(names) = &self.names else { return Ok(()) };
         let unknown = |(key, _): &(Bytes, Bytes)| bucket_of(key).is_some_and(|bucket| !names.has(bucket));
         if table == CURRENT && self.options.serving && rows.iter().any(unknown) {
-            self.names = Some(BucketNames::load(self.store).await?);
+            self.names = Some(BucketNames::load(&*self.store.kv).await?);
         }
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Check<'_> {
                     continue;
                 };
                 if self.names.as_ref().is_some_and(|names| !names.has(bucket)) {
-                    self.names = Some(BucketNames::load(self.store).await?);
+                    self.names = Some(BucketNames::load(&*self.store.kv).await?);
                     if self.names.as_ref().is_some_and(|names| !names.has(bucket)) {
                         self.suspect(Target::Bucket(bucket)).await?;
                     }
@@ -175,6 +175,6 @@ impl Check<'_> {
 }
 
 /// The bucket that a row of `current` or `uploads` begins with.
-pub(super) fn bucket_of(row: &[u8]) -> Option<BucketId> {
+fn bucket_of(row: &[u8]) -> Option<BucketId> {
     row.first_chunk().map(|id| BucketId(u64::from_be_bytes(*id)))
 }
