@@ -21,7 +21,8 @@ const PHASE: &str = "copying metadata";
 pub struct KvFile {
     pub name: String,
     pub bytes: u64,
-    /// Its CRC64NVME, in hex. Missing where the file is a link: it was not read then.
+    /// Its CRC64NVME, in hex. Missing where the file is a link: it was not read then. The engine has a checksum of its own
+    /// in each block of such a file, and compares it when it reads the block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc64nvme: Option<String>,
 }
@@ -54,8 +55,8 @@ pub fn copy_out(from: &Path, to: &Path, link: bool, report: &Report) -> Result<V
     Ok(files)
 }
 
-/// Copies the files of a backup from `from` to `to`, which is empty, and makes sure that they are what was backed up.
-/// Durable but for the names. Blocks.
+/// Copies the files of a backup from `from` to `to`, which is empty, and makes sure that they are what was backed up: of
+/// those without checksum, that they have the length. Durable but for the names. Blocks.
 pub fn copy_in(from: &Path, to: &Path, files: &[KvFile], link: bool, report: &Report) -> Result<(), Error> {
     let mut meter = Meter::new(report, files);
     for file in files {

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, KvFile};
+use crate::blob::Scrutiny;
 
 /// The manifest's name in a backup.
 pub const MANIFEST: &str = "brim-backup.json";
@@ -91,6 +92,12 @@ impl Manifest {
             true => Ok(manifest),
             false => Err(Error::DamagedManifest(path)),
         }
+    }
+
+    /// How closely the backup's blobs have to be looked at before they are linked. They were synced before the manifest
+    /// was written, so that their footers vouch for them; unless damaged ones were accepted.
+    pub fn scrutiny(&self) -> Scrutiny {
+        if self.blobs.damaged == 0 { Scrutiny::Footer } else { Scrutiny::Bytes }
     }
 
     /// Whether `directory` holds a backup that was finished.

@@ -13,8 +13,9 @@
 //! 1. **A pin** stops the removal of blobs.
 //! 2. **The checkpoint** is the metadata at one moment.
 //! 3. **The blobs** that the checkpoint points at are linked or copied.
-//! 4. Everything is synced, then the **manifest** is written.
-//! 5. The pin goes.
+//! 4. Everything is synced, and the pin goes. If it was lost before, what was missing may have been swept: that is an
+//!    error, not damage.
+//! 5. The **manifest** is written.
 //!
 //! - *Every record of the checkpoint has its blobs.* A commit that points at a blob begins when the blob is durable under
 //!   its final name, in either durability mode. So a blob of the checkpoint was there when the checkpoint was made; and it

@@ -14,7 +14,7 @@ use super::Error;
 use crate::blob::{self, BlobId, BlobRef, BlobTree, Scrutiny};
 use crate::kv::Kv;
 use crate::report::{Finding, Place, Report, Severity, Stopped, Unit};
-use crate::store::blob_walk::BlobWalk;
+use crate::store::blob_walk::{BlobPage, BlobWalk, UnreadableRow};
 
 /// How many blobs are worked on at a time: enough to keep a disk busy while others are being synced.
 const AT_A_TIME: usize = 8;
@@ -25,8 +25,8 @@ const TICK: Duration = Duration::from_millis(200);
 pub struct Transfer {
     pub from: BlobTree,
     pub to: BlobTree,
-    /// Whether they may be hard links.
-    pub link: bool,
+    /// How closely they are looked at where they can be hard links; `None` where they are to be copies.
+    pub link: Option<Scrutiny>,
     /// Another place where some of them are already, to be linked from there.
     pub base: Option<Base>,
     /// Whether files in `to` may be from an attempt that was cut off. They are kept if they are whole.
@@ -51,7 +51,7 @@ pub struct Placed {
     pub kept: u64,
     /// The sum of their lengths.
     pub bytes: u64,
-    /// Those that are missing or damaged where they came from.
+    /// Those that are missing or damaged where they came from, and those of records that do not decode.
     pub damaged: u64,
 }
 
@@ -77,6 +77,8 @@ struct Work {
     transfer: Transfer,
     /// The blobs that a thread is at: records can share a blob.
     under_way: Mutex<HashSet<BlobId>>,
+    /// The files of an attempt that was cut off, as long as nobody has looked at them. All others are of this run.
+    unverified: Mutex<HashSet<BlobId>>,
     done_bytes: AtomicU64,
     stopped: AtomicBool,
 }
@@ -84,17 +86,21 @@ struct Work {
 type Outcome = (BlobRef, Result<Way, blob::Error>);
 
 impl Transfer {
-    /// Puts every blob that the records in `kv` point at where it belongs. Damaged blobs are findings, and counted; the
-    /// others are placed all the same. Durable but for the names ([`BlobTree::sync`]). `kv` must not change meanwhile.
+    /// Puts every blob that the records in `kv` point at where it belongs. Damaged blobs are findings, and counted, and so
+    /// are records that do not decode; the others are placed all the same. Durable but for the names ([`BlobTree::sync`]). `kv` must not change meanwhile.
     pub async fn run(self, kv: Arc<dyn Kv>, report: &Report) -> Result<Placed, Error> {
         let total = bytes_of(kv.clone(), report).await?;
-        let work = Arc::new(Work::new(self));
+        let work = Arc::new(Work::new(self)?);
         let _stop = StopOnDrop(work.clone());
         let mut running = Running { work: work.clone(), tasks: JoinSet::new(), report, total, damaged: HashSet::new() };
         let mut placed = Placed::default();
         let mut walk = BlobWalk::new(kv);
-        while let Some(blobs) = walk.next().await? {
-            for blob in blobs {
+        while let Some(page) = walk.next().await? {
+            for row in page.unreadable {
+                placed.damaged += 1;
+                report.finding(unreadable(row)).await?;
+            }
+            for blob in page.blobs {
                 if running.tasks.len() == AT_A_TIME {
                     running.settle_one(&mut placed).await?;
                 }
@@ -168,8 +174,15 @@ impl Running<'_> {
 }
 
 impl Work {
-    fn new(transfer: Transfer) -> Self {
-        Self { transfer, under_way: Mutex::default(), done_bytes: AtomicU64::new(0), stopped: AtomicBool::new(false) }
+    fn new(transfer: Transfer) -> Result<Self, blob::Error> {
+        let earlier = if transfer.resumed { transfer.to.ids()? } else { HashSet::new() };
+        Ok(Self {
+            transfer,
+            under_way: Mutex::default(),
+            unverified: Mutex::new(earlier),
+            done_bytes: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+        })
     }
 
     /// Puts one blob in its place. Blocks.
@@ -188,9 +201,9 @@ impl Work {
     }
 
     fn place_first(&self, blob: BlobRef) -> Result<Way, blob::Error> {
-        let Transfer { from, to, link, base, resumed, salvage } = &self.transfer;
+        let Transfer { from, to, link, base, salvage, .. } = &self.transfer;
         if to.has(blob.id) {
-            if !resumed {
+            if !self.unverified.lock().remove(&blob.id) {
                 return Ok(Way::Known);
             }
             if to.check(blob, Scrutiny::Bytes).is_ok() {
@@ -204,7 +217,10 @@ impl Work {
         {
             return Ok(Way::Linked);
         }
-        if *link && from.check(blob, Scrutiny::Footer).is_ok() && to.link(blob.id, from)? {
+        if let Some(scrutiny) = *link
+            && from.check(blob, scrutiny).is_ok()
+            && to.link(blob.id, from)?
+        {
             return Ok(Way::Linked);
         }
         match to.copy(blob, from, &|bytes| self.told(bytes)) {
@@ -240,7 +256,7 @@ impl Drop for StopOnDrop {
 async fn bytes_of(kv: Arc<dyn Kv>, report: &Report) -> Result<u64, Error> {
     let (mut count, mut bytes) = (0, 0u64);
     let mut walk = BlobWalk::new(kv);
-    while let Some(blobs) = walk.next().await? {
+    while let Some(BlobPage { blobs, .. }) = walk.next().await? {
         count += blobs.len() as u64;
         bytes = blobs.iter().fold(bytes, |bytes, blob| bytes.saturating_add(blob.length));
         report.progress("counting blobs", count, None, Unit::Rows)?;
@@ -258,5 +274,61 @@ fn damage(blob: BlobRef, error: &blob::Error) -> Finding {
         advice: "`brim fsck` and `brim scrub` on the data directory name them; upload them again or delete them"
             .to_owned(),
         repaired: None,
+    }
+}
+
+fn unreadable(UnreadableRow { place, row }: UnreadableRow) -> Finding {
+    Finding {
+        kind: "backup.record".to_owned(),
+        severity: Severity::Damage,
+        place,
+        problem: format!("a record does not decode: {row}"),
+        meaning: "what it describes cannot be read, neither here nor in the copy; its bytes are not copied".to_owned(),
+        advice:
+            "make sure that no newer brim wrote here; restore what it describes from an older backup, or upload it \
+                 again"
+                .to_owned(),
+        repaired: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::kv::{Commit, MemoryKv, Profile, Table};
+    use crate::report::Note;
+    use crate::store::tables::{self, CURRENT, PARTS};
+
+    #[tokio::test]
+    async fn records_that_do_not_decode_are_damage_and_end_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let other = Table { id: 0, name: "other", profile: Profile::Records };
+        let kv = MemoryKv::new(&[&[other], &tables::TABLES[..]].concat());
+        let planted = Commit::new()
+            .put(CURRENT, &b"\0\0\0\0\0\0\0\x07key"[..], "garbage")
+            .put(CURRENT, "short", "garbage")
+            .put(PARTS, &b"an upload's id..\0\x03"[..], "");
+        kv.commit(planted).await.unwrap();
+        let transfer = Transfer {
+            from: BlobTree::at(&directory.path().join("from")),
+            to: BlobTree::make(&directory.path().join("to")).unwrap(),
+            link: None,
+            base: None,
+            resumed: false,
+            salvage: false,
+        };
+        let (report, mut notes) = Report::new(CancellationToken::new());
+        let placed = transfer.run(Arc::new(kv), &report).await.unwrap();
+        assert_eq!(placed, Placed { damaged: 3, ..Placed::default() });
+        let mut places = Vec::new();
+        while let Ok(note) = notes.try_recv() {
+            if let Note::Finding(finding) = note {
+                places.push((finding.place.bucket, finding.place.key, finding.place.part));
+            }
+        }
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(places, [(text("bucket number 7"), text("key"), None), (None, None, None), (None, None, Some(3))]);
     }
 }

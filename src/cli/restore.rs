@@ -19,7 +19,9 @@ pub fn command() -> Command {
     Command::new("restore")
         .about("Makes a data directory from a backup")
         .long_about(
-            "Makes a data directory from a backup, and verifies every byte that it copies.\n\n\
+            "Makes a data directory from a backup. Objects are verified as they are copied, and so are the\n\
+             metadata's files, but for tables that were hard links when the backup was made: of these it\n\
+             compares the lengths.\n\n\
              The directory must be empty or not exist. A restore that was cut short is run again, and\n\
              keeps what it has copied; until it is done, `brim server` refuses the directory.\n\n\
              The restored directory is one of its own: it has another id, its change log goes on under\n\

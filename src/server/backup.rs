@@ -78,9 +78,23 @@ pub async fn back_up(
     let created = Clock::system().now();
     let held = Held::take(config, stop).await?;
     let copied = copy(data, options, created, report).await;
-    // Why the server let go says more than that the copying was stopped.
-    match (copied, held.release()) {
-        (Err(BackupError::Copy(backup::Error::Stopped(_))), Err(reason)) => Err(reason),
+    let (manifest, placed) = judge(copied, held.release())?;
+    // Last, and durable when this returns: whoever sees the manifest sees a whole backup.
+    private_file::write(&options.to.join(MANIFEST), &manifest.encode())?;
+    Ok((manifest, placed))
+}
+
+/// What came of copying what was held, once it is known whether it was held to the end.
+fn judge(
+    copied: Result<(Manifest, Placed), BackupError>,
+    released: Result<(), BackupError>,
+) -> Result<(Manifest, Placed), BackupError> {
+    // Why the server let go says more than that the copying was stopped. And what is missing then may be what was swept
+    // since: that is no damage. Where nothing is missing, it was held for long enough.
+    use backup::Error::{DamagedBlobs, Stopped};
+    match (copied, released) {
+        (Err(BackupError::Copy(Stopped(_) | DamagedBlobs(_))), Err(reason @ BackupError::Hold(_))) => Err(reason),
+        (Ok((_, placed)), Err(reason @ BackupError::Hold(_))) if placed.damaged > 0 => Err(reason),
         (copied, _) => copied,
     }
 }
@@ -130,7 +144,7 @@ fn check(data: &Path, options: &BackupOptions) -> Result<(), BackupError> {
     refuse_occupied(to)
 }
 
-/// Copies what is held. The order is what makes an interrupted backup one that does not count: see the end.
+/// Copies what is held, durably, all but the manifest that it gives: without it, an interrupted backup does not count.
 async fn copy(
     data: &Path,
     options: &BackupOptions,
@@ -161,8 +175,6 @@ async fn copy(
     for directory in [&to.join(KV), to] {
         private_file::sync_directory(directory).map_err(backup::Error::at(directory))?;
     }
-    // Last, and durable when this returns: whoever sees the manifest sees a whole backup.
-    private_file::write(&to.join(MANIFEST), &manifest.encode())?;
     Ok((manifest, placed))
 }
 
@@ -177,7 +189,7 @@ async fn copy_blobs(
     let transfer = Transfer {
         from: BlobTree::at(&data.join(BLOBS)),
         to: BlobTree::make(&root)?,
-        link: !options.copy,
+        link: (!options.copy).then_some(Scrutiny::Footer),
         base: options.base.as_deref().map(base),
         resumed: false,
         salvage: options.accept_damage,
@@ -221,10 +233,9 @@ fn make_directory(path: &Path) -> Result<(), backup::Error> {
     DirBuilder::new().mode(0o700).create(path).map_err(backup::Error::at(path))
 }
 
-/// In a finished backup everything was synced before its manifest was written: there the footer vouches for the rest. In
-/// another one a power loss may have left holes.
+/// In a backup that was not finished a power loss may have left holes.
 fn base(path: &Path) -> Base {
-    let scrutiny = if Manifest::is_in(path) { Scrutiny::Footer } else { Scrutiny::Bytes };
+    let scrutiny = Manifest::read(path).map_or(Scrutiny::Bytes, |manifest| manifest.scrutiny());
     Base { tree: BlobTree::at(&path.join(BLOBS)), scrutiny }
 }
 
@@ -247,4 +258,40 @@ pub(super) fn wanted(secrets: Secrets) -> impl Iterator<Item = &'static str> {
 fn instance(data: &Path) -> Result<String, BackupError> {
     let missing = || data_dir::Error::Missing { path: data.to_owned() };
     Ok(Marker::read(&data.join(MARKER))?.ok_or_else(missing)?.instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copied(damaged: u64) -> Result<(Manifest, Placed), BackupError> {
+        let manifest = Manifest {
+            format: FORMAT,
+            brim: String::new(),
+            created: String::new(),
+            instance: String::new(),
+            log: LogHead { id: String::new(), position: 0 },
+            last_run: 1,
+            master_key: String::new(),
+            secrets: Secrets::default(),
+            blobs: BlobTotals { damaged, ..BlobTotals::default() },
+            kv: Vec::new(),
+        };
+        Ok((manifest, Placed { damaged, ..Placed::default() }))
+    }
+
+    fn lost() -> Result<(), BackupError> {
+        Err(HoldError::Refused("it took too long".to_owned()).into())
+    }
+
+    #[test]
+    fn blobs_that_are_missing_once_the_hold_is_lost_are_not_called_damage() {
+        let is_lost = |judged| matches!(judged, Err(BackupError::Hold(_)));
+        assert!(is_lost(judge(copied(1), lost())));
+        assert!(is_lost(judge(Err(backup::Error::DamagedBlobs(1).into()), lost())));
+        assert!(is_lost(judge(Err(backup::Error::Stopped(crate::report::Stopped).into()), lost())));
+        // Everything was there: the server went away just afterwards.
+        assert!(judge(copied(0), lost()).is_ok());
+        assert!(judge(copied(1), Ok(())).is_ok());
+    }
 }

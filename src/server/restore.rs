@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
+use zeroize::Zeroizing;
+
 use super::backup::wanted;
 use super::data_dir::{self, BLOBS, KV, LOCK, MARKER, MASTER_KEY, RESTORING, remove_tree};
 use super::engines::{close_kv, open_kv};
+use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::lock::{self, DirectoryLock};
 use super::marker::{self, Marker};
 use super::{master_key, private_file};
@@ -63,6 +66,13 @@ pub enum RestoreError {
     NoMasterKey,
     #[error("{path} is not the master key of this backup")]
     WrongMasterKey { path: PathBuf },
+    #[error(
+        "{path} is gone, though the backup was made with it: put it back, or, to do without it, say so in \
+         brim-backup.json"
+    )]
+    LostSecret { path: PathBuf },
+    #[error(transparent)]
+    Ephemeral(#[from] Ephemeral),
     #[error(transparent)]
     DataDir(#[from] data_dir::Error),
     #[error(transparent)]
@@ -79,6 +89,9 @@ pub enum RestoreError {
     Copy(#[from] backup::Error),
 }
 
+/// A secret's file: its name, and what is in it.
+type Secret = (&'static str, Zeroizing<Vec<u8>>);
+
 /// Makes the data directory of `config` from a backup. What can be refused is refused before anything is copied.
 ///
 /// Blocks for long stretches: to be run on a thread of its own, in a runtime with several threads.
@@ -87,21 +100,24 @@ pub async fn restore(
     options: &RestoreOptions,
     report: &Report,
 ) -> Result<Restored, RestoreError> {
+    // As the server would refuse it afterwards.
+    if !config.store.allow_ephemeral {
+        refuse_ephemeral(&config.process.data)?;
+    }
     let manifest = Manifest::read(&options.from)?;
     let master = master_key_of(&manifest, options)?;
+    let secrets = secrets_of(&manifest, &options.from)?;
     let dir = Unfinished::begin(&config.process.data)?;
     let kv_path = dir.remade(KV)?;
     copy_in(&options.from.join(KV), &kv_path, &manifest.kv, options.link, report)?;
     let kv = open_kv(kv_path, config).await?;
-    let copied = copy_rest(&dir, options, &kv, report).await;
+    let copied = copy_rest(&dir, &manifest, options, &kv, report).await;
     // Synced, and its lock given back, before the marker says that all is well.
     close_kv(kv).await;
     let (line, placed) = copied?;
     master_key::write(&dir.path.join(MASTER_KEY), &master)?;
-    for name in wanted(manifest.secrets).filter(|name| *name != MASTER_KEY) {
-        if let Some(text) = private_file::read(&options.from.join(name))? {
-            private_file::write(&dir.path.join(name), &text)?;
-        }
+    for (name, text) in secrets {
+        private_file::write(&dir.path.join(name), &text)?;
     }
     let marker = dir.finish()?;
     Ok(Restored { manifest, instance: marker.instance, line, placed })
@@ -120,9 +136,21 @@ fn master_key_of(manifest: &Manifest, options: &RestoreOptions) -> Result<Master
     }
 }
 
+/// Reads the secrets beside the master key that the manifest says are in the backup.
+fn secrets_of(manifest: &Manifest, from: &Path) -> Result<Vec<Secret>, RestoreError> {
+    let mut secrets = Vec::new();
+    for name in wanted(manifest.secrets).filter(|name| *name != MASTER_KEY) {
+        let path = from.join(name);
+        let text = private_file::read(&path)?.ok_or(RestoreError::LostSecret { path })?;
+        secrets.push((name, text));
+    }
+    Ok(secrets)
+}
+
 /// Begins the new line of the metadata, and brings it its blobs.
 async fn copy_rest(
     dir: &Unfinished,
+    manifest: &Manifest,
     options: &RestoreOptions,
     kv: &Arc<RocksKv>,
     report: &Report,
@@ -132,7 +160,7 @@ async fn copy_rest(
     let transfer = Transfer {
         from: BlobTree::at(&options.from.join(BLOBS)),
         to: BlobTree::make(&root).map_err(backup::Error::from)?,
-        link: options.link,
+        link: options.link.then(|| manifest.scrutiny()),
         base: None,
         resumed: true,
         salvage: options.accept_damage,

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::codec::decode;
 use super::error::Error;
+use super::held::BucketNames;
 use super::record::{Data, ObjectRecord, PartRecord};
-use super::tables::{CURRENT, PARTS};
+use super::tables::{self, CURRENT, Owner, PARTS};
 use super::walk::Walk;
 use crate::blob::BlobRef;
-use crate::kv::Kv;
+use crate::kv::{Kv, Table};
+use crate::report::Place;
 
 /// How many rows are read at a time.
 const PAGE: usize = 1000;
@@ -20,34 +24,74 @@ pub struct BlobWalk {
     kv: Arc<dyn Kv>,
     objects: Walk,
     parts: Walk,
+    /// Read when the first row does not decode.
+    names: Option<BucketNames>,
+}
+
+/// What a page of rows points at.
+#[derive(Debug, Default)]
+pub struct BlobPage {
+    pub blobs: Vec<BlobRef>,
+    /// The rows that do not decode: nobody can say what they point at.
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// A row that does not decode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableRow {
+    /// What it is of, as far as its key says so.
+    pub place: Place,
+    /// Which row it is.
+    pub row: String,
 }
 
 impl BlobWalk {
     /// A walk from the beginning. `kv` should not change meanwhile: a walk is no snapshot.
     pub fn new(kv: Arc<dyn Kv>) -> Self {
-        Self { kv, objects: Walk::over(CURRENT, PAGE), parts: Walk::over(PARTS, PAGE) }
+        Self { kv, objects: Walk::over(CURRENT, PAGE), parts: Walk::over(PARTS, PAGE), names: None }
     }
 
     /// Gives the blobs of the next page of rows, of which there may be none, or `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<Vec<BlobRef>>, Error> {
+    pub async fn next(&mut self) -> Result<Option<BlobPage>, Error> {
         let rows = self.objects.next(&*self.kv).await?;
         if !rows.is_empty() {
-            return blobs_of(rows.iter().map(|(_, row)| Ok(decode::<ObjectRecord>(row)?.data))).map(Some);
+            return self.page(CURRENT, &rows, |row| Ok(decode::<ObjectRecord>(row)?.data)).await.map(Some);
         }
         let rows = self.parts.next(&*self.kv).await?;
-        match rows.is_empty() {
-            true => Ok(None),
-            false => blobs_of(rows.iter().map(|(_, row)| Ok(decode::<PartRecord>(row)?.data))).map(Some),
+        if !rows.is_empty() {
+            return self.page(PARTS, &rows, |row| Ok(decode::<PartRecord>(row)?.data)).await.map(Some);
         }
+        Ok(None)
     }
-}
 
-fn blobs_of(data: impl Iterator<Item = Result<Data, Error>>) -> Result<Vec<BlobRef>, Error> {
-    let mut blobs = Vec::new();
-    for data in data {
-        if let Data::Blob(blob) = data? {
-            blobs.push(blob);
+    async fn page(
+        &mut self,
+        table: Table,
+        rows: &[(Bytes, Bytes)],
+        data_of: fn(&[u8]) -> Result<Data, Error>,
+    ) -> Result<BlobPage, Error> {
+        let mut page = BlobPage::default();
+        for (key, value) in rows {
+            match data_of(value) {
+                Ok(Data::Blob(blob)) => page.blobs.push(blob),
+                Ok(_) => {}
+                Err(_) => page.unreadable.push(self.unreadable(table, key).await?),
+            }
         }
+        Ok(page)
     }
-    Ok(blobs)
+
+    async fn unreadable(&mut self, table: Table, key: &[u8]) -> Result<UnreadableRow, Error> {
+        let owner = match table {
+            CURRENT => tables::parse_current(key).map(|(bucket, key)| Owner::Object { bucket, key }),
+            _ => tables::parse_part_row(key).map(|(upload, number)| Owner::Part { upload, number }),
+        };
+        let names = match self.names.take() {
+            Some(names) => names,
+            None => BucketNames::load(&*self.kv).await?,
+        };
+        let place = owner.map_or_else(Place::default, |owner| names.place(&owner));
+        self.names = Some(names);
+        Ok(UnreadableRow { place, row: format!("row {} of table `{}`", hex::encode(key), table.name) })
+    }
 }

@@ -8,7 +8,7 @@ use super::error::Error;
 use super::record::{BucketRecord, Data, ObjectRecord, PartRecord, Target};
 use super::tables::{self, BUCKETS, CURRENT, Owner, PARTS, REFS};
 use super::walk::Walk;
-use crate::kv::{Item, Scan};
+use crate::kv::{Item, Kv, Scan};
 use crate::names::{BucketId, BucketName};
 use crate::report::Place;
 
@@ -73,11 +73,11 @@ impl Store {
 }
 
 impl BucketNames {
-    pub async fn load(store: &Store) -> Result<Self, Error> {
+    pub async fn load(kv: &dyn Kv) -> Result<Self, Error> {
         let mut names = BTreeMap::new();
         let mut walk = Walk::over(BUCKETS, PAGE);
         loop {
-            let rows = walk.next(&*store.kv).await?;
+            let rows = walk.next(kv).await?;
             if rows.is_empty() {
                 return Ok(Self(names));
             }

@@ -74,6 +74,12 @@ pub fn current(bucket: BucketId, key: &[u8]) -> Bytes {
     row.freeze()
 }
 
+/// Reads the bucket and the object's key back out of the key of a row of `current`.
+pub fn parse_current(row: &[u8]) -> Option<(BucketId, ObjectKey)> {
+    let (bucket, key) = row.split_first_chunk::<BUCKET_ID_BYTES>()?;
+    Some((BucketId(u64::from_be_bytes(*bucket)), ObjectKey::parse(key).ok()?))
+}
+
 /// The key of an inline value.
 pub fn inline(id: InlineId) -> Bytes {
     let mut row = BytesMut::with_capacity(16);
@@ -207,8 +213,8 @@ pub fn parse_reference(row: &[u8]) -> Option<(Target, Owner)> {
     let (kind, rest) = rest.split_first()?;
     let owner = match kind {
         b'o' => {
-            let (bucket, key) = rest.split_first_chunk::<BUCKET_ID_BYTES>()?;
-            Owner::Object { bucket: BucketId(u64::from_be_bytes(*bucket)), key: ObjectKey::parse(key).ok()? }
+            let (bucket, key) = parse_current(rest)?;
+            Owner::Object { bucket, key }
         }
         b'p' => {
             let (upload, number) = parse_part_row(rest)?;

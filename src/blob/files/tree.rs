@@ -2,6 +2,7 @@
 //!
 //! Everything here blocks.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, fadvise};
 
 use super::super::{BLOCK_BYTES, Footer, footer_bytes};
-use super::layout::{FAN_OUT, Layout, sync_directory};
+use super::layout::{FAN_OUT, Layout, Segment, parse_name, sync_directory};
 use super::{BlobId, BlobRef, Error, run};
 
 /// How many bytes are read, verified and written at a time.
@@ -45,6 +46,18 @@ impl BlobTree {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error.into()),
             _ => Ok(tree),
         }
+    }
+
+    /// The blobs of which there are files, whatever is in them: some 30 bytes of memory each. For a tree that was made.
+    pub fn ids(&self) -> Result<HashSet<BlobId>, Error> {
+        let mut ids = HashSet::new();
+        for index in 0..FAN_OUT {
+            for entry in fs::read_dir(self.layout.directory(index))? {
+                let id = parse_name(&entry?.file_name());
+                ids.extend(id.filter(|id| Segment::of(*id).directory() == index));
+            }
+        }
+        Ok(ids)
     }
 
     /// Whether there is a file of this blob, whatever is in it.
@@ -275,8 +288,9 @@ mod tests {
                 told.set(told.get() + bytes);
                 Ok(())
             };
-            assert!(!trees.to.has(blob.id));
+            assert!(!trees.to.has(blob.id) && trees.to.ids().unwrap().is_empty());
             trees.to.copy(blob, &trees.from, &tell).unwrap();
+            assert_eq!(trees.to.ids().unwrap(), [blob.id].into());
             assert_eq!(told.get(), length as u64);
             trees.to.check(blob, Scrutiny::Bytes).unwrap();
             assert!(trees.to.has(blob.id));

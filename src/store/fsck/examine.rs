@@ -3,11 +3,10 @@
 use bytes::Bytes;
 
 use super::fault::{Fault, Kind, Mend};
-use super::records::bucket_of;
 use super::{Check, PAGE};
 use crate::blob::{self, BlobRef};
 use crate::kv::Table;
-use crate::names::{ObjectKey, UploadId};
+use crate::names::UploadId;
 use crate::report::Place;
 use crate::store::checksum::{Algorithm, Checksum, full_object};
 use crate::store::codec::decode;
@@ -39,8 +38,7 @@ impl Check<'_> {
     }
 
     async fn examine_object(&self, row: &Bytes, value: &Bytes) -> Result<Vec<Fault>, Error> {
-        let named = bucket_of(row).zip(ObjectKey::parse(&row[tables::BUCKET_ID_BYTES.min(row.len())..]).ok());
-        let Some((bucket, key)) = named else {
+        let Some((bucket, key)) = tables::parse_current(row) else {
             let detail = format!("row {} of table `current`", hex::encode(row));
             return Ok(vec![Fault::new(Kind::UnreadableRecord, Place::default(), detail)]);
         };

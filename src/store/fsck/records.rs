@@ -47,7 +47,7 @@ impl Check<'_> {
             }
         }
         self.bucket_counter(seen.last_key_value().map_or(0, |(id, _)| id.0)).await?;
-        self.names = Some(BucketNames::load(self.store).await?);
+        self.names = Some(BucketNames::load(&*self.store.kv).await?);
         Ok(())
     }
 
@@ -108,7 +108,7 @@ impl Check<'_> {
         let Some(names) = &self.names else { return Ok(()) };
         let unknown = rows.iter().filter_map(|(key, _)| bucket_of(key)).filter(|bucket| !names.has(*bucket)).max();
         if self.options.serving && unknown > *looked_for {
-            self.names = Some(BucketNames::load(self.store).await?);
+            self.names = Some(BucketNames::load(&*self.store.kv).await?);
             *looked_for = unknown;
         }
         Ok(())
@@ -186,6 +186,6 @@ impl Check<'_> {
 }
 
 /// The bucket that a row of `current` or `uploads` begins with.
-pub(super) fn bucket_of(row: &[u8]) -> Option<BucketId> {
+fn bucket_of(row: &[u8]) -> Option<BucketId> {
     row.first_chunk().map(|id| BucketId(u64::from_be_bytes(*id)))
 }

@@ -98,7 +98,7 @@ impl Store {
             Some(cursor) => cursor,
             None => Cursor::new(self.clock.now(), self.measure(report).await?),
         };
-        let names = BucketNames::load(self).await?;
+        let names = BucketNames::load(&*self.kv).await?;
         let pace = Pace::new(options.rate);
         let mut scrub = Scrub { store: self, report, names, cursor, reading: 0, pace, written: Instant::now() };
         let walked = scrub.walk().await;

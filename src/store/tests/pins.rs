@@ -19,7 +19,8 @@ async fn blobs_of(kv: &Arc<MemoryKv>) -> Vec<BlobRef> {
     let mut walk = BlobWalk::new(kv.clone());
     let mut blobs = Vec::new();
     while let Some(page) = walk.next().await.unwrap() {
-        blobs.extend(page);
+        assert_eq!(page.unreadable, []);
+        blobs.extend(page.blobs);
     }
     blobs
 }
