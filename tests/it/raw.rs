@@ -114,6 +114,22 @@ impl Raw {
         timeout(time, async { while self.read_more().await {} }).await.is_ok()
     }
 
+    /// Whether `bytes` come within `time` and before `other` does. What comes stays to be read.
+    pub async fn sends_before(&mut self, bytes: &str, other: &str, time: Duration) -> bool {
+        let coming = async {
+            loop {
+                let pending = String::from_utf8_lossy(&self.pending);
+                if pending.contains(bytes) {
+                    return true;
+                }
+                if pending.contains(other) || !self.read_more().await {
+                    return false;
+                }
+            }
+        };
+        timeout(time, coming).await.unwrap_or(false)
+    }
+
     async fn body_of(&mut self, answer: &Answer) -> Vec<u8> {
         if answer.header("transfer-encoding").is_some_and(|value| value.contains("chunked")) {
             return self.chunked_body().await;

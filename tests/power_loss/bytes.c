@@ -3,6 +3,18 @@
 
 #include <sys/uio.h>
 
+/* What every write past the page cache is aligned to. */
+#define DIRECT_ALIGNMENT 4096
+
+/* F_SETFL switches it on and off, so it is looked up at every write. */
+static int is_direct(int fd) {
+    return fcntl(fd, F_GETFL) & O_DIRECT;
+}
+
+static enum call kind_of_write(int fd) {
+    return is_direct(fd) ? CALL_WRITE | CALL_DIRECT : CALL_WRITE;
+}
+
 /* How many of `length` bytes at `offset` the disk has room for. */
 static size_t admitted(int fd, uint64_t offset, size_t length) {
     uint64_t have = (uint64_t)room_of(fd), end = offset + length;
@@ -26,6 +38,9 @@ static ssize_t write_below(int fd, const void *data, size_t length, off_t offset
     uint64_t begin = (uint64_t)(appends ? stat_of(fd).st_size : at_position ? lseek(fd, 0, SEEK_CUR) : offset);
     int64_t before = room_of(fd);
     size_t room = admitted(fd, begin, length);
+    if (room < length && is_direct(fd)) {
+        room -= room % DIRECT_ALIGNMENT;
+    }
     ssize_t written = failed(ENOSPC);
     if (room > 0 || length == 0) {
         written = at_position ? real_write(fd, data, room) : real_pwrite(fd, data, room, offset);
@@ -47,7 +62,7 @@ ssize_t write(int fd, const void *data, size_t length) {
     if (!path_of(fd, path)) {
         return real_write(fd, data, length);
     }
-    return fails(CALL_WRITE, path, &error) ? failed(error) : write_below(fd, data, length, -1);
+    return fails(kind_of_write(fd), path, &error) ? failed(error) : write_below(fd, data, length, -1);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t length, off_t offset) {
@@ -57,7 +72,7 @@ ssize_t pwrite(int fd, const void *data, size_t length, off_t offset) {
     if (!path_of(fd, path)) {
         return real_pwrite(fd, data, length, offset);
     }
-    return fails(CALL_WRITE, path, &error) ? failed(error) : write_below(fd, data, length, offset);
+    return fails(kind_of_write(fd), path, &error) ? failed(error) : write_below(fd, data, length, offset);
 }
 ALSO(pwrite, ssize_t, int, const void *, size_t, off_t);
 

@@ -52,6 +52,7 @@ enum call {
     CALL_ALLOCATE = 16,
     CALL_RESIZE = 32,
     CALL_REMOVE = 64,
+    CALL_DIRECT = 128, /* beside CALL_WRITE: a write past the page cache */
 };
 
 /* Makes some calls fail. Written by the test; the library counts. */
@@ -65,7 +66,7 @@ struct rule {
     char pattern[64];  /* of the path below the root, as of fnmatch(3) without flags */
 };
 
-#define RULES 16
+#define RULES 24
 
 struct control {
     uint64_t capacity; /* the size of the disk in bytes; 0: that of the real one */

@@ -1,7 +1,8 @@
 /* Does to files what its arguments say, then ends without tidying up: what the library's own tests run under it.
  *
  *   create NAME | append NAME TEXT | put NAME OFFSET TEXT | resize NAME SIZE | allocate NAME SIZE | rename FROM TO
- *   remove NAME | mkdir NAME | sync NAME | datasync NAME | full NAME (appends a KiB at a time until an error, prints it) */
+ *   remove NAME | mkdir NAME | sync NAME | datasync NAME | full NAME (appends a KiB at a time until an error, prints it)
+ *   direct NAME BLOCKS TEXT (appends pages past the page cache, then TEXT through it) */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define PAGE 4096
 
 static char **argument;
 
@@ -41,6 +44,22 @@ static void append_until_full(const char *name) {
     }
     check("write", -1);
     close(fd);
+}
+
+static void append_directly(const char *name, size_t blocks, const char *text) {
+    void *pages = aligned_alloc(PAGE, blocks * PAGE);
+    memset(pages, 'd', blocks * PAGE);
+    int fd = opened(name, O_WRONLY | O_APPEND);
+    check("fcntl", fcntl(fd, F_SETFL, O_APPEND | O_DIRECT));
+    ssize_t written = write(fd, pages, blocks * PAGE);
+    check("direct write", written);
+    if (written >= 0 && (size_t)written < blocks * PAGE) {
+        printf("direct write: %zd\n", written);
+    }
+    check("fcntl", fcntl(fd, F_SETFL, O_APPEND));
+    check("write", write(fd, text, strlen(text)));
+    close(fd);
+    free(pages);
 }
 
 static void act(const char *verb) {
@@ -77,6 +96,9 @@ static void act(const char *verb) {
         check("mkdir", mkdir(name, 0700));
     } else if (strcmp(verb, "full") == 0) {
         append_until_full(name);
+    } else if (strcmp(verb, "direct") == 0) {
+        size_t blocks = (size_t)atoll(next());
+        append_directly(name, blocks, next());
     } else {
         fprintf(stderr, "unknown verb: %s\n", verb);
         exit(2);

@@ -16,6 +16,10 @@ const BODY: usize = 1 << 20;
 /// How long the sweeper, or the metadata engine that is opened anew, may take to make writing possible again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What the metadata engine logs when it stops writing, and when it begins again.
+const PAUSED: &str = "the metadata engine only reads until the disk has room";
+const RESUMED: &str = "the disk has room: the metadata engine writes again";
+
 fn key(number: u64) -> String {
     format!("/{BUCKET}/fill-{number}")
 }
@@ -101,8 +105,12 @@ async fn a_disk_without_any_room_is_written_to_again_once_it_has_some() {
     assert!(!codes.is_empty(), "{small} small objects found room");
     all_read(&client, 0..taken).await;
 
+    let log = server.log();
+    assert!(log.contains(PAUSED) && !log.contains(RESUMED), "the log found room: {log}");
+
     machine.control.set_capacity(0);
     until_taken(&client, taken).await;
+    assert!(server.log().contains(RESUMED), "{}", server.log());
     let read_small = async |client: &Signed| {
         for number in 0..small {
             let answer = client.get(&format!("/{BUCKET}/small-{number}")).await;

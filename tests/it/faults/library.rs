@@ -15,13 +15,15 @@ pub const WRITE: u32 = 2;
 pub const SYNC: u32 = 4;
 pub const RENAME: u32 = 8;
 pub const ALLOCATE: u32 = 16;
+/// Of the writes those past the page cache.
+pub const DIRECT: u32 = 128;
 
 /// Seems to succeed and does nothing.
 pub const SWALLOWED: i32 = 0;
 
 const RULE_BYTES: u64 = 104;
 const RULES_AT: u64 = 16;
-const RULES: u64 = 16;
+const RULES: u64 = 24;
 const PATTERN_BYTES: usize = 64;
 
 /// The library and the program for its own tests, compiled once for all tests of this process.

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use super::disk::{Disk, Survival, Tree};
-use super::library::{ALLOCATE, CREATE, Library, RENAME, Rule, SWALLOWED, SYNC, WRITE};
+use super::library::{ALLOCATE, CREATE, DIRECT, Library, RENAME, Rule, SWALLOWED, SYNC, WRITE};
 use super::machine::Machine;
 use crate::dice::Dice;
 
@@ -129,6 +129,41 @@ fn the_nth_call_fails_and_does_nothing() {
         assert_eq!(shown(&machine.replay().now()), now);
         assert_eq!(shown(&Disk::scan(&machine.data()).now()), now);
     }
+}
+
+#[test]
+fn writes_past_the_page_cache_are_seen_refused_and_short_of_room_like_others() {
+    const PAGE: usize = 4096;
+    let prepared = || {
+        let mut machine = Machine::new();
+        machine.boot();
+        machine
+    };
+    if !prepared().allows_direct_writes() {
+        eprintln!("not tried: temporary files cannot be written past the page cache");
+        return;
+    }
+    let pages = |count| "d".repeat(count * PAGE);
+    for (actions, left) in [
+        ("create a sync . direct a 2 end", "a=".to_owned()),
+        ("create a sync . direct a 2 end sync a", format!("a={}end", pages(2))),
+        ("create a sync . direct a 1 end sync a resize a 4096 direct a 1 x", format!("a={}end", pages(1))),
+    ] {
+        assert_eq!(left_of(actions, &mut Survival::Nothing), left, "{actions}");
+    }
+
+    let mut machine = prepared();
+    machine.control.set(0, &Rule { calls: DIRECT, pattern: "a", error: libc::EIO, skip: 1, times: 1 });
+    machine.control.set(1, &Rule { calls: WRITE, pattern: "a", error: 0, skip: 0, times: 0 });
+    assert_eq!(said(&machine, "create a append a one resize a 4096 direct a 1 x"), "");
+    assert_eq!(said(&machine, "resize a 4096 direct a 1 x"), "direct write: EIO\n");
+    assert_eq!((machine.control.counts(0), machine.control.counts(1)), ((2, 1), (5, 0)));
+    assert_eq!(machine.replay().now()["a"].as_ref().map(Vec::len), Some(PAGE + 1));
+
+    // Of a write that the room does not suffice for, whole pages are taken.
+    let machine = prepared();
+    machine.control.set_capacity(machine.control.used() + 3 * PAGE as u64 - 100);
+    assert_eq!(said(&machine, "create a direct a 4 x"), "direct write: 8192\n");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A machine whose power can be cut and whose disk can fail: a data directory under the power loss library.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -31,6 +32,11 @@ impl Machine {
     pub fn data(&self) -> PathBuf {
         // The library knows files by the paths that the kernel gives them.
         self.home.path().canonicalize().expect("our own directory").join("data")
+    }
+
+    /// Whether files of this disk can be written past the page cache: not on every kind of file system.
+    pub fn allows_direct_writes(&self) -> bool {
+        OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(self.home.path().join("control")).is_ok()
     }
 
     fn journal(&self) -> PathBuf {

@@ -11,8 +11,14 @@ use crate::signed::Signed;
 const KEYS: u64 = 24;
 
 /// How many kinds of changes there are, and how many of them always say their position.
-pub const KINDS: u64 = 14;
-const POSITIONED_KINDS: u64 = 10;
+pub const KINDS: u64 = 15;
+const POSITIONED_KINDS: u64 = 11;
+
+/// Bodies that are written past the page cache, but for an end that is not aligned.
+const LARGE: (u64, u64) = ((1 << 20) + 1, 3 << 20);
+
+/// Of so many multipart uploads one has a large part.
+const LARGE_PARTS: u64 = 4;
 
 /// The bucket that all of them write to.
 pub const BUCKET: &str = "kept";
@@ -85,22 +91,23 @@ impl Worker {
             0..=1 => self.put(client, &key, 0, 2_000).await,
             2..=4 => self.put(client, &key, 20_000, 32_768).await,
             5..=6 => self.put(client, &key, 33_000, 200_000).await,
-            7..=8 => self.delete(client, &key).await,
-            9 => self.copy(client, &key).await,
-            10 => self.rename(client, &key).await,
-            11 => self.side_bucket(client).await,
-            12 => self.check(client, &key).await,
+            7 => self.put(client, &key, LARGE.0, LARGE.1).await,
+            8..=9 => self.delete(client, &key).await,
+            10 => self.copy(client, &key).await,
+            11 => self.rename(client, &key).await,
+            12 => self.side_bucket(client).await,
+            13 => self.check(client, &key).await,
             _ => self.multipart(client, &key).await,
         }
     }
 
-    fn body(&mut self, size: u64, part: bool) -> Body {
+    fn body_between(&mut self, (least, most): (u64, u64), part: bool) -> Body {
+        let size = least + self.dice.below(most + 1 - least);
         Body { size: size as usize, seed: self.dice.next(), part }
     }
 
     async fn put(&mut self, client: &Signed, key: &str, least: u64, most: u64) -> Option<Outcome> {
-        let size = least + self.dice.below(most + 1 - least);
-        let body = self.body(size, false);
+        let body = self.body_between((least, most), false);
         self.put_body(client, key, body).await
     }
 
@@ -137,8 +144,8 @@ impl Worker {
     }
 
     async fn multipart(&mut self, client: &Signed, key: &str) -> Option<Outcome> {
-        let size = 1 + self.dice.below(120_000);
-        let body = self.body(size, true);
+        let large = self.dice.below(LARGE_PARTS) == 0;
+        let body = self.body_between(if large { LARGE } else { (1, 120_000) }, true);
         let target = format!("/{BUCKET}/{key}");
         let begun = client.try_send("POST", &format!("{target}?uploads="), &[], "").await?;
         let Some(upload) = begun.element("UploadId") else { return Some(Outcome::Unknown) };

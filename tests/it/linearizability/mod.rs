@@ -54,6 +54,7 @@ async fn killed_histories<S: Subject>(path: impl AsyncFn(&Server) -> String) {
     let (until, first) = (until(), first_seed());
     let data = tempfile::tempdir().expect("a temporary directory");
     let mut server = Server::start_on(data.path(), &SWEEPING).expect("a start");
+    let mut all_cut = 0;
     for seed in first.. {
         let mut dice = Dice::new(seed);
         let path = path(&server).await;
@@ -71,11 +72,17 @@ async fn killed_histories<S: Subject>(path: impl AsyncFn(&Server) -> String) {
             kills += 1;
         }
         let history = running.await.expect("the clients end");
+        let (all, answered) =
+            (CLIENTS * 2 * EACH, history.iter().filter(|operation| operation.answer.is_some()).count());
+        // At the most every client loses one operation with each kill.
+        assert!(history.len() == all && answered + CLIENTS * kills >= all, "{answered} of {all}, {kills} kills");
         checker::check::<S>(&history).unwrap_or_else(|found| panic!("SOAK_SEED={seed}: {found}"));
+        all_cut += all - answered;
         if Instant::now() > until {
-            return;
+            break;
         }
     }
+    assert!(all_cut > 0, "no kill met an operation");
 }
 
 async fn object(server: &Server) -> String {
