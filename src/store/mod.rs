@@ -142,7 +142,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Notes the number of this run, and gives the change log its id at the first. A number that was there before would give out the ids of other bytes again.
+    /// Notes the number of this run: one that was there before would give out the ids of other bytes again. The first run
+    /// also gives the change log its id.
     async fn begin_run(&self) -> Result<(), Error> {
         let run = self.blobs.run();
         let last = lineage::last_run(&*self.kv).await?;

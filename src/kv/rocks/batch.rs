@@ -67,7 +67,7 @@ impl<'m> Merge<'m> {
 
     /// Adds `commit` behind those added before, if its expectations hold then; adds nothing otherwise.
     ///
-    /// The tables that it names must be open ([`Database::check_tables_of`]).
+    /// The tables that it names must be open ([`check_tables_of`](super::open::check_tables_of)).
     pub fn add(&mut self, commit: Commit) -> Result<Committed, CommitError> {
         for (index, expectation) in commit.expectations.iter().enumerate() {
             self.check(index, expectation)?;
