@@ -264,7 +264,8 @@ fn remove_trials(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn is_trial(entry: &DirEntry) -> bool {
+/// Whether it is a file that a doctor tries the disk with.
+pub(super) fn is_trial(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(TRIAL.as_bytes())
         && entry.file_type().is_ok_and(|kind| kind.is_file())
 }

@@ -12,7 +12,7 @@ use std::{fs, io};
 use zeroize::Zeroizing;
 
 use super::backup::wanted;
-use super::data_dir::{self, BLOBS, KV, LOCK, MARKER, MASTER_KEY, RESTORING, remove_tree};
+use super::data_dir::{self, BLOBS, KV, LOCK, MARKER, MASTER_KEY, RESTORING, is_trial, remove_tree};
 use super::engines::{close_kv, open_kv};
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::lock::{self, DirectoryLock};
@@ -231,9 +231,26 @@ fn refuse_occupied(path: &Path) -> Result<(), RestoreError> {
     }
     let is_restore = path.join(RESTORING).exists();
     // `lost+found` is in the root of every ext4 file system; the lock may be all that is left of an earlier attempt.
-    let harmless = |name: &std::ffi::OsStr| name == "lost+found" || name == LOCK;
-    match is_restore || entries.flatten().all(|entry| harmless(&entry.file_name())) {
+    let harmless = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        name == "lost+found" || name == LOCK || is_trial(&entry)
+    };
+    match is_restore || entries.flatten().all(harmless) {
         true => Ok(()),
         false => Err(RestoreError::NotEmpty { path: path.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_doctor_left_does_not_occupy_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(".brim-doctor-7"), "").unwrap();
+        refuse_occupied(dir.path()).unwrap();
+        fs::write(dir.path().join("thesis.txt"), "").unwrap();
+        assert!(matches!(refuse_occupied(dir.path()), Err(RestoreError::NotEmpty { .. })));
     }
 }
