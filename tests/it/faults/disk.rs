@@ -225,7 +225,8 @@ enum Found {
 }
 
 impl Node {
-    /// What happened before record `begun` is on the disk now, or will never be.
+    /// What happened before record `begun` is on the disk now, or, of a file's bytes, will never be: a failed sync forgets
+    /// dirty pages. Names it does not forget: a file system keeps them for the next sync, or takes no more at all.
     fn settle(&mut self, begun: u64, durably: bool) {
         match &mut self.content {
             Content::File { durable, pending } => {
@@ -233,11 +234,12 @@ impl Node {
                     settled.apply(durable);
                 }
             }
-            Content::Directory { durable, pending, .. } => {
-                for settled in take_before(pending, begun).filter(|_| durably) {
+            Content::Directory { durable, pending, .. } if durably => {
+                for settled in take_before(pending, begun) {
                     set_names(durable, &settled);
                 }
             }
+            Content::Directory { .. } => {}
         }
     }
 
