@@ -61,11 +61,11 @@ fn model_of_range(text: &str) -> Option<Selection> {
     };
     let (unit, spec) = text.split_once('=')?;
     let (first, last) = spec.split_once('-')?;
-    let length = u128::from(LENGTH);
+    let (length, width) = (u128::from(LENGTH), first.len().max(last.len()));
     let (start, end) = match (digits(first)?, digits(last)?) {
         _ if unit.to_lowercase() != "bytes" => return None,
         (None, None) => return None,
-        (Some(first), Some(last)) if first > last => return None,
+        (Some(_), Some(_)) if format!("{first:0>width$}") > format!("{last:0>width$}") => return None,
         (Some(first), Some(last)) => (first, last.min(length - 1) + 1),
         (Some(first), None) => (first, length),
         (None, Some(count)) => (length - count.min(length), length),

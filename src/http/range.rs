@@ -55,10 +55,16 @@ fn parse(range: &str) -> Option<Spec> {
         ("", last) => Some(Spec::Last(number(last)?)),
         (first, "") => Some(Spec::From(number(first)?)),
         (first, last) => {
-            let (first, last) = (number(first)?, number(last)?);
-            (first <= last).then_some(Spec::FromTo(first, last))
+            let spec = Spec::FromTo(number(first)?, number(last)?);
+            (by_value(first) <= by_value(last)).then_some(spec)
         }
     }
+}
+
+/// Orders numbers in digits as numbers, however long they are.
+fn by_value(digits: &str) -> (usize, &str) {
+    let digits = digits.trim_start_matches('0');
+    (digits.len(), digits)
 }
 
 fn number(digits: &str) -> Option<u64> {
@@ -89,6 +95,7 @@ mod tests {
             ("bytes=7-18446744073709551615", 7..10),
             ("bytes=7-99999999999999999999999999", 7..10),
             ("bytes=-99999999999999999999999999", 0..10),
+            ("bytes=0000000000000000000000000000007-0000000000000000000000000000008", 7..9),
         ] {
             assert_eq!(select(Some(range), 10), Selection::Part(part), "{range}");
         }
@@ -113,6 +120,7 @@ mod tests {
             "bytes=-",
             "bytes=a-b",
             "bytes=5-3",
+            "bytes=100000000000000000000000000-99999999999999999999999999",
             "bytes=0-1,3-4",
             "bytes=+1-2",
             "bytes=1--2",
