@@ -36,7 +36,7 @@ pub fn command() -> Command {
                 .value_name("FILE")
                 .help("The original's master.key, where the backup does not hold it"),
         )
-        .arg(flag("link", "Make hard links to the backup's files where that is possible; they are not read"))
+        .arg(flag("link", "Make hard links to the backup's files where that is possible; they are not read unless it was made with damage"))
         .arg(flag("accept-damage", "Finish the restore although objects are missing or damaged in the backup"))
         .arg(flag("json", "Print JSON"))
         .args(options::arguments(|flag| flag == "data"))

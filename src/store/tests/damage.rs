@@ -1,6 +1,5 @@
-//! Damage of every kind, planted behind the store's back: the check and the scrub find it, and repairs lose nothing.
+//! Damage of every kind, planted behind the store's back: the check finds it, and repairs lose nothing.
 
-use std::num::NonZeroU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,25 +9,25 @@ use super::fixture::{Fixture, INLINE, PART, body, key};
 use super::fsck::NOTHING;
 use crate::blob::{BlobId, Blobs};
 use crate::kv::{Commit, Kv, Table};
-use crate::report::{Finding, Note, Report, Severity};
+use crate::report::Severity;
 use crate::store::bucket::Bucket;
 use crate::store::codec::{decode, encode};
+use crate::store::fsck;
 use crate::store::record::{Data, InlineId, PartRecord, Target};
 use crate::store::tables::{self, BUCKETS, CURRENT, INLINE as INLINE_ROWS, LOG, META, PARTS, REFS, SWEEP, UPLOADS};
-use crate::store::{Error, fsck, scrub};
 
 const CHECK: fsck::Options = fsck::Options { serving: false, repair: false };
 const SERVING: fsck::Options = fsck::Options { serving: true, repair: false };
 const REPAIR: fsck::Options = fsck::Options { serving: false, repair: true };
 
 /// A store of the second run with an inline object, a blob with a copy, an object of two parts, and an open upload.
-struct World {
-    fixture: Fixture,
+pub struct World {
+    pub fixture: Fixture,
     bucket: Bucket,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let first = Fixture::new().await;
         let bucket = first.bucket("bucket").await;
         first.put(&bucket, "inline", &body(1, 9)).await.unwrap();
@@ -44,7 +43,7 @@ impl World {
     }
 
     /// Writes behind the store's back.
-    async fn plant(&self, commit: Commit) {
+    pub async fn plant(&self, commit: Commit) {
         self.fixture.kv.inner().commit(commit).await.unwrap();
     }
 
@@ -52,11 +51,11 @@ impl World {
         self.fixture.kv.inner().get(table, key).await.unwrap().unwrap()
     }
 
-    async fn data(&self, name: &str) -> Data {
+    pub async fn data(&self, name: &str) -> Data {
         self.fixture.store.object(&self.bucket, &key(name)).await.unwrap().record.data
     }
 
-    async fn blob(&self, name: &str) -> BlobId {
+    pub async fn blob(&self, name: &str) -> BlobId {
         match self.data(name).await {
             Data::Blob(blob) => blob.id,
             data => panic!("{name} is {data:?}"),
@@ -68,7 +67,7 @@ impl World {
     }
 
     /// What the check finds, the same with and without a server; as kind and key.
-    async fn found(&self) -> Vec<(String, Option<String>)> {
+    pub async fn found(&self) -> Vec<(String, Option<String>)> {
         let (summary, findings) = self.fixture.fsck(CHECK).await;
         assert_eq!(self.fixture.fsck(SERVING).await.1, findings);
         let damage = findings.iter().filter(|finding| finding.severity == Severity::Damage).count();
@@ -315,81 +314,6 @@ async fn blobs_that_cannot_be_listed_are_told_and_stop_repairs() {
     assert_eq!(kinds, ["unreadable_directory", "orphan_inline"]);
     assert_eq!(summary.repaired, 0);
     assert!(world.fixture.blobs.inner().quarantined().is_empty());
-}
-
-#[tokio::test]
-async fn a_flipped_bit_is_found_by_the_scrub_for_every_object_that_has_it() {
-    let world = World::new().await;
-    let blob = world.blob("copy").await;
-    assert!(world.fixture.blobs.inner().flip(blob, 17));
-    let Data::Inline(inline) = world.data("inline").await else { panic!() };
-    world.plant(Commit::new().put(INLINE_ROWS, tables::inline(inline), body(8, 9))).await;
-    assert_eq!(world.found().await, [], "the check does not read bytes");
-    let (summary, findings) = world.fixture.scrub().await;
-    let place = |finding: &Finding| (finding.kind.clone(), finding.place.key.clone().unwrap());
-    let found: Vec<_> = findings.iter().map(place).collect();
-    let expected = [("damaged_bytes", "blob"), ("damaged_bytes", "copy"), ("wrong_checksum", "inline")];
-    assert_eq!(found, expected.map(|(kind, key)| (kind.to_owned(), key.to_owned())));
-    assert_eq!(findings[0].place.blob, Some(blob.to_string()));
-    assert_eq!((summary.damaged, world.fixture.store.scrubbed().damaged()), (2, 2 /* once for each blob */));
-    assert_eq!(findings.len(), 3);
-}
-
-#[tokio::test]
-async fn a_stopped_scrub_goes_on_where_it_was() {
-    let world = World::new().await;
-    let whole = world.fixture.scrub().await.0;
-    let blobs = whole.blobs + whole.inline_values;
-    assert!(blobs >= 5 && whole.bytes > PART as u64 && !whole.resumed);
-
-    let slow = scrub::Options { rate: NonZeroU64::new(64 * 1024), restart: false };
-    let stop = CancellationToken::new();
-    let (report, mut notes) = Report::new(stop.clone());
-    let stopping = async {
-        while let Some(note) = notes.recv().await {
-            if matches!(note, Note::Progress(progress) if progress.done > INLINE as u64) {
-                stop.cancel();
-            }
-        }
-    };
-    let scrubbing = async {
-        let outcome = world.fixture.store.scrub(slow, &report).await;
-        drop(report);
-        outcome
-    };
-    let (outcome, ()) = tokio::join!(scrubbing, stopping);
-    assert!(matches!(outcome, Err(Error::Interrupted(_))));
-
-    // In the next run of the process.
-    let next = world.fixture.reopen().await;
-    let (report, _notes) = Report::new(CancellationToken::new());
-    let fast = scrub::Options { rate: None, restart: false };
-    let resumed = next.store.scrub(fast, &report).await.unwrap();
-    assert!(
-        resumed.resumed && (resumed.bytes, resumed.blobs) == (whole.bytes, whole.blobs),
-        "{resumed:?} after {whole:?}"
-    );
-    assert!(next.store.scrubbed().bytes() < whole.bytes, "not all was read again");
-    assert!(!next.store.scrub(fast, &report).await.unwrap().resumed, "the next one begins anew");
-}
-
-#[tokio::test]
-async fn a_scrub_whose_cursor_finds_no_room_ends_with_what_it_found() {
-    let world = World::new().await;
-    world.fixture.kv.fail_at(0, crate::kv::Fault::Paused);
-    let whole = world.fixture.scrub().await.0;
-    // The last call writes the cursor.
-    world.fixture.kv.fail_at(world.fixture.kv.calls(), crate::kv::Fault::Paused);
-    assert_eq!(world.fixture.scrub().await.0, whole);
-}
-
-#[tokio::test]
-async fn one_scrub_runs_at_a_time() {
-    let world = World::new().await;
-    let _turn = world.fixture.store.scrubbing.try_lock().unwrap();
-    let (report, _notes) = Report::new(CancellationToken::new());
-    let outcome = world.fixture.store.scrub(scrub::Options { rate: None, restart: true }, &report).await;
-    assert!(matches!(outcome, Err(Error::ScrubRuns)));
 }
 
 /// While everything changes nothing is wrong, and nothing may be told.

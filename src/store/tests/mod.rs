@@ -15,6 +15,7 @@ mod objects;
 mod pins;
 mod preconditions;
 mod reading;
+mod scrubbing;
 mod sweep_order;
 mod sweeping;
 mod upload_listing;
