@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>
 
-use super::Service;
+use super::{Service, owner};
 use super::error::{Code, S3Error};
 
 use super::xml::access::{self as input, AccessControlPolicy};
@@ -167,7 +167,7 @@ impl Service {
     /// The document that GetBucketAcl and GetObjectAcl answer.
     pub(super) fn acl_document(&self, acl: &Acl) -> Writer {
         let mut document = Writer::new("AccessControlPolicy");
-        self.owner(&acl.owner).write(&mut document, "Owner");
+        owner::write(&mut document, "Owner", &self.identities.owner(&acl.owner));
         document.nest("AccessControlList", |list| {
             for grant in &acl.grants {
                 list.nest("Grant", |element| {
@@ -183,9 +183,9 @@ impl Service {
         const SCHEMA: (&str, &str) = ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance");
         match grantee {
             Grantee::Account(account) => {
-                let owner = self.owner(account);
+                let owner = self.identities.owner(account);
                 element.nest_with("Grantee", &[SCHEMA, ("xsi:type", "CanonicalUser")], |inside| {
-                    inside.text("ID", &owner.id).text("DisplayName", &owner.display_name);
+                    inside.text("ID", &owner.canonical_id).text("DisplayName", &owner.display_name);
                 });
             }
             group => {

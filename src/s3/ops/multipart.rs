@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::list::Encoding;
 use crate::http::date;
+use crate::identity::Account;
 use crate::names::{ETag, UploadId};
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
@@ -120,7 +121,7 @@ pub async fn list_multipart_uploads(cx: &Service, request: &Request) -> Result<A
     encoding.write(&mut document);
     document.number("MaxUploads", list.limit as u64).flag("IsTruncated", page.next.is_some());
     for listed in &page.uploads {
-        document.nest("Upload", |entry| write_upload(entry, listed, encoding));
+        document.nest("Upload", |entry| write_upload(entry, listed, encoding, &cx.identities.owner(&listed.record.owner)));
     }
     for prefix in &page.common_prefixes {
         document.nest("CommonPrefixes", |entry| {
@@ -193,11 +194,11 @@ pub(super) fn marker(query: &Query) -> Result<UploadMarker, S3Error> {
     }
 }
 
-fn write_upload(entry: &mut Writer, listed: &ListedUpload, encoding: Encoding) {
+fn write_upload(entry: &mut Writer, listed: &ListedUpload, encoding: Encoding, owner: &Account) {
     let record = &listed.record;
     entry.text("Key", &encoding.name(listed.key.as_str())).text("UploadId", &listed.id.to_string());
-    owner::write(entry, "Initiator", &record.owner);
-    owner::write(entry, "Owner", &record.owner);
+    owner::write(entry, "Initiator", owner);
+    owner::write(entry, "Owner", owner);
     entry
         .text("StorageClass", record.storage_class.as_str())
         .text("Initiated", &date::format_iso8601(record.initiated));

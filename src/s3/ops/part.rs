@@ -127,8 +127,9 @@ pub async fn list_parts(cx: &Service, request: &Request) -> Result<Answer, S3Err
                 .text(checksum::element(shown.algorithm), &checksum::show(&shown));
         });
     }
-    owner::write(&mut document, "Initiator", &record.owner);
-    owner::write(&mut document, "Owner", &record.owner);
+    let owner = cx.identities.owner(&record.owner);
+    owner::write(&mut document, "Initiator", &owner);
+    owner::write(&mut document, "Owner", &owner);
     document.text("StorageClass", record.storage_class.as_str());
     write_checksum(&mut document, record.checksum);
     Ok(Answer::xml(document))

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use crate::access::{Context, Value};
+use crate::auth::Claim;
 use crate::clock::Timestamp;
 use crate::http::head::Head;
 use crate::s3::query::Query;
@@ -57,6 +58,18 @@ pub struct Origin {
     /// `None` where the connection does not tell.
     pub address: Option<IpAddr>,
     pub secure: bool,
+}
+
+impl Signing {
+    /// How a request was signed that was verified at `now`.
+    pub fn of(claim: &Claim, now: Timestamp) -> Self {
+        let kind = if claim.is_presigned() { SigningKind::Query } else { SigningKind::Header };
+        let version = if claim.region().is_some() { "AWS4-HMAC-SHA256" } else { "AWS" };
+        // A presigned version 2 says only when it ends.
+        let age = (claim.region().is_some() || !claim.is_presigned())
+            .then(|| now.as_millis().saturating_sub(claim.time().as_millis()));
+        Self { kind, version, age }
+    }
 }
 
 impl SigningKind {
