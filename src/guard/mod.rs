@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 
-use crate::access::{Acl, Arn, Attached, Caller, Context, Decision, ObjectRules, Ownership, PublicAccessBlock, Rules, decide};
+use crate::access::{
+    Acl, Arn, Attached, Caller, Context, Decision, ObjectRules, Ownership, PublicAccessBlock, Rules, decide,
+};
 use crate::identity::Identities;
 use crate::names::{AccountId, BucketId};
 use crate::store::bucket::Bucket;
@@ -120,9 +122,9 @@ impl Guard {
 impl BucketRules {
     /// Whether what is stored of an object may change what `caller` may do with it: its owner, its list or its tags.
     pub fn ask_object(&self, caller: &Caller) -> bool {
-        let by_tag = |attached: &[Attached]| attached.iter().any(|one| one.policy.mentions(EXISTING_TAG));
+        let by_tag = |attached: &[Attached]| !attached.is_empty();
         self.ownership.effective() != Ownership::BucketOwnerEnforced
-            || self.policy.as_ref().is_some_and(|policy| policy.mentions(EXISTING_TAG))
+            || self.policy.is_some()
             || by_tag(&caller.policies)
             || caller.session_policies.as_deref().is_some_and(by_tag)
     }

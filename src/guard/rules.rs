@@ -84,12 +84,8 @@ pub fn encode_ownership(setting: OwnershipSetting) -> Bytes {
 
 /// The document of a public access block: a bit for each of its four rules.
 pub fn encode_block(block: PublicAccessBlock) -> Bytes {
-    let bits = [
-        block.block_public_acls,
-        block.ignore_public_acls,
-        block.block_public_policy,
-        block.restrict_public_buckets,
-    ];
+    let bits =
+        [block.block_public_acls, block.ignore_public_acls, block.block_public_policy, block.restrict_public_buckets];
     Bytes::from(vec![bits.iter().zip(0..).map(|(bit, place)| u8::from(*bit) << place).sum::<u8>()])
 }
 

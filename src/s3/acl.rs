@@ -2,8 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>
 
-use super::{Service, owner};
 use super::error::{Code, S3Error};
+use super::{Request, Service, owner};
 
 use super::xml::access::{self as input, AccessControlPolicy};
 use super::xml::write::Writer;
@@ -25,7 +25,7 @@ const GRANT_HEADERS: [(&str, Permission); 5] = [
 
 /// Who will own what is written, and the list that it gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ownerships {
+pub struct Written {
     pub owner: AccountId,
     /// `None`: private.
     pub acl: Option<Acl>,
@@ -38,6 +38,21 @@ enum Given {
     Grants(Vec<Grant>),
 }
 
+impl Written {
+    /// The list as records keep it.
+    pub fn acl(&self) -> Vec<u8> {
+        self.acl.as_ref().map(Acl::encode).unwrap_or_default()
+    }
+}
+
+impl Request {
+    /// Who will own what the request writes, and the list that its headers give it.
+    pub(super) fn written(&self, cx: &Service) -> Result<Written, S3Error> {
+        let judge = self.judge(cx)?;
+        cx.acl_of_object(&self.head.headers, self.caller.account(), judge.bucket, judge.rules)
+    }
+}
+
 impl Service {
     /// What an object gets that `writer` (nobody: anonymous) puts into `bucket` with these headers. Fails where the bucket
     /// takes no such list.
@@ -47,7 +62,7 @@ impl Service {
         writer: Option<&AccountId>,
         bucket: &Bucket,
         rules: &BucketRules,
-    ) -> Result<Ownerships, S3Error> {
+    ) -> Result<Written, S3Error> {
         let bucket_owner = &bucket.record.account;
         let given = self.given(headers)?;
         let writer = writer.unwrap_or(bucket_owner);
@@ -55,7 +70,7 @@ impl Service {
             (Ownership::BucketOwnerEnforced, None) => bucket_owner,
             (Ownership::BucketOwnerEnforced, Some(given)) => {
                 refuse_disabled(given, bucket_owner)?;
-                return Ok(Ownerships { owner: bucket_owner.clone(), acl: None });
+                return Ok(Written { owner: bucket_owner.clone(), acl: None });
             }
             (Ownership::BucketOwnerPreferred, Some(Given::Canned(Canned::BucketOwnerFullControl))) => bucket_owner,
             _ => writer,
@@ -64,7 +79,7 @@ impl Service {
         if let Some(acl) = &acl {
             self.refuse_public(acl, bucket, rules)?;
         }
-        Ok(Ownerships { owner: owner.clone(), acl })
+        Ok(Written { owner: owner.clone(), acl })
     }
 
     /// The list that headers or a body give an object or a bucket that is there already and belongs to `owner`.
@@ -267,8 +282,11 @@ mod tests {
     #[test]
     fn grants_in_headers_name_their_grantees_in_three_ways() {
         let text = r#"id="a1", emailAddress=b@example.com,uri="http://acs.amazonaws.com/groups/global/AllUsers""#;
-        let expected =
-            [Named::Id("a1"), Named::Email("b@example.com"), Named::Uri("http://acs.amazonaws.com/groups/global/AllUsers")];
+        let expected = [
+            Named::Id("a1"),
+            Named::Email("b@example.com"),
+            Named::Uri("http://acs.amazonaws.com/groups/global/AllUsers"),
+        ];
         assert_eq!(grantees("x-amz-grant-read", text).unwrap(), expected);
         for wrong in ["", "a1", "id=", "id=\"\"", "name=x", "id=\"a\"b\"", "id=a,"] {
             assert_eq!(grantees("x-amz-grant-read", wrong).unwrap_err().code, Code::InvalidArgument, "{wrong}");
@@ -279,7 +297,11 @@ mod tests {
     fn disabled_lists_take_what_is_the_case_anyway() {
         let owner = AccountId::default();
         let full = |permission| Given::Grants(vec![Grant { grantee: Grantee::Account(owner.clone()), permission }]);
-        for given in [Given::Canned(Canned::Private), Given::Canned(Canned::BucketOwnerFullControl), full(Permission::FullControl)] {
+        for given in [
+            Given::Canned(Canned::Private),
+            Given::Canned(Canned::BucketOwnerFullControl),
+            full(Permission::FullControl),
+        ] {
             assert!(refuse_disabled(&given, &owner).is_ok(), "{given:?}");
         }
         for given in [Given::Canned(Canned::PublicRead), full(Permission::Read)] {

@@ -34,9 +34,9 @@ use tokio::sync::Semaphore;
 
 use crate::auth::{self, SigningKeys};
 use crate::clock::Clock;
+use crate::guard::Guard;
 use crate::http::head::Head;
 use crate::identity::Identities;
-use crate::guard::Guard;
 use crate::names::{AccountId, ObjectKey};
 use crate::store::Store;
 use crate::store::bucket::Bucket;

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
+use super::get::expect_null_version;
 use crate::access::{Acl, Ownership};
 use crate::guard;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
-use crate::s3::version;
 use crate::s3::xml::read::Bounds;
 use crate::s3::{Request, Service};
 use crate::store::annotate::Annotation;
@@ -44,8 +44,8 @@ pub async fn put_bucket_acl(cx: &Service, request: &mut Request) -> Result<Answe
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html>
 pub async fn get_object_acl(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
-    let wanted = version::wanted(&request.query)?;
-    let row = cx.store.object_version(&bucket, &key, wanted.as_ref()).await?;
+    expect_null_version(request.query.get("versionId"))?;
+    let row = cx.store.object(&bucket, &key).await?;
     request.recheck(cx, &key, &row.record, &row.bytes)?;
     let judge = request.judge(cx)?;
     let acl = match judge.rules.ownership.effective() {
@@ -59,8 +59,8 @@ pub async fn get_object_acl(cx: &Service, request: &Request) -> Result<Answer, S
 pub async fn put_object_acl(cx: &Service, request: &mut Request) -> Result<Answer, S3Error> {
     let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
     let (bucket, key) = request.object()?;
-    let wanted = version::wanted(&request.query)?;
-    let row = cx.store.object_version(&bucket, &key, wanted.as_ref()).await?;
+    expect_null_version(request.query.get("versionId"))?;
+    let row = cx.store.object(&bucket, &key).await?;
     let judge = request.judge(cx)?;
     let (owner, bucket_owner) = (&row.record.summary.owner, &bucket.record.account);
     let acl = cx.acl_of_request(&request.head.headers, &body, owner, Some(bucket_owner))?;
@@ -69,6 +69,6 @@ pub async fn put_object_acl(cx: &Service, request: &mut Request) -> Result<Answe
     }
     cx.refuse_public(&acl, &bucket, judge.rules)?;
     let annotation = Annotation::Acl(acl.encode());
-    let annotated = cx.store.annotate_object(&bucket, &key, wanted.as_ref(), annotation, request.cause()).await?;
-    Ok(version::answer(Answer::ok(), annotated.version.as_ref()).position(annotated.position))
+    let annotated = cx.store.annotate_object(&bucket, &key, None, annotation, request.cause()).await?;
+    Ok(Answer::ok().position(annotated.position))
 }

@@ -51,6 +51,7 @@ pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Resu
     expect_null_version(request.query.get("versionId"))?;
     let wanted = parse_attributes(request)?;
     let object = cx.store.open_object(&bucket, &key).await?;
+    request.recheck(cx, &key, object.record(), &object.row.bytes)?;
     let record = object.record();
     match Conditions::parse(&request.head.headers, Names::Plain).evaluate(&validators(record)) {
         Outcome::Proceed => (),
@@ -91,6 +92,7 @@ pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answe
     let (bucket, key) = request.object()?;
     expect_null_version(request.query.get("versionId"))?;
     let object = cx.store.object(&bucket, &key).await?;
+    request.recheck(cx, &key, &object.record, &object.bytes)?;
     let mut document = Writer::new("Tagging");
     document.nest("TagSet", |set| {
         for (name, value) in &object.record.metadata.tags {

@@ -35,7 +35,8 @@ pub async fn list_buckets(cx: &Service, request: &Request) -> Result<Answer, S3E
     let limit = query.number("max-buckets", 1..=MAX_BUCKETS)?.unwrap_or(MAX_BUCKETS) as usize;
     let region = query.given("bucket-region");
     let account = own_account(request)?;
-    let mut page = cx.store.list_buckets(&ListBuckets { account: account.clone(), prefix: prefix.clone(), after, limit }).await?;
+    let mut page =
+        cx.store.list_buckets(&ListBuckets { account: account.clone(), prefix: prefix.clone(), after, limit }).await?;
     let next = page.buckets.last().filter(|_| page.more).map(|last| TOKEN.encode(last.name.as_str()));
     page.buckets.retain(|bucket| region.is_none_or(|region| bucket.region == region));
 
@@ -145,7 +146,8 @@ fn configured(cx: &Service, request: &Request, account: &AccountId) -> Result<Ve
     let mut rows = Vec::new();
     let ownership = match headers.text("x-amz-object-ownership")? {
         Some(name) => {
-            let invalid = || S3Error::invalid_argument("Invalid x-amz-object-ownership header", "x-amz-object-ownership", name);
+            let invalid =
+                || S3Error::invalid_argument("Invalid x-amz-object-ownership header", "x-amz-object-ownership", name);
             let ownership = Ownership::parse(name).ok_or_else(invalid)?;
             rows.push((Kind::OwnershipControls, encode_ownership(OwnershipSetting::Set(ownership))));
             ownership

@@ -27,11 +27,13 @@ pub async fn create_multipart_upload(cx: &Service, request: &Request) -> Result<
     let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
     let checksum = checksum::wanted(headers)?;
+    let written = request.written(cx)?;
     let create = CreateUpload {
         metadata: metadata::parse(headers, &key)?,
         storage_class: metadata::storage_class(headers)?.unwrap_or_default(),
         checksum,
-        acl: Vec::new(),
+        acl: written.acl(),
+        owner: written.owner,
         bucket: bucket.clone(),
         key: key.clone(),
     };
@@ -121,7 +123,8 @@ pub async fn list_multipart_uploads(cx: &Service, request: &Request) -> Result<A
     encoding.write(&mut document);
     document.number("MaxUploads", list.limit as u64).flag("IsTruncated", page.next.is_some());
     for listed in &page.uploads {
-        document.nest("Upload", |entry| write_upload(entry, listed, encoding, &cx.identities.owner(&listed.record.owner)));
+        document
+            .nest("Upload", |entry| write_upload(entry, listed, encoding, &cx.identities.owner(&listed.record.owner)));
     }
     for prefix in &page.common_prefixes {
         document.nest("CommonPrefixes", |entry| {

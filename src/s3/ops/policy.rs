@@ -18,14 +18,16 @@ pub async fn put_bucket_policy(cx: &Service, request: &mut Request) -> Result<An
     let judge = request.judge(cx)?;
     refuse_strangers(request)?;
     if text.len() > MAX_POLICY_BYTES {
-        let message = format!("Normalized policy document exceeds the maximum allowed size of {MAX_POLICY_BYTES} bytes.");
+        let message =
+            format!("Normalized policy document exceeds the maximum allowed size of {MAX_POLICY_BYTES} bytes.");
         return Err(S3Error::with_message(Code::MalformedPolicy, message));
     }
     let kind = PolicyKind::Bucket { bucket: &judge.bucket.record.name };
     let policy = Policy::parse(&text, kind).map_err(malformed)?;
     let block = cx.guard.block_of(&judge.bucket.record.account, judge.rules);
     if block.block_public_policy && policy.is_public() {
-        let message = "Access Denied: public policies are blocked by the BlockPublicPolicy setting of the bucket or its account";
+        let message =
+            "Access Denied: public policies are blocked by the BlockPublicPolicy setting of the bucket or its account";
         return Err(S3Error::with_message(Code::AccessDenied, message));
     }
     let text = Some(Bytes::from(text.to_vec()));

@@ -31,8 +31,12 @@ const HEADERS: [&str; 16] = [
 ];
 
 /// Query parameters with the keys that they are.
-const PARAMETERS: [(&str, &str); 4] =
-    [("prefix", "s3:prefix"), ("delimiter", "s3:delimiter"), ("versionId", "s3:VersionId"), ("max-keys", "s3:max-keys")];
+const PARAMETERS: [(&str, &str); 4] = [
+    ("prefix", "s3:prefix"),
+    ("delimiter", "s3:delimiter"),
+    ("versionId", "s3:VersionId"),
+    ("max-keys", "s3:max-keys"),
+];
 
 /// How a request was signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,13 +5,15 @@
 
 mod context;
 mod needs;
+mod source;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use context::{Origin, Signing, SigningKind};
+pub use context::{Origin, Signing};
 pub use needs::versioned;
+pub use source::SourceJudge;
 
 use super::admission::{Admitted, Caller};
 use super::error::{Code, S3Error};
@@ -19,7 +21,7 @@ use super::operation::Operation;
 use super::query::Query;
 use super::target::Level;
 use super::{Request, Service, metadata};
-use crate::access::{self, Arn, Context, Decision, ObjectRules, Principal, Rules};
+use crate::access::{self, Arn, Context, Decision, ObjectRules, Ownership, Principal, Rules};
 use crate::guard::{self, BucketRules, Question};
 use crate::http::head::Head;
 use crate::names::ObjectKey;
@@ -90,25 +92,18 @@ impl Service {
         }
         Ok(())
     }
-
-    /// Judges what a request asks of another bucket than the one it addresses: a copy's source.
-    pub(super) async fn rules_of(&self, bucket: &Bucket) -> Result<Arc<BucketRules>, S3Error> {
-        Ok(self.guard.rules_of(bucket).await?)
-    }
 }
 
 impl Request {
     /// Judges what the request asks of the bucket that it addresses.
     pub fn judge<'r>(&'r self, cx: &'r Service) -> Result<Judge<'r>, S3Error> {
         match (&self.bucket, &self.permission.rules) {
-            (Some(bucket), Some(rules)) => Ok(self.judge_of(cx, bucket, rules)),
+            (Some(bucket), Some(rules)) => {
+                let (caller, head, query) = (&self.caller, &self.head, &self.query);
+                Ok(Judge { service: cx, caller, head, query, bucket, rules })
+            }
             _ => Err(S3Error::new(Code::AccessDenied)),
         }
-    }
-
-    /// Judges what the request asks of `bucket`.
-    pub fn judge_of<'r>(&'r self, cx: &'r Service, bucket: &'r Bucket, rules: &'r BucketRules) -> Judge<'r> {
-        Judge { service: cx, caller: &self.caller, head: &self.head, query: &self.query, bucket, rules }
     }
 
     /// Judges what the stored object has a say in. Comes before the operation, which then reads the row that was judged,
@@ -177,6 +172,9 @@ impl Judge<'_> {
 
     /// As [`Self::permit`], about a stored object.
     pub fn permit_stored(&self, action: &str, resource: &Arn, record: &ObjectRecord) -> Result<(), S3Error> {
+        if self.nothing_can_forbid() && self.rules.ownership.effective() == Ownership::BucketOwnerEnforced {
+            return Ok(());
+        }
         let tags = metadata::tags(&self.head.headers)?;
         let mut context = self.context(&tags);
         guard::existing_tags(&mut context, &record.metadata.tags);
@@ -221,13 +219,7 @@ fn facts<'r>(
 }
 
 /// The answer to a decision. Who belongs to the bucket's account is told what decided; others learn nothing of it.
-fn permitted(
-    caller: &Caller,
-    own: bool,
-    action: &str,
-    resource: &Arn,
-    decision: Decision<'_>,
-) -> Result<(), S3Error> {
+fn permitted(caller: &Caller, own: bool, action: &str, resource: &Arn, decision: Decision<'_>) -> Result<(), S3Error> {
     if decision.allowed {
         return Ok(());
     }

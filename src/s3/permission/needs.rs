@@ -31,7 +31,7 @@ pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'
     let action = ROWS.iter().find(|row| row.operation == operation).map_or("", |row| row.action);
     let version = query.get("versionId");
     let mut actions = match operation {
-        O::DeleteObjects | O::PostObject | O::Unknown => Vec::new(),
+        O::DeleteObjects | O::Unknown => Vec::new(),
         O::GetObjectAttributes => vec![versioned("s3:GetObject", version), versioned(action, version)],
         _ => vec![versioned(action, version)],
     };
