@@ -122,9 +122,9 @@ impl Guard {
 impl BucketRules {
     /// Whether what is stored of an object may change what `caller` may do with it: its owner, its list or its tags.
     pub fn ask_object(&self, caller: &Caller) -> bool {
-        let by_tag = |attached: &[Attached]| !attached.is_empty();
+        let by_tag = |attached: &[Attached]| attached.iter().any(|one| one.policy.asks_for(EXISTING_TAG));
         self.ownership.effective() != Ownership::BucketOwnerEnforced
-            || self.policy.is_some()
+            || self.policy.as_ref().is_some_and(|policy| policy.asks_for(EXISTING_TAG))
             || by_tag(&caller.policies)
             || caller.session_policies.as_deref().is_some_and(by_tag)
     }
