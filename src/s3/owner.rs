@@ -1,15 +1,8 @@
 //! Owners as S3 shows them.
 
-use aws_lc_rs::digest;
-
 use super::xml::write::Writer;
+pub use crate::identity::derived_canonical_id as canonical_id;
 use crate::names::AccountId;
-
-/// The account's canonical user id: 64 hex digits that stay the same for the account's life.
-pub fn canonical_id(account: &AccountId) -> String {
-    let text = format!("brim canonical user id of {account}");
-    hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
-}
 
 /// Writes an `Owner` or `Initiator` element.
 pub fn write(writer: &mut Writer, element: &'static str, account: &AccountId) {
