@@ -117,7 +117,9 @@ mod tests {
         let socket = OperatorSocket::start(directory, operator).unwrap();
         assert_eq!(fs::metadata(directory.join("admin.sock")).unwrap().mode() & 0o777, 0o600);
 
-        let made = ask(directory, Command::CreateKey { description: "laptop".into(), account: None, user: None }).await.unwrap();
+        let made = ask(directory, Command::CreateKey { description: "laptop".into(), account: None, user: None })
+            .await
+            .unwrap();
         let Reply::Ok(Answer::CreatedKey { access_key_id, secret_access_key }) = made else { panic!("{made:?}") };
         let known = identities.authenticate(&access_key_id, None).await.unwrap().unwrap();
         assert_eq!(known.secret, secret_access_key);

@@ -199,7 +199,8 @@ impl AccountReader<'_> {
     }
 
     fn tables<'t>(&mut self, at: &str, value: &'t Value) -> Vec<&'t Table> {
-        let tables: Option<Vec<&Table>> = value.as_array().and_then(|items| items.iter().map(Value::as_table).collect());
+        let tables: Option<Vec<&Table>> =
+            value.as_array().and_then(|items| items.iter().map(Value::as_table).collect());
         if tables.is_none() {
             self.fault(at, "must be a list of tables");
         }
@@ -227,7 +228,11 @@ impl AccountReader<'_> {
         let all = || accounts.iter().map(|declared| &declared.account);
         self.check_names(ACCOUNT, "id", all().map(|account| account.id.to_string()));
         self.check_names(ACCOUNT, "canonical_id", all().map(|account| account.canonical_id.clone()));
-        self.check_names(ACCOUNT, "email", all().filter_map(|account| Some(account.email.as_ref()?.to_ascii_lowercase())));
+        self.check_names(
+            ACCOUNT,
+            "email",
+            all().filter_map(|account| Some(account.email.as_ref()?.to_ascii_lowercase())),
+        );
     }
 
     fn fault(&mut self, at: &str, problem: impl Into<String>) {
@@ -249,8 +254,7 @@ mod tests {
     use super::super::{ServerConfig, Sources};
     use super::*;
 
-    const POLICY: &str =
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+    const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
 
     fn load(text: &str) -> Result<ServerConfig, Vec<String>> {
         let dir = tempfile::tempdir().unwrap();

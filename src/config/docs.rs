@@ -21,8 +21,7 @@ Times carry a unit: `ms`, `s`, `m`, `h` or `d`. Lists are separated by commas in
 ";
 
 /// Accounts are no options: they stand in the file alone.
-const ACCOUNTS: &str = "\
-
+const ACCOUNTS: &str = "
 ## Accounts, users and their keys
 
 The file may declare accounts, each with users, keys and policies. [Identities](identity.md) says what they mean. SIGHUP has

@@ -22,18 +22,13 @@ impl Reload {
         loop {
             self.hangup.next().await;
             tracing::info!("reading the configuration again");
-            match self.load().await {
-                Ok(config) => self.apply(&config).await,
-                Err(faults) => report(&faults),
+            let sources = self.sources.clone();
+            match tokio::task::spawn_blocking(move || ServerConfig::load(&sources)).await {
+                Ok(Ok(config)) => self.apply(&config).await,
+                Ok(Err(faults)) => report(&faults),
+                Err(stopped) => tracing::error!(error = %stopped, "the configuration was not read to its end"),
             }
         }
-    }
-
-    /// Reads every source where it may block.
-    async fn load(&self) -> Result<ServerConfig, Faults> {
-        let sources = self.sources.clone();
-        let loading = tokio::task::spawn_blocking(move || ServerConfig::load(&sources));
-        loading.await.unwrap_or_else(|stopped| std::panic::resume_unwind(stopped.into_panic()))
     }
 
     async fn apply(&self, config: &ServerConfig) {

@@ -35,7 +35,10 @@ async fn a_key_stops_working_at_the_request_after_it_is_disabled_or_deleted() {
     assert_eq!(identities.authenticate(id, None).await.unwrap().unwrap().secret, made.secret);
     identities.delete_key(id, None).await.unwrap();
     assert!(identities.authenticate(id, None).await.unwrap().is_none());
-    assert!(matches!(identities.set_key_status(id, None, Status::Active).await, Err(Error::NoSuch { what: What::AccessKey, .. })));
+    assert!(matches!(
+        identities.set_key_status(id, None, Status::Active).await,
+        Err(Error::NoSuch { what: What::AccessKey, .. })
+    ));
     assert!(identities.authenticate("unknown", None).await.unwrap().is_none());
 }
 

@@ -54,7 +54,7 @@ async fn inline_policies_are_valid_and_short_together() {
     assert!(matches!(put("p", "{").await, Err(Error::Policy(_))));
     assert!(matches!(put("a/b", ALLOW).await, Err(Error::Name { what: What::UserPolicy, .. })));
     // White space is free.
-    put("p", &format!("{}{ALLOW}", " ".repeat(4_000))).await.unwrap();
+    put("p", &format!("{ALLOW}{}", " ".repeat(4_000))).await.unwrap();
     let each = ALLOW.len();
     for number in 1..MAX_USER_POLICIES / each {
         put(&format!("p{number}"), ALLOW).await.unwrap();
@@ -78,7 +78,10 @@ async fn an_attached_policy_stays_until_it_is_detached() {
         identities.attach_policy(bob, &arn.to_lowercase()).await.unwrap();
     }
     assert_eq!(identities.policy(&arn).await.unwrap().attachments, Some(1));
-    assert_eq!(identities.attached_policies(bob).await.unwrap(), [AttachedPolicy { name: "Shared".into(), arn: arn.clone() }]);
+    assert_eq!(
+        identities.attached_policies(bob).await.unwrap(),
+        [AttachedPolicy { name: "Shared".into(), arn: arn.clone() }]
+    );
     let deleted = identities.delete_policy(&arn).await;
     assert!(matches!(deleted, Err(Error::DeleteConflict { holds: Holds::Attachments, .. })));
     identities.detach_policy(bob, &arn).await.unwrap();

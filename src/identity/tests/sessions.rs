@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::access::{Context, Principal};
 
-const NARROW: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
+const NARROW: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
 
 async fn with_role(max_session: u64) -> (Fixture, Key) {
     let fixture = fixture().await;
