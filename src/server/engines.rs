@@ -25,6 +25,8 @@ pub const TABLES: &[Table] = &[
     tables::LOG,
     tables::RENAMED,
     tables::CONFIGURATIONS,
+    tables::VERSIONS,
+    tables::HEADS,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.
