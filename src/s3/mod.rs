@@ -26,6 +26,7 @@ mod precondition;
 mod query;
 mod slow;
 mod target;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,11 +38,12 @@ use crate::clock::Clock;
 use crate::guard::Guard;
 use crate::http::head::Head;
 use crate::identity::Identities;
-use crate::names::{AccountId, ObjectKey};
+use crate::names::{AccountId, ObjectKey, VersionId};
 use crate::store::Store;
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
 use crate::store::multipart::MAX_PART_BYTES;
+use crate::store::record::ObjectRecord;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::telemetry::{HostId, RequestId};
 
@@ -137,6 +139,16 @@ impl Request {
     /// The object that the request addresses: its bucket and key.
     fn object(&self) -> Result<(Bucket, ObjectKey), S3Error> {
         Ok((self.bucket()?, self.target.object_key()?))
+    }
+
+    /// The version that the request names.
+    fn version(&self) -> Result<Option<VersionId>, S3Error> {
+        self.query.get("versionId").map(|text| version::parse(text, "versionId")).transpose()
+    }
+
+    /// The identifier of an object in the bucket that the request addresses; none in a bucket without versions.
+    fn shown_version(&self, record: &ObjectRecord) -> Option<VersionId> {
+        self.bucket.as_ref().and_then(|bucket| bucket.shown_version(record.version))
     }
 
     /// Who and what is behind a change, for the change log.

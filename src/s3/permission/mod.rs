@@ -9,8 +9,6 @@ mod source;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 pub use context::{Origin, Signing};
 pub use needs::versioned;
 pub use source::SourceJudge;
@@ -35,8 +33,8 @@ pub struct Permission {
     pub rules: Option<Arc<BucketRules>>,
     /// Actions that the stored object has a say in.
     pending: Vec<&'static str>,
-    /// The object's row by which they were judged.
-    judged: Option<Bytes>,
+    /// The object by which they were judged.
+    judged: Option<ObjectRecord>,
 }
 
 /// Judges what one request asks of one bucket.
@@ -113,16 +111,16 @@ impl Request {
             return Ok(());
         }
         let (bucket, key) = self.object()?;
-        let row = cx.store.object(&bucket, &key).await?;
+        let row = cx.store.object_version(&bucket, &key, self.version()?.as_ref()).await?;
         self.permit_record(cx, &key, &row.record)?;
-        self.permission.judged = Some(row.bytes);
+        self.permission.judged = Some(row.record);
         Ok(())
     }
 
-    /// Judges again where the row that an operation read is not the one that was judged: the object was replaced meanwhile.
-    pub fn recheck(&self, cx: &Service, key: &ObjectKey, record: &ObjectRecord, row: &Bytes) -> Result<(), S3Error> {
+    /// Judges again where what an operation read is not what was judged: the object was replaced meanwhile.
+    pub fn recheck(&self, cx: &Service, key: &ObjectKey, record: &ObjectRecord) -> Result<(), S3Error> {
         match &self.permission.judged {
-            Some(judged) if judged != row => self.permit_record(cx, key, record),
+            Some(judged) if judged != record => self.permit_record(cx, key, record),
             _ => Ok(()),
         }
     }
