@@ -1,0 +1,105 @@
+//! The fields of a form that stand before its file.
+
+use crate::http::head::Headers;
+use crate::s3::error::{Code, S3Error};
+
+/// What an object keeps comes under the name of the header that it would be in a PutObject, but for these.
+const RENAMED: [(&str, &str); 1] = [("acl", "x-amz-acl")];
+
+/// Names in lower case, each once, with their values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Adds a field. One that comes twice is refused: the policy could be held to the one and the object made of the other.
+    pub fn push(&mut self, name: &str, value: String) -> Result<(), S3Error> {
+        let name = name.to_ascii_lowercase();
+        if self.get(&name).is_some() {
+            let message = "Bucket POST must not contain a field more than once.";
+            return Err(S3Error::invalid_argument(message, &name, &value));
+        }
+        self.0.push((name, value));
+        Ok(())
+    }
+
+    /// The value of the field with this name, which is in lower case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The fields as the headers of a PutObject that stores the same. Empty ones are as if absent: a browser sends a
+    /// field that nobody filled in.
+    pub fn headers(&self) -> Headers {
+        let header = |(name, value): &(String, String)| {
+            let renamed = RENAMED.iter().find(|(field, _)| field == name).map(|(_, header)| (*header).to_owned());
+            (renamed.unwrap_or_else(|| name.clone()), value.clone())
+        };
+        self.0.iter().filter(|(_, value)| !value.is_empty()).map(header).collect()
+    }
+
+    /// The key that the object shall have, with `file_name` in place of `${filename}`.
+    pub fn key(&self, file_name: &str) -> Result<String, S3Error> {
+        let Some(key) = self.get("key") else {
+            let message =
+                "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.";
+            return Err(S3Error::invalid_argument(message, "key", ""));
+        };
+        let key = key.replace("${filename}", file_name);
+        if key.is_empty() { Err(S3Error::new(Code::UserKeyMustBeSpecified)) } else { Ok(key) }
+    }
+}
+
+/// The name of a file without the path that some browsers send along.
+pub fn file_name_of(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(given: &[(&str, &str)]) -> Fields {
+        let mut fields = Fields::default();
+        for (name, value) in given {
+            fields.push(name, (*value).to_owned()).unwrap();
+        }
+        fields
+    }
+
+    #[test]
+    fn names_are_the_same_in_any_case_and_come_once() {
+        let mut fields = fields(&[("Content-Type", "text/plain"), ("KEY", "k")]);
+        assert_eq!((fields.get("content-type"), fields.get("key")), (Some("text/plain"), Some("k")));
+        let refused = fields.push("Key", "other".to_owned()).unwrap_err();
+        assert_eq!((refused.code, fields.get("key")), (Code::InvalidArgument, Some("k")));
+    }
+
+    #[test]
+    fn the_file_s_name_goes_into_the_key() {
+        let key = |key: &str, path: &str| fields(&[("key", key)]).key(file_name_of(path));
+        for (given, path, expected) in [
+            ("user/${filename}", "photo.jpg", "user/photo.jpg"),
+            ("${filename}", "C:\\Documents\\photo.jpg", "photo.jpg"),
+            ("${filename}/${filename}", "/home/a/b", "b/b"),
+            ("$filename", "b", "$filename"),
+            ("a/${filename}", "", "a/"),
+            ("a", "${filename}", "a"),
+        ] {
+            assert_eq!(key(given, path).unwrap(), expected, "{given} with {path}");
+        }
+        assert_eq!(key("${filename}", "").unwrap_err().code, Code::UserKeyMustBeSpecified);
+        assert_eq!(fields(&[]).key("a").unwrap_err().details[0], ("ArgumentName", "key".to_owned()));
+    }
+
+    #[test]
+    fn fields_become_headers_unless_they_are_empty() {
+        let headers = fields(&[("acl", "private"), ("x-amz-meta-a", "1"), ("Content-Encoding", "")]).headers();
+        assert_eq!(headers.text("x-amz-acl"), Ok(Some("private")));
+        assert_eq!(headers.text("x-amz-meta-a"), Ok(Some("1")));
+        assert!(!headers.contains("content-encoding") && !headers.contains("acl"));
+    }
+}
