@@ -12,8 +12,10 @@ pub mod xml;
 
 mod body;
 mod checksum;
+mod cors;
 mod documents;
 mod failure;
+mod form;
 #[cfg(test)]
 mod fuzz;
 mod metadata;
@@ -23,6 +25,7 @@ mod pace;
 mod precondition;
 mod query;
 mod slow;
+mod tags;
 mod target;
 
 use std::sync::Arc;
