@@ -25,6 +25,7 @@ pub mod staging;
 pub mod sweep;
 pub mod tables;
 
+mod crc;
 mod error;
 #[cfg(test)]
 mod fuzz;
