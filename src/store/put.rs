@@ -32,6 +32,8 @@ pub struct PutObject {
     pub key: ObjectKey,
     pub metadata: Metadata,
     pub storage_class: StorageClass,
+    /// As [`ObjectRecord::acl`].
+    pub acl: Vec<u8>,
     pub precondition: Precondition,
     pub cause: Cause,
 }
@@ -64,11 +66,12 @@ impl Store {
         task.await.map_err(|_| Error::Aborted)?
     }
 
-    async fn put_staged(&self, put: PutObject, mut staged: Staged) -> Result<Stored, Error> {
-        let (bucket, key) = (put.bucket.record.id, &put.key);
-        let _turn = self.queues.turn(bucket, key.as_bytes()).await?;
+    async fn put_staged(&self, mut put: PutObject, mut staged: Staged) -> Result<Stored, Error> {
+        let bucket = put.bucket.record.id;
+        let _turn = self.queues.turn(bucket, put.key.as_bytes()).await?;
         let mut record = put.record(&staged, self.clock.now());
         for _ in 0..ATTEMPTS {
+            let key = &put.key;
             let previous = self.current(bucket, key).await?;
             put.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
             record.summary.modified = self.clock.now();
@@ -84,7 +87,7 @@ impl Store {
             staged.take_back_unless_committed(&committed);
             match committed? {
                 Ok(position) => return Ok(Stored { record, position }),
-                Err(conflict) if conflict.index == 0 => self.bucket_conflict(&put.bucket).await?,
+                Err(conflict) if conflict.index == 0 => self.refresh(&mut put.bucket).await?,
                 Err(_) => (),
             }
         }
@@ -118,6 +121,8 @@ impl PutObject {
             crc64nvme: staged.digests.crc64nvme,
             checksum,
             metadata: self.metadata.clone(),
+            version: None,
+            acl: self.acl.clone(),
         }
     }
 }
@@ -152,7 +157,15 @@ mod tests {
             algorithm: Algorithm::Crc64Nvme,
             checksum_type: ChecksumType::FullObject,
         };
-        ObjectRecord { summary, data: Data::Empty, crc64nvme: 0, checksum: None, metadata: Metadata::default() }
+        ObjectRecord {
+            summary,
+            data: Data::Empty,
+            crc64nvme: 0,
+            checksum: None,
+            metadata: Metadata::default(),
+            version: None,
+            acl: Vec::new(),
+        }
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub async fn create_bucket(cx: &Service, request: &mut Request) -> Result<Answer
         name: name.clone(),
         account: request.caller.account.clone(),
         region: cx.options.region.clone(),
+        configuration: Vec::new(),
         cause: request.cause(),
     };
     let answer = Answer::ok().header("location", format!("/{name}"));

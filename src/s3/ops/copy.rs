@@ -80,6 +80,7 @@ async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -
         metadata: kept,
         storage_class: copy.storage_class.unwrap_or_default(),
         checksum,
+        acl: Vec::new(),
         precondition: copy.precondition.clone(),
         cause,
     };

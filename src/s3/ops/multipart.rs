@@ -30,6 +30,7 @@ pub async fn create_multipart_upload(cx: &Service, request: &Request) -> Result<
         metadata: metadata::parse(headers, &key)?,
         storage_class: metadata::storage_class(headers)?.unwrap_or_default(),
         checksum,
+        acl: Vec::new(),
         bucket: bucket.clone(),
         key: key.clone(),
     };

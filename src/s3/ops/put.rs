@@ -14,6 +14,7 @@ pub async fn put_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answ
     let put = PutObject {
         metadata: metadata::parse(headers, &key)?,
         storage_class: metadata::storage_class(headers)?.unwrap_or_default(),
+        acl: Vec::new(),
         precondition: precondition::parse(headers)?,
         cause: request.cause(),
         bucket,
