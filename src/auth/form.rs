@@ -54,8 +54,11 @@ pub fn parse_form<'f>(field: impl Fn(&str) -> Option<&'f str>, options: &Options
 
 fn in_version_4<'f>(field: &impl Fn(&str) -> Option<&'f str>, options: &Options) -> Result<FormClaim, Error> {
     let required = |lower, name| field(lower).ok_or(Error::FormFieldMissing(name));
-    let invalid =
-        |name, value: &str, what: &str| Error::FormFieldInvalid { name, value: value.to_owned(), what: what.to_owned() };
+    let invalid = |name, value: &str, what: &str| Error::FormFieldInvalid {
+        name,
+        value: value.to_owned(),
+        what: what.to_owned(),
+    };
     let policy = required("policy", "Policy")?;
     let algorithm = required("x-amz-algorithm", "X-Amz-Algorithm")?;
     let given = required("x-amz-credential", "X-Amz-Credential")?;

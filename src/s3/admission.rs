@@ -5,13 +5,18 @@ use std::sync::Arc;
 use super::Service;
 use super::body::BodyPlan;
 use super::error::{Code, S3Error};
+use super::form::Fields;
 use super::operation::{Operation, Support};
 use super::query::Query;
 use super::target::{Level, Target};
-use crate::auth::{self, Payload};
+use crate::auth::{self, FormClaim, Payload};
 use crate::http::head::Head;
+use crate::identity::Key;
 use crate::names::AccountId;
 use crate::store::bucket::Bucket;
+
+/// How much longer a form may be than its file: fields before and after it, and the boundaries.
+const FORM_BYTES: u64 = 64 * 1024;
 
 /// The methods that S3 knows.
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"];
@@ -19,8 +24,25 @@ const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"];
 /// Who is calling.
 #[derive(Debug, Clone)]
 pub struct Caller {
+    /// Empty of a caller that did not say who it is.
     pub access_key_id: Arc<str>,
-    pub account: AccountId,
+    account: Option<AccountId>,
+}
+
+impl Caller {
+    fn of(key: &Key) -> Self {
+        Self { access_key_id: key.access_key_id.clone(), account: Some(key.account.clone()) }
+    }
+
+    /// A caller that did not say who it is, or whose signature is still to come, in the fields of a form.
+    pub fn anonymous() -> Self {
+        Self { access_key_id: Arc::from(""), account: None }
+    }
+
+    /// The account that the caller acts for; AccessDenied for anonymous ones.
+    pub fn account(&self) -> Result<&AccountId, S3Error> {
+        self.account.as_ref().ok_or_else(|| S3Error::new(Code::AccessDenied))
+    }
 }
 
 /// A head that was found to be in order.
@@ -57,7 +79,11 @@ impl Service {
         let target = target.map_err(unaddressed)?;
         let query = Query::parse(&head.query).map_err(refused(Operation::Unknown, &target))?;
         let operation = Operation::find(&head.method, target.level(), &query, &head.headers);
-        let (caller, payload) = self.authenticate(head, &target).await.map_err(refused(operation, &target))?;
+        let (caller, payload) = match operation {
+            // Who posts a form, and whether he may, is said in its fields.
+            Operation::PostObject => (Caller::anonymous(), Payload::Unsigned),
+            _ => self.authenticate(head, &target).await.map_err(refused(operation, &target))?,
+        };
         let body = BodyPlan::parse(head, &payload, operation).map_err(refused(operation, &target))?;
         let mut admitted = Admitted { operation, target, query, caller, bucket: None, payload, body };
         match self.check(head, &mut admitted).await {
@@ -70,12 +96,7 @@ impl Service {
     async fn authenticate(&self, head: &Head, target: &Target) -> Result<(Caller, Payload), S3Error> {
         let options = &self.options.auth;
         let Some(claim) = auth::parse(head, options)? else {
-            return Err(match head.method.as_str() {
-                "OPTIONS" => {
-                    S3Error::with_message(Code::AccessForbidden, "CORSResponse: CORS is not enabled for this bucket.")
-                }
-                _ => S3Error::new(Code::AccessDenied),
-            });
+            return Err(S3Error::new(Code::AccessDenied));
         };
         if claim.service() != "s3" {
             let message = format!(
@@ -84,17 +105,28 @@ impl Service {
             );
             return Err(S3Error::with_message(Code::AuthorizationHeaderMalformed, message));
         }
-        if claim.session_token().is_some() {
-            return Err(S3Error::new(Code::InvalidToken));
-        }
-        let key = self.identities.secret_of(claim.access_key_id()).await?;
-        let key =
-            key.ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", claim.access_key_id()))?;
+        let key = self.key(claim.access_key_id(), claim.session_token()).await?;
         let bucket_in_host = target.bucket.as_deref().filter(|_| target.in_host);
         let now = self.clock.now();
         let payload =
             auth::verify(&claim, head, bucket_in_host, key.secret.expose(), now, options, &self.signing_keys)?;
-        Ok((Caller { access_key_id: key.access_key_id.clone(), account: key.account.clone() }, payload))
+        Ok((Caller::of(&key), payload))
+    }
+
+    /// As [`Self::authenticate`], for a form: gives the signed policy too. `None` is a form without a signature.
+    pub(super) async fn authenticate_form(&self, fields: &Fields) -> Result<Option<(Caller, FormClaim)>, S3Error> {
+        let Some(claim) = auth::parse_form(|name| fields.get(name), &self.options.auth)? else { return Ok(None) };
+        let key = self.key(claim.access_key_id(), claim.session_token()).await?;
+        claim.verify(key.secret.expose(), &self.signing_keys)?;
+        Ok(Some((Caller::of(&key), claim)))
+    }
+
+    async fn key(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Key, S3Error> {
+        if session_token.is_some() {
+            return Err(S3Error::new(Code::InvalidToken));
+        }
+        let key = self.identities.secret_of(access_key_id).await?;
+        key.ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key_id))
     }
 
     /// What can be said against the request before its body; finds the bucket.
@@ -112,7 +144,10 @@ impl Service {
             target.object_key()?;
         }
         if target.level() != Level::Service && admitted.operation != Operation::CreateBucket {
-            let bucket = self.bucket_named(&target.bucket_name()?, &admitted.caller).await?;
+            let bucket = match admitted.operation {
+                Operation::PostObject => self.store.bucket(&target.bucket_name()?).await?,
+                _ => self.bucket_named(&target.bucket_name()?, &admitted.caller).await?,
+            };
             super::expect_owner(head, "x-amz-expected-bucket-owner", &bucket.record.account)?;
             admitted.bucket = Some(bucket);
         }
@@ -120,6 +155,10 @@ impl Service {
             Operation::PutObject | Operation::UploadPart => {
                 let length = admitted.body.announced_length()?;
                 Ok(self.store.check_room(length, self.put_limit()).await?)
+            }
+            Operation::PostObject => {
+                let length = admitted.body.announced_length()?;
+                Ok(self.store.check_room(length, self.put_limit() + FORM_BYTES).await?)
             }
             _ => Ok(()),
         }

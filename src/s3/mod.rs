@@ -121,7 +121,7 @@ impl Service {
     /// nothing in others'.
     async fn bucket_named(&self, name: &BucketName, caller: &Caller) -> Result<Bucket, S3Error> {
         let bucket = self.store.bucket(name).await?;
-        if bucket.record.account == caller.account { Ok(bucket) } else { Err(S3Error::new(Code::AccessDenied)) }
+        if bucket.record.account == *caller.account()? { Ok(bucket) } else { Err(S3Error::new(Code::AccessDenied)) }
     }
 
     /// The most bytes of one request: it carries as much as one part does, and larger objects come in parts.

@@ -131,9 +131,7 @@ fn checked(tags: Tags, tagged: Tagged) -> Result<Tags, S3Error> {
 
 /// Letters, digits and spaces of any script, and `+ - = . _ : / @`.
 fn is_text(text: &str, limit: usize) -> bool {
-    let allowed = |c: char| {
-        c.is_alphanumeric() || "+-=._:/@".contains(c) || (c.is_whitespace() && !c.is_control())
-    };
+    let allowed = |c: char| c.is_alphanumeric() || "+-=._:/@".contains(c) || (c.is_whitespace() && !c.is_control());
     text.encode_utf16().count() <= limit && text.chars().all(allowed)
 }
 
@@ -159,11 +157,10 @@ mod tests {
 
     #[test]
     fn the_header_is_a_query_of_tags() {
-        assert_eq!(header("a=1&b%20c=d+e&f"), Ok(vec![
-            ("a".into(), "1".into()),
-            ("b c".into(), "d e".into()),
-            ("f".into(), String::new())
-        ]));
+        assert_eq!(
+            header("a=1&b%20c=d+e&f"),
+            Ok(vec![("a".into(), "1".into()), ("b c".into(), "d e".into()), ("f".into(), String::new())])
+        );
         assert_eq!(header(""), Ok(vec![]));
         for broken in ["a=1&a=2", "=1", "a=%zz", "a=%ff"] {
             assert_eq!(header(broken), Err(Code::InvalidArgument), "{broken}");
@@ -231,7 +228,10 @@ mod tests {
         assert_eq!(refused.message, "System tags cannot be added/updated by requester");
         assert_eq!(refused.details, [("TagKey", "aws:cost".to_owned())]);
         let refused = read(&[tag("a", "1"), tag("a", "2")].concat(), Tagged::Object).unwrap_err();
-        assert_eq!((refused.code, &*refused.message), (Code::InvalidTag, "Cannot provide multiple Tags with the same key"));
+        assert_eq!(
+            (refused.code, &*refused.message),
+            (Code::InvalidTag, "Cannot provide multiple Tags with the same key")
+        );
         assert!(read(&[tag("a", "1"), tag("A", "2")].concat(), Tagged::Object).is_ok(), "case counts");
     }
 }

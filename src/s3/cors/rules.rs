@@ -269,18 +269,21 @@ mod tests {
         let rules = read(THREE).unwrap();
         let answer = |crossing: &Crossing| rules.find(crossing).unwrap().answer(crossing);
         let header = |name, value: &str| (name, value.to_owned());
-        assert_eq!(answer(&crossing("http://www.example.com", "PUT", &["content-type", "x-amz-date"])), [
-            header("access-control-allow-origin", "http://www.example.com"),
-            header("access-control-allow-credentials", "true"),
-            header("access-control-allow-methods", "PUT, POST"),
-            header("access-control-allow-headers", "content-type, x-amz-date"),
-            header("access-control-expose-headers", "ETag, x-amz-request-id"),
-            header("access-control-max-age", "3000"),
-        ]);
-        assert_eq!(answer(&crossing("null", "GET", &[])), [
-            header("access-control-allow-origin", "*"),
-            header("access-control-allow-methods", "GET"),
-        ]);
+        assert_eq!(
+            answer(&crossing("http://www.example.com", "PUT", &["content-type", "x-amz-date"])),
+            [
+                header("access-control-allow-origin", "http://www.example.com"),
+                header("access-control-allow-credentials", "true"),
+                header("access-control-allow-methods", "PUT, POST"),
+                header("access-control-allow-headers", "content-type, x-amz-date"),
+                header("access-control-expose-headers", "ETag, x-amz-request-id"),
+                header("access-control-max-age", "3000"),
+            ]
+        );
+        assert_eq!(
+            answer(&crossing("null", "GET", &[])),
+            [header("access-control-allow-origin", "*"), header("access-control-allow-methods", "GET"),]
+        );
     }
 
     #[test]
@@ -299,9 +302,18 @@ mod tests {
         malformed(&rule("<ID>a</ID><ID>b</ID>"));
         assert_eq!(Rules::from_xml(b"<Other/>").unwrap_err().code, Code::MalformedXML);
         for (inner, message) in [
-            ("<AllowedMethod>PATCH</AllowedMethod>", "Found unsupported HTTP method in CORS config. Unsupported method is PATCH"),
-            ("<AllowedMethod>get</AllowedMethod>", "Found unsupported HTTP method in CORS config. Unsupported method is get"),
-            ("<AllowedOrigin>http://*.*</AllowedOrigin>", "AllowedOrigin \"http://*.*\" can not have more than one wildcard."),
+            (
+                "<AllowedMethod>PATCH</AllowedMethod>",
+                "Found unsupported HTTP method in CORS config. Unsupported method is PATCH",
+            ),
+            (
+                "<AllowedMethod>get</AllowedMethod>",
+                "Found unsupported HTTP method in CORS config. Unsupported method is get",
+            ),
+            (
+                "<AllowedOrigin>http://*.*</AllowedOrigin>",
+                "AllowedOrigin \"http://*.*\" can not have more than one wildcard.",
+            ),
             ("<AllowedHeader>**</AllowedHeader>", "AllowedHeader \"**\" can not have more than one wildcard."),
             (
                 "<ExposeHeader>*</ExposeHeader>",

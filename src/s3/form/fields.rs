@@ -3,8 +3,19 @@
 use crate::http::head::Headers;
 use crate::s3::error::{Code, S3Error};
 
-/// What an object keeps comes under the name of the header that it would be in a PutObject, but for these.
-const RENAMED: [(&str, &str); 1] = [("acl", "x-amz-acl")];
+/// Fields that are not what would be a header of PutObject.
+const OWN: [&str; 10] = [
+    "awsaccesskeyid",
+    "bucket",
+    "key",
+    "policy",
+    "redirect",
+    "signature",
+    "success_action_redirect",
+    "success_action_status",
+    "tagging",
+    "x-amz-signature",
+];
 
 /// Names in lower case, each once, with their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,20 +43,22 @@ impl Fields {
     }
 
     /// The fields as the headers of a PutObject that stores the same. Empty ones are as if absent: a browser sends a
-    /// field that nobody filled in.
-    pub fn headers(&self) -> Headers {
-        let header = |(name, value): &(String, String)| {
-            let renamed = RENAMED.iter().find(|(field, _)| field == name).map(|(_, header)| (*header).to_owned());
-            (renamed.unwrap_or_else(|| name.clone()), value.clone())
-        };
-        self.0.iter().filter(|(_, value)| !value.is_empty()).map(header).collect()
+    /// field that nobody filled in. Fails for a value that could not be a header's: it would be sent as one.
+    pub fn headers(&self) -> Result<Headers, S3Error> {
+        let mut headers = Headers::default();
+        for (name, value) in self.0.iter().filter(|(name, value)| !value.is_empty() && !OWN.contains(&name.as_str())) {
+            if value.chars().any(char::is_control) {
+                return Err(S3Error::invalid_argument("Header value cannot be represented", name, value));
+            }
+            headers.push(if name == "acl" { "x-amz-acl" } else { name }, value.as_str());
+        }
+        Ok(headers)
     }
 
     /// The key that the object shall have, with `file_name` in place of `${filename}`.
     pub fn key(&self, file_name: &str) -> Result<String, S3Error> {
         let Some(key) = self.get("key") else {
-            let message =
-                "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.";
+            let message = "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.";
             return Err(S3Error::invalid_argument(message, "key", ""));
         };
         let key = key.replace("${filename}", file_name);
@@ -97,9 +110,12 @@ mod tests {
 
     #[test]
     fn fields_become_headers_unless_they_are_empty() {
-        let headers = fields(&[("acl", "private"), ("x-amz-meta-a", "1"), ("Content-Encoding", "")]).headers();
+        let given = [("acl", "private"), ("x-amz-meta-a", "1"), ("Content-Encoding", ""), ("policy", "e30=\n")];
+        let headers = fields(&given).headers().unwrap();
         assert_eq!(headers.text("x-amz-acl"), Ok(Some("private")));
         assert_eq!(headers.text("x-amz-meta-a"), Ok(Some("1")));
-        assert!(!headers.contains("content-encoding") && !headers.contains("acl"));
+        assert_eq!(headers.iter().count(), 2);
+        let refused = fields(&[("Cache-Control", "a\r\nx-injected: b")]).headers().unwrap_err();
+        assert_eq!(refused.code, Code::InvalidArgument);
     }
 }

@@ -6,6 +6,6 @@ mod fields;
 mod parser;
 mod policy;
 
-pub use fields::{Fields, file_name_of};
+pub use fields::Fields;
 pub use parser::{FormParser, Step};
 pub use policy::{LengthRange, Policy};

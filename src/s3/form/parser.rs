@@ -255,7 +255,10 @@ mod tests {
         let (fields, name, content) = whole(&sample()).unwrap();
         assert_eq!(fields.names().collect::<Vec<_>>(), ["key", "policy"], "what follows the file does not count");
         assert_eq!((fields.get("key"), fields.get("policy")), (Some("a/${filename}"), Some("")));
-        assert_eq!((name.as_str(), content.as_slice()), ("a b.txt", &b"first\r\n--xY\r\n--x\r\r\n--xyz\n--xYz\r\n"[..]));
+        assert_eq!(
+            (name.as_str(), content.as_slice()),
+            ("a b.txt", &b"first\r\n--xY\r\n--x\r\r\n--xyz\n--xYz\r\n"[..])
+        );
     }
 
     #[test]
@@ -303,7 +306,12 @@ mod tests {
         assert_eq!(whole(&fits).unwrap().2, b"content");
         let long = "x".repeat(MAX_FIELD_BYTES + 2 * STEP_BYTES);
         let many = part("a", "").repeat(MAX_FIELD_BYTES / 40).replacen("\"a\"", "\"b\"", 1);
-        for body in [part("a", &long) + &file("a", ""), format!("--xYz\r\nX: {long}"), long.clone(), format!("{long}\r\n{many}")] {
+        for body in [
+            part("a", &long) + &file("a", ""),
+            format!("--xYz\r\nX: {long}"),
+            long.clone(),
+            format!("{long}\r\n{many}"),
+        ] {
             assert_eq!(whole(&body), Err(Code::MaxPostPreDataLengthExceeded));
         }
         let large = "x".repeat(10 * MAX_FIELD_BYTES);

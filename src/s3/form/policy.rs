@@ -153,7 +153,8 @@ impl Policy {
         };
         match operation.to_ascii_lowercase().as_str() {
             "content-length-range" => {
-                let bound = |value| parse_length(value).ok_or_else(|| invalid("Invalid content-length-range: invalid number."));
+                let bound =
+                    |value| parse_length(value).ok_or_else(|| invalid("Invalid content-length-range: invalid number."));
                 self.length.least = self.length.least.max(bound(first)?);
                 self.length.most = self.length.most.min(bound(second)?);
             }
@@ -341,7 +342,8 @@ mod tests {
 
     #[test]
     fn other_documents_are_refused_with_what_is_wrong() {
-        let document = |conditions: &str| format!("{{\"expiration\": \"2013-05-25T00:00:00Z\", \"conditions\": {conditions}}}");
+        let document =
+            |conditions: &str| format!("{{\"expiration\": \"2013-05-25T00:00:00Z\", \"conditions\": {conditions}}}");
         for (text, what) in [
             ("".to_owned(), "Invalid JSON."),
             ("[]".to_owned(), "Invalid JSON."),
@@ -357,10 +359,7 @@ mod tests {
             ("{\"expiration\": 5, \"conditions\": []}".to_owned(), "Invalid 'expiration' value: '5'"),
             (document("{}"), "Invalid 'conditions' value: must be a List."),
             (document("[5]"), "Invalid condition test: must be a List or Object."),
-            (
-                document("[{}]"),
-                "Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.",
-            ),
+            (document("[{}]"), "Invalid Simple-Condition: Simple-Conditions must have exactly one property specified."),
             (document("[{\"acl\": 5}]"), "Invalid Simple-Condition: value must be a string."),
             (document("[[]]"), "Invalid Condition: missing operation identifier."),
             (document("[[\"ends-with\", \"$key\", \"a\"]]"), "Invalid Condition: unknown operation 'ends-with'."),

@@ -1,4 +1,4 @@
-//! GetObjectAttributes, GetObjectAcl and GetObjectTagging.
+//! GetObjectAttributes and GetObjectAcl.
 
 use std::sync::Arc;
 
@@ -92,22 +92,6 @@ pub async fn get_object_acl(cx: &Service, request: &Request) -> Result<Answer, S
     expect_null_version(request.query.get("versionId"))?;
     let object = cx.store.object(&bucket, &key).await?;
     Ok(Answer::xml(owner::full_control(&object.record.summary.owner)))
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
-pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
-    let object = cx.store.object(&bucket, &key).await?;
-    let mut document = Writer::new("Tagging");
-    document.nest("TagSet", |set| {
-        for (name, value) in &object.record.metadata.tags {
-            set.nest("Tag", |tag| {
-                tag.text("Key", name).text("Value", value);
-            });
-        }
-    });
-    Ok(Answer::xml(document))
 }
 
 fn parse_attributes(request: &Request) -> Result<Vec<Attribute>, S3Error> {

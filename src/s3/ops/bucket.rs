@@ -3,10 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as TOKEN;
 
+use super::tagging;
 use crate::http::date;
 use crate::names::BucketName;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
+use crate::s3::tags::{self, Tagged};
 use crate::s3::xml::input::CreateBucketConfiguration;
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;
@@ -29,13 +31,13 @@ pub async fn list_buckets(cx: &Service, request: &Request) -> Result<Answer, S3E
     let prefix = query.get("prefix").unwrap_or_default().to_owned();
     let limit = query.number("max-buckets", 1..=MAX_BUCKETS)?.unwrap_or(MAX_BUCKETS) as usize;
     let region = query.given("bucket-region");
-    let account = request.caller.account.clone();
+    let account = request.caller.account()?.clone();
     let mut page = cx.store.list_buckets(&ListBuckets { account, prefix: prefix.clone(), after, limit }).await?;
     let next = page.buckets.last().filter(|_| page.more).map(|last| TOKEN.encode(last.name.as_str()));
     page.buckets.retain(|bucket| region.is_none_or(|region| bucket.region == region));
 
     let mut document = Writer::new("ListAllMyBucketsResult");
-    owner::write(&mut document, "Owner", &request.caller.account);
+    owner::write(&mut document, "Owner", request.caller.account()?);
     document.nest("Buckets", |buckets| {
         for bucket in &page.buckets {
             buckets.nest("Bucket", |entry| {
@@ -59,15 +61,13 @@ pub async fn create_bucket(cx: &Service, request: &mut Request) -> Result<Answer
     refuse_bucket_headers(request)?;
     let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
     let configuration = CreateBucketConfiguration::from_body(&body)?;
-    if !configuration.tags.is_empty() {
-        return Err(S3Error::with_message(Code::NotImplemented, "Tags of buckets are not implemented"));
-    }
+    let tags = tags::of_elements(configuration.tags, Tagged::Bucket)?;
     check_location(configuration.location_constraint.as_deref(), &cx.options.region)?;
     let create = CreateBucket {
         name: name.clone(),
-        account: request.caller.account.clone(),
+        account: request.caller.account()?.clone(),
         region: cx.options.region.clone(),
-        configuration: Vec::new(),
+        configuration: if tags.is_empty() { Vec::new() } else { vec![tagging::stored(&tags)?] },
         cause: request.cause(),
     };
     let answer = Answer::ok().header("location", format!("/{name}"));

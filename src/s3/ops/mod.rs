@@ -3,6 +3,7 @@
 mod attributes;
 mod bucket;
 mod copy;
+mod cors;
 mod delete;
 #[cfg(test)]
 mod fuzz;
@@ -10,8 +11,10 @@ mod get;
 mod list;
 mod multipart;
 mod part;
+mod post;
 mod put;
 mod rename;
+mod tagging;
 
 use std::sync::Arc;
 
@@ -35,6 +38,12 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::GetBucketAccelerateConfiguration => bucket::unconfigured(request, "AccelerateConfiguration"),
         O::GetBucketRequestPayment => bucket::get_bucket_request_payment(request),
         O::GetBucketAcl => bucket::get_bucket_acl(request),
+        O::GetBucketCors => cors::get_bucket_cors(cx, request).await,
+        O::PutBucketCors => cors::put_bucket_cors(cx, request).await,
+        O::DeleteBucketCors => cors::delete_bucket_cors(cx, request).await,
+        O::GetBucketTagging => tagging::get_bucket_tagging(cx, request).await,
+        O::PutBucketTagging => tagging::put_bucket_tagging(cx, request).await,
+        O::DeleteBucketTagging => tagging::delete_bucket_tagging(cx, request).await,
         O::ListObjects => list::list_objects(cx, request).await,
         O::ListObjectsV2 => list::list_objects_v2(cx, request).await,
         O::ListMultipartUploads => multipart::list_multipart_uploads(cx, request).await,
@@ -43,7 +52,10 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::HeadObject => get::head_object(cx, request).await,
         O::GetObjectAttributes => attributes::get_object_attributes(cx, request).await,
         O::GetObjectAcl => attributes::get_object_acl(cx, request).await,
-        O::GetObjectTagging => attributes::get_object_tagging(cx, request).await,
+        O::GetObjectTagging => tagging::get_object_tagging(cx, request).await,
+        O::PutObjectTagging => tagging::put_object_tagging(cx, request).await,
+        O::DeleteObjectTagging => tagging::delete_object_tagging(cx, request).await,
+        O::PostObject => post::post_object(cx, request).await,
         O::PutObject => put::put_object(cx, request).await,
         O::CopyObject => copy::copy_object(cx, request).await,
         O::RenameObject => rename::rename_object(cx, request).await,
@@ -56,15 +68,14 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::UploadPartCopy => part::upload_part_copy(cx, request).await,
         O::GetBucketPolicy
         | O::GetBucketPolicyStatus
-        | O::GetBucketCors
         | O::GetBucketLifecycleConfiguration
-        | O::GetBucketTagging
         | O::GetBucketEncryption
         | O::GetObjectLockConfiguration
         | O::GetPublicAccessBlock
         | O::GetBucketOwnershipControls
         | O::GetBucketReplication
         | O::GetBucketWebsite
+        | O::Preflight
         | O::Unknown => absent(operation, request),
     }
 }

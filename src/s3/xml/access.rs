@@ -166,7 +166,8 @@ mod tests {
         );
         let block = block.unwrap();
         assert!(block.block_public_acls && block.restrict_public_buckets && !block.block_public_policy);
-        let controls = b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>";
+        let controls =
+            b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>";
         assert_eq!(OwnershipControls::from_body(controls).unwrap().ownership(), "ObjectWriter");
         for wrong in [
             "<PublicAccessBlockConfiguration><BlockAll>true</BlockAll></PublicAccessBlockConfiguration>",

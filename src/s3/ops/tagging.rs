@@ -1,0 +1,74 @@
+//! Tags of objects and buckets.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::get::expect_null_version;
+use crate::s3::answer::Answer;
+use crate::s3::error::{Code, S3Error};
+use crate::s3::tags::{self, Tagged, Tags};
+use crate::s3::xml::read::Bounds;
+use crate::s3::{Request, Service};
+use crate::store::annotate::Annotation;
+use crate::store::configuration::Kind;
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
+pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    let (bucket, key) = request.object()?;
+    expect_null_version(request.query.get("versionId"))?;
+    let object = cx.store.object(&bucket, &key).await?;
+    Ok(Answer::xml(tags::document(&object.record.metadata.tags)))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html>
+pub async fn put_object_tagging(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
+    let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
+    let tags = tags::in_document(&body, Tagged::Object)?;
+    set_object_tags(cx, request, tags, Answer::ok()).await
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html>
+pub async fn delete_object_tagging(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
+    set_object_tags(cx, request, Tags::new(), Answer::no_content()).await
+}
+
+async fn set_object_tags(cx: &Arc<Service>, request: &Request, tags: Tags, answer: Answer) -> Result<Answer, S3Error> {
+    let (bucket, key) = request.object()?;
+    expect_null_version(request.query.get("versionId"))?;
+    let annotation = Annotation::Tags(tags);
+    let stored = cx.store.annotate_object(&bucket, &key, None, annotation, request.cause()).await?;
+    Ok(answer.position(stored.position))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html>
+pub async fn get_bucket_tagging(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    let bucket = request.bucket()?;
+    let configuration = cx.store.configuration(&bucket).await?;
+    let Some(document) = configuration.get(Kind::Tagging) else {
+        return Err(S3Error::new(Code::NoSuchTagSet).detail("BucketName", bucket.record.name.as_str()));
+    };
+    let tags: Tags = serde_json::from_slice(document).map_err(S3Error::internal)?;
+    Ok(Answer::xml(tags::document(&tags)))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>
+pub async fn put_bucket_tagging(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
+    let bucket = request.bucket()?;
+    let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
+    let (kind, document) = stored(&tags::in_document(&body, Tagged::Bucket)?)?;
+    let position = cx.store.put_configuration(&bucket, kind, Some(document), request.cause()).await?;
+    Ok(Answer::no_content().position(position))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketTagging.html>
+pub async fn delete_bucket_tagging(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
+    let position = cx.store.put_configuration(&request.bucket()?, Kind::Tagging, None, request.cause()).await?;
+    Ok(Answer::no_content().position(position))
+}
+
+/// A bucket's tags as they are stored: JSON, which later versions can add to.
+pub fn stored(tags: &Tags) -> Result<(Kind, Bytes), S3Error> {
+    let document = serde_json::to_vec(tags).map_err(S3Error::internal)?;
+    Ok((Kind::Tagging, Bytes::from(document)))
+}
