@@ -222,8 +222,9 @@ pub fn markdown() -> String {
             Absent(code) => format!("always `{}`: it cannot be configured yet", code.as_str()),
             NotImplemented => continue,
         };
-        let (name, method, action) = (row.operation.name(), row.method, row.action);
-        page.push_str(&format!("| {name} | `{method} {path}{query}`{header} | `{action}` | {note} |\n"));
+        let (name, method) = (row.operation.name(), row.method);
+        let action = if row.action.is_empty() { "none".to_owned() } else { format!("`{}`", row.action) };
+        page.push_str(&format!("| {name} | `{method} {path}{query}`{header} | {action} | {note} |\n"));
     }
     page
 }
