@@ -16,6 +16,7 @@ mod listing;
 mod many_parts;
 mod operator;
 mod post;
+mod presigned;
 mod races;
 mod raw;
 mod signed;

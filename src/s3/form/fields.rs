@@ -1,6 +1,7 @@
 //! The fields of a form that stand before its file.
 
 use crate::http::head::Headers;
+use crate::http::rfc2047;
 use crate::s3::error::{Code, S3Error};
 
 /// Fields that are not what would be a header of PutObject.
@@ -50,7 +51,12 @@ impl Fields {
             if value.chars().any(char::is_control) {
                 return Err(S3Error::invalid_argument("Header value cannot be represented", name, value));
             }
-            headers.push(if name == "acl" { "x-amz-acl" } else { name }, value.as_str());
+            match name.as_str() {
+                "acl" => headers.push("x-amz-acl", value.as_str()),
+                // Forms are UTF-8, headers are not: this is how a header carries other characters.
+                name if name.starts_with("x-amz-meta-") => headers.push(name, rfc2047::encode(value).as_ref()),
+                name => headers.push(name, value.as_str()),
+            }
         }
         Ok(headers)
     }
