@@ -153,6 +153,8 @@ impl From<auth::Error> for S3Error {
             E::UnsupportedContentSha256(_) => Self::with_message(Code::NotImplemented, message),
             E::BodyDigestMismatch => Self::new(Code::XAmzContentSHA256Mismatch),
             E::InvalidHeader(error) => error.into(),
+            E::FormFieldMissing(name) => Self::invalid_argument(message, name, ""),
+            E::FormFieldInvalid { name, value, .. } => Self::invalid_argument(message, name, &value),
             E::MissingDecodedLength => Self::with_message(Code::MissingContentLength, message),
             E::InvalidDecodedLength(value) => Self::invalid_argument(message, "x-amz-decoded-content-length", &value),
             E::IncompleteBody { .. } => Self::new(Code::IncompleteBody),

@@ -13,8 +13,10 @@ pub mod xml;
 mod acl;
 mod body;
 mod checksum;
+mod cors;
 mod documents;
 mod failure;
+mod form;
 #[cfg(test)]
 mod fuzz;
 mod metadata;
@@ -25,6 +27,7 @@ mod permission;
 mod precondition;
 mod query;
 mod slow;
+mod tags;
 mod target;
 mod version;
 

@@ -141,6 +141,6 @@ async fn admit_early(service: Arc<Service>, request: Request) -> Result<Request,
             request.extensions_mut().insert(serve::Early(admitted));
             Ok(request)
         }
-        Err(refused) => Err(serve::refuse_early(&service, &head, &refused)),
+        Err(refused) => Err(serve::refuse_early(&service, &head, &refused).await),
     }
 }

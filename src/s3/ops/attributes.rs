@@ -1,4 +1,4 @@
-//! GetObjectAttributes and GetObjectTagging.
+//! GetObjectAttributes.
 
 use std::sync::Arc;
 
@@ -86,22 +86,6 @@ pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Resu
     Ok(Answer::xml(document)
         .header("last-modified", date::format_http(record.summary.modified))
         .version(request.shown_version(record)))
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
-pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = request.object()?;
-    let object = cx.store.object_version(&bucket, &key, request.version()?.as_ref()).await?;
-    request.recheck(cx, &key, &object.record)?;
-    let mut document = Writer::new("Tagging");
-    document.nest("TagSet", |set| {
-        for (name, value) in &object.record.metadata.tags {
-            set.nest("Tag", |tag| {
-                tag.text("Key", name).text("Value", value);
-            });
-        }
-    });
-    Ok(Answer::xml(document).version(request.shown_version(&object.record)))
 }
 
 fn parse_attributes(request: &Request) -> Result<Vec<Attribute>, S3Error> {

@@ -4,6 +4,7 @@ mod acl;
 mod attributes;
 mod bucket;
 mod copy;
+mod cors;
 mod delete;
 mod exposure;
 #[cfg(test)]
@@ -13,8 +14,10 @@ mod list;
 mod multipart;
 mod part;
 mod policy;
+mod post;
 mod put;
 mod rename;
+mod tagging;
 
 use std::sync::Arc;
 
@@ -49,6 +52,12 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::GetBucketOwnershipControls => exposure::get_bucket_ownership_controls(cx, request),
         O::PutBucketOwnershipControls => exposure::put_bucket_ownership_controls(cx, request).await,
         O::DeleteBucketOwnershipControls => exposure::delete_bucket_ownership_controls(cx, request).await,
+        O::GetBucketCors => cors::get_bucket_cors(cx, request).await,
+        O::PutBucketCors => cors::put_bucket_cors(cx, request).await,
+        O::DeleteBucketCors => cors::delete_bucket_cors(cx, request).await,
+        O::GetBucketTagging => tagging::get_bucket_tagging(cx, request).await,
+        O::PutBucketTagging => tagging::put_bucket_tagging(cx, request).await,
+        O::DeleteBucketTagging => tagging::delete_bucket_tagging(cx, request).await,
         O::ListObjects => list::list_objects(cx, request).await,
         O::ListObjectsV2 => list::list_objects_v2(cx, request).await,
         O::ListMultipartUploads => multipart::list_multipart_uploads(cx, request).await,
@@ -58,7 +67,10 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::GetObjectAttributes => attributes::get_object_attributes(cx, request).await,
         O::GetObjectAcl => acl::get_object_acl(cx, request).await,
         O::PutObjectAcl => acl::put_object_acl(cx, request).await,
-        O::GetObjectTagging => attributes::get_object_tagging(cx, request).await,
+        O::GetObjectTagging => tagging::get_object_tagging(cx, request).await,
+        O::PutObjectTagging => tagging::put_object_tagging(cx, request).await,
+        O::DeleteObjectTagging => tagging::delete_object_tagging(cx, request).await,
+        O::PostObject => post::post_object(cx, request).await,
         O::PutObject => put::put_object(cx, request).await,
         O::CopyObject => copy::copy_object(cx, request).await,
         O::RenameObject => rename::rename_object(cx, request).await,
@@ -69,13 +81,12 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::ListParts => part::list_parts(cx, request).await,
         O::UploadPart => part::upload_part(cx, request).await,
         O::UploadPartCopy => part::upload_part_copy(cx, request).await,
-        O::GetBucketCors
-        | O::GetBucketLifecycleConfiguration
-        | O::GetBucketTagging
+        O::GetBucketLifecycleConfiguration
         | O::GetBucketEncryption
         | O::GetObjectLockConfiguration
         | O::GetBucketReplication
         | O::GetBucketWebsite
+        | O::Preflight
         | O::Unknown => absent(operation, request),
     }
 }

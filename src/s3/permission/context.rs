@@ -65,6 +65,9 @@ pub struct Origin {
 }
 
 impl Signing {
+    /// Of the policy of a form, which does not say when it was signed.
+    pub const OF_FORM: Self = Self { kind: SigningKind::Form, version: "AWS4-HMAC-SHA256", age: None };
+
     /// How a request was signed that was verified at `now`.
     pub fn of(claim: &Claim, now: Timestamp) -> Self {
         let kind = if claim.is_presigned() { SigningKind::Query } else { SigningKind::Header };

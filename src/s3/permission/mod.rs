@@ -13,15 +13,16 @@ pub use context::{Origin, Signing};
 pub use needs::versioned;
 pub use source::SourceJudge;
 
+use super::acl::Written;
 use super::admission::{Admitted, Caller};
 use super::error::{Code, S3Error};
 use super::operation::Operation;
 use super::query::Query;
 use super::target::Level;
-use super::{Request, Service, metadata};
+use super::{Request, Service, tags};
 use crate::access::{self, Arn, Context, Decision, ObjectRules, Ownership, Principal, Rules};
 use crate::guard::{self, BucketRules, Question};
-use crate::http::head::Head;
+use crate::http::head::{Head, Headers};
 use crate::names::ObjectKey;
 use crate::store::bucket::Bucket;
 use crate::store::record::ObjectRecord;
@@ -81,7 +82,7 @@ impl Service {
             Operation::CreateBucket => Arn::bucket(&admitted.target.bucket_name()?),
             _ => Arn::all_buckets(),
         };
-        let tags = metadata::tags(&head.headers)?;
+        let tags = tags::in_header(&head.headers)?;
         let context = facts(self, head, &admitted.query, &admitted.caller, &tags);
         for action in actions {
             let rules = Rules::of_account(account);
@@ -125,6 +126,26 @@ impl Request {
         }
     }
 
+    /// Judges a form, whose fields stand for headers. Gives whose the object will be, and its list.
+    pub fn permit_form(
+        &self,
+        cx: &Service,
+        fields: &Headers,
+        key: &ObjectKey,
+        tags: &[(String, String)],
+    ) -> Result<Written, S3Error> {
+        let headers = self.head.headers.iter().chain(fields.iter());
+        let head = Head { headers: headers.collect(), ..self.head.clone() };
+        let judge = Judge { head: &head, ..self.judge(cx)? };
+        let resource = Arn::object(&judge.bucket.record.name, key.as_str());
+        let lists = needs::gives_list(fields).then_some("s3:PutObjectAcl");
+        let tagged = (!tags.is_empty()).then_some("s3:PutObjectTagging");
+        for action in ["s3:PutObject"].into_iter().chain(lists).chain(tagged) {
+            judge.permit_with_tags(action, &resource, tags)?;
+        }
+        cx.acl_of_object(fields, self.caller.account(), judge.bucket, judge.rules)
+    }
+
     fn permit_record(&self, cx: &Service, key: &ObjectKey, record: &ObjectRecord) -> Result<(), S3Error> {
         let judge = self.judge(cx)?;
         let resource = Arn::object(&judge.bucket.record.name, key.as_str());
@@ -153,7 +174,7 @@ impl Judge<'_> {
         if self.nothing_can_forbid() {
             return Ok(());
         }
-        let tags = metadata::tags(&self.head.headers)?;
+        let tags = tags::in_header(&self.head.headers)?;
         self.permit_with_tags(action, resource, &tags)
     }
 
@@ -170,11 +191,22 @@ impl Judge<'_> {
 
     /// As [`Self::permit`], about a stored object.
     pub fn permit_stored(&self, action: &str, resource: &Arn, record: &ObjectRecord) -> Result<(), S3Error> {
+        let tags = tags::in_header(&self.head.headers)?;
+        self.permit_stored_with_tags(action, resource, record, &tags)
+    }
+
+    /// As [`Self::permit_stored`], for a request that gives these tags in its body.
+    pub fn permit_stored_with_tags(
+        &self,
+        action: &str,
+        resource: &Arn,
+        record: &ObjectRecord,
+        tags: &[(String, String)],
+    ) -> Result<(), S3Error> {
         if self.nothing_can_forbid() && self.rules.ownership.effective() == Ownership::BucketOwnerEnforced {
             return Ok(());
         }
-        let tags = metadata::tags(&self.head.headers)?;
-        let mut context = self.context(&tags);
+        let mut context = self.context(tags);
         guard::existing_tags(&mut context, &record.metadata.tags);
         let acl = guard::acl_of(record)?;
         let object = ObjectRules { owner: &record.summary.owner, acl: acl.as_ref() };

@@ -25,17 +25,17 @@ pub fn versioned(action: &'static str, version: Option<&str>) -> &'static str {
 }
 
 /// Every action that the addressed bucket or object must allow, judged by the head. Sources of copies, the keys of
-/// DeleteObjects and the fields of a form are judged where they are read.
+/// DeleteObjects, the tags of a body and the fields of a form are judged where they are read.
 pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'static str> {
     use Operation as O;
     let action = ROWS.iter().find(|row| row.operation == operation).map_or("", |row| row.action);
     let version = query.get("versionId");
     let mut actions = match operation {
-        O::DeleteObjects | O::Unknown => Vec::new(),
+        O::DeleteObjects | O::PostObject | O::PutObjectTagging | O::Unknown => Vec::new(),
         O::GetObjectAttributes => vec![versioned("s3:GetObject", version), versioned(action, version)],
         _ => vec![versioned(action, version)],
     };
-    let lists = headers.iter().any(|(name, _)| name == "x-amz-acl" || name.starts_with("x-amz-grant-"));
+    let lists = gives_list(headers);
     match operation {
         O::PutObject | O::CreateMultipartUpload | O::CopyObject => {
             actions.extend(lists.then_some("s3:PutObjectAcl"));
@@ -48,6 +48,11 @@ pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'
         _ => {}
     }
     actions
+}
+
+/// Whether headers give what is written an access control list.
+pub fn gives_list(headers: &Headers) -> bool {
+    headers.iter().any(|(name, _)| name == "x-amz-acl" || name.starts_with("x-amz-grant-"))
 }
 
 /// Whether a stored object may have a say: in its list, its owner or its tags.
