@@ -24,3 +24,6 @@ pub mod s3;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+#[cfg(feature = "server")]
+pub mod transport;
+pub mod xml;

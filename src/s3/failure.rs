@@ -3,6 +3,7 @@
 use super::error::{Code, S3Error};
 use crate::http::date;
 use crate::http::head::InvalidHeader;
+use crate::transport::memory::NoRoom;
 use crate::{auth, identity, store};
 
 impl From<InvalidHeader> for S3Error {
@@ -14,6 +15,12 @@ impl From<InvalidHeader> for S3Error {
 impl From<identity::Error> for S3Error {
     fn from(error: identity::Error) -> Self {
         Self::internal(error)
+    }
+}
+
+impl From<NoRoom> for S3Error {
+    fn from(_: NoRoom) -> Self {
+        Self::new(Code::SlowDown)
     }
 }
 

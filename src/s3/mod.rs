@@ -12,14 +12,12 @@ pub mod xml;
 
 mod body;
 mod checksum;
-mod documents;
 mod failure;
 #[cfg(test)]
 mod fuzz;
 mod metadata;
 mod ops;
 mod owner;
-mod pace;
 mod precondition;
 mod query;
 mod slow;
@@ -41,13 +39,16 @@ use crate::store::change::Cause;
 use crate::store::multipart::MAX_PART_BYTES;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::telemetry::{HostId, RequestId};
+use crate::transport::memory::DocumentMemory;
 
 use self::admission::Caller;
 use self::body::RequestBody;
-use self::documents::DocumentMemory;
 use self::error::{Code, S3Error};
 use self::query::Query;
 use self::target::Target;
+
+/// How many bytes of documents that clients send may be in memory at once, over all requests.
+const DOCUMENT_MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
 /// What an operator can choose.
 #[derive(Debug, Clone)]
@@ -109,7 +110,7 @@ impl Service {
             metrics: RequestMetrics::new(&operation::Operation::names()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
             download_memory: Arc::new(Semaphore::new(permits as usize)),
-            document_memory: DocumentMemory::new(),
+            document_memory: DocumentMemory::new(DOCUMENT_MEMORY_BYTES),
             options,
         }
     }

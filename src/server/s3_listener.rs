@@ -19,6 +19,7 @@ use super::uptake::LeastRate;
 use crate::config::ServerConfig;
 use crate::s3::{Service, serve};
 use crate::telemetry::metrics;
+use crate::transport::head::head_of;
 
 /// How long a client whose request was refused may go on sending before its connection is closed.
 const LINGER: Duration = Duration::from_secs(5);
@@ -135,7 +136,7 @@ fn connected(connection: &Connection, extensions: &mut Extensions, stall: Durati
 }
 
 async fn admit_early(service: Arc<Service>, request: Request) -> Result<Request, HttpResponse> {
-    let head = serve::head_of(request.method(), request.uri(), request.headers());
+    let head = head_of(request.method(), request.uri(), request.headers());
     match service.admit(&head).await {
         Ok(admitted) => {
             request.extensions_mut().insert(serve::Early(admitted));
