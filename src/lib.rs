@@ -2,6 +2,7 @@
 //!
 //! `docs/architecture.md` is the map: which module does what, and which may name which.
 
+pub mod access;
 #[cfg(feature = "server")]
 pub mod admin;
 pub mod auth;

@@ -1,0 +1,191 @@
+//! Access control lists: who may do what with a bucket or an object, the older way.
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::AccountId;
+
+/// An access control list.
+///
+/// Rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acl {
+    pub owner: AccountId,
+    pub grants: Vec<Grant>,
+}
+
+/// The most grants of a list.
+pub const MAX_GRANTS: usize = 100;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub grantee: Grantee,
+    pub permission: Permission,
+}
+
+/// Whom a grant is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Grantee {
+    Account(AccountId),
+    /// Everyone, signed or not.
+    AllUsers,
+    /// Everyone who signs, of whatever account.
+    AuthenticatedUsers,
+    /// The service that writes access logs.
+    LogDelivery,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Permission {
+    FullControl,
+    Read,
+    Write,
+    ReadAcp,
+    WriteAcp,
+}
+
+/// A list by name, as the header `x-amz-acl` gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Canned {
+    Private,
+    PublicRead,
+    PublicReadWrite,
+    AuthenticatedRead,
+    AwsExecRead,
+    LogDeliveryWrite,
+    BucketOwnerRead,
+    BucketOwnerFullControl,
+}
+
+const VERSION: u8 = 1;
+
+/// Bytes that are no access control list.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("an access control list of a version that this program does not know")]
+    Version,
+    #[error("an access control list that does not decode")]
+    Damaged,
+}
+
+impl Permission {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::FullControl, "FULL_CONTROL"),
+        (Self::Read, "READ"),
+        (Self::Write, "WRITE"),
+        (Self::ReadAcp, "READ_ACP"),
+        (Self::WriteAcp, "WRITE_ACP"),
+    ];
+
+    /// The permission with S3's name; `None` where there is none.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(permission, _)| permission)
+    }
+
+    /// S3's name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(known, _)| *known == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl Grantee {
+    const GROUPS: [(Self, &'static str); 3] = [
+        (Self::AllUsers, "http://acs.amazonaws.com/groups/global/AllUsers"),
+        (Self::AuthenticatedUsers, "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"),
+        (Self::LogDelivery, "http://acs.amazonaws.com/groups/s3/LogDelivery"),
+    ];
+
+    /// The group with this URI; `None` where there is none.
+    pub fn group(uri: &str) -> Option<Self> {
+        Self::GROUPS.into_iter().find(|(_, known)| *known == uri).map(|(group, _)| group)
+    }
+
+    /// The URI of a group; `None` for an account.
+    pub fn uri(&self) -> Option<&'static str> {
+        Self::GROUPS.iter().find(|(known, _)| known == self).map(|(_, uri)| *uri)
+    }
+
+    /// Whether the grant is what public access blocks take for public.
+    pub fn is_public(&self) -> bool {
+        matches!(self, Self::AllUsers | Self::AuthenticatedUsers)
+    }
+}
+
+impl Canned {
+    const ALL: [(Self, &'static str); 8] = [
+        (Self::Private, "private"),
+        (Self::PublicRead, "public-read"),
+        (Self::PublicReadWrite, "public-read-write"),
+        (Self::AuthenticatedRead, "authenticated-read"),
+        (Self::AwsExecRead, "aws-exec-read"),
+        (Self::LogDeliveryWrite, "log-delivery-write"),
+        (Self::BucketOwnerRead, "bucket-owner-read"),
+        (Self::BucketOwnerFullControl, "bucket-owner-full-control"),
+    ];
+
+    /// The list with the name in `x-amz-acl`; `None` where there is none.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(canned, _)| canned)
+    }
+
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(known, _)| *known == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl Acl {
+    /// What a bucket or object has whose owner said nothing: everything for the owner, nothing for others.
+    pub fn private(owner: AccountId) -> Self {
+        let grant = Grant { grantee: Grantee::Account(owner.clone()), permission: Permission::FullControl };
+        Self { owner, grants: vec![grant] }
+    }
+
+    /// What a canned list stands for.
+    ///
+    /// `bucket_owner` is the owner of the bucket that an object is in, and `None` for the list of a bucket, where the
+    /// lists for a bucket's owner stand for nothing more than `private`. So does `aws-exec-read`: no EC2 is here.
+    pub fn canned(canned: Canned, owner: AccountId, bucket_owner: Option<&AccountId>) -> Self {
+        let owners = bucket_owner.filter(|bucket_owner| **bucket_owner != owner);
+        let mut acl = Self::private(owner);
+        let mut grant = |grantee, permission| acl.grants.push(Grant { grantee, permission });
+        match (canned, owners) {
+            (Canned::PublicRead, _) => grant(Grantee::AllUsers, Permission::Read),
+            (Canned::PublicReadWrite, _) => {
+                grant(Grantee::AllUsers, Permission::Read);
+                grant(Grantee::AllUsers, Permission::Write);
+            }
+            (Canned::AuthenticatedRead, _) => grant(Grantee::AuthenticatedUsers, Permission::Read),
+            (Canned::LogDeliveryWrite, _) => {
+                grant(Grantee::LogDelivery, Permission::Write);
+                grant(Grantee::LogDelivery, Permission::ReadAcp);
+            }
+            (Canned::BucketOwnerRead, Some(to)) => grant(Grantee::Account(to.clone()), Permission::Read),
+            (Canned::BucketOwnerFullControl, Some(to)) => grant(Grantee::Account(to.clone()), Permission::FullControl),
+            (Canned::BucketOwnerRead | Canned::BucketOwnerFullControl, None) => {}
+            (Canned::Private | Canned::AwsExecRead, _) => {}
+        }
+        acl
+    }
+
+    /// Whether it grants anything to everyone, or to everyone who signs.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
+    pub fn is_public(&self) -> bool {
+        self.grants.iter().any(|grant| grant.grantee.is_public())
+    }
+
+    /// The list as a version byte and postcard.
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_extend(self, vec![VERSION]).expect("a plain struct encodes into memory")
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (version, rest) = bytes.split_first().ok_or(DecodeError::Damaged)?;
+        if *version != VERSION {
+            return Err(DecodeError::Version);
+        }
+        match postcard::take_from_bytes(rest) {
+            Ok((acl, [])) => Ok(acl),
+            _ => Err(DecodeError::Damaged),
+        }
+    }
+}
