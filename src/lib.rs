@@ -18,6 +18,8 @@ pub mod http;
 pub mod identity;
 pub mod kv;
 pub mod names;
+#[cfg(feature = "server")]
+pub mod query;
 pub mod report;
 #[cfg(feature = "server")]
 pub mod s3;

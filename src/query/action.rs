@@ -58,7 +58,6 @@ actions! {
         CreateUser "iam:CreateUser" ["UserName", "Path"] "";
         GetUser "iam:GetUser" ["UserName"] "without a name: the caller";
         ListUsers "iam:ListUsers" ["PathPrefix", "Marker", "MaxItems"] "";
-        UpdateUser "iam:UpdateUser" ["UserName", "NewUserName", "NewPath"] "";
         DeleteUser "iam:DeleteUser" ["UserName"] "a user with keys, policies or groups stays";
 
         CreateAccessKey "iam:CreateAccessKey" ["UserName"] "the only answer that holds the secret; without a name: the caller";
@@ -92,10 +91,13 @@ actions! {
 
         CreatePolicy "iam:CreatePolicy" ["PolicyName", "Path", "PolicyDocument", "Description"] "";
         GetPolicy "iam:GetPolicy" ["PolicyArn"] "";
-        GetPolicyVersion "iam:GetPolicyVersion" ["PolicyArn", "VersionId"] "there is one version, `v1`";
-        ListPolicyVersions "iam:ListPolicyVersions" ["PolicyArn", "Marker", "MaxItems"] "";
-        ListPolicies "iam:ListPolicies" ["Scope", "OnlyAttached", "PathPrefix", "PolicyUsageFilter", "Marker", "MaxItems"] "there are no policies of AWS";
+        ListPolicies "iam:ListPolicies" ["Scope", "OnlyAttached", "PathPrefix", "PolicyUsageFilter", "Marker", "MaxItems"] "";
         DeletePolicy "iam:DeletePolicy" ["PolicyArn"] "a policy that is attached stays";
+        CreatePolicyVersion "iam:CreatePolicyVersion" ["PolicyArn", "PolicyDocument", "SetAsDefault"] "";
+        GetPolicyVersion "iam:GetPolicyVersion" ["PolicyArn", "VersionId"] "";
+        ListPolicyVersions "iam:ListPolicyVersions" ["PolicyArn", "Marker", "MaxItems"] "";
+        SetDefaultPolicyVersion "iam:SetDefaultPolicyVersion" ["PolicyArn", "VersionId"] "";
+        DeletePolicyVersion "iam:DeletePolicyVersion" ["PolicyArn", "VersionId"] "";
 
         CreateRole "iam:CreateRole" ["RoleName", "Path", "AssumeRolePolicyDocument", "Description", "MaxSessionDuration"] "";
         GetRole "iam:GetRole" ["RoleName"] "";

@@ -69,6 +69,7 @@ codes! {
     RequestTimeout 408 "The body of the request did not come in time."
     ServiceUnavailable 503 "The request has failed due to a temporary failure of the server."
     SignatureDoesNotMatch 403 "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+    UnmodifiableEntity 400 "The entity cannot be modified."
     ValidationError 400 "The input fails to satisfy the constraints specified by an AWS service."
 }
 

@@ -76,6 +76,11 @@ impl Parameters {
         }
     }
 
+    /// `true` or `false`.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, QueryError> {
+        Ok(self.one_of(name, &["true", "false"])?.map(|word| word == "true"))
+    }
+
     /// One of these words, given back as it stands in `allowed`.
     pub fn one_of<'a>(&self, name: &str, allowed: &[&'a str]) -> Result<Option<&'a str>, QueryError> {
         let Some(text) = self.get(name) else { return Ok(None) };

@@ -4,6 +4,7 @@ use super::error::{Code, S3Error};
 use crate::http::date;
 use crate::http::head::InvalidHeader;
 use crate::transport::memory::NoRoom;
+use crate::transport::sentence;
 use crate::{auth, identity, store};
 
 impl From<InvalidHeader> for S3Error {
@@ -161,13 +162,4 @@ fn signature_mismatch(mismatch: &auth::Mismatch) -> S3Error {
 fn spaced_hex(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
-}
-
-/// An inner message as a sentence for the client.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    match characters.next() {
-        Some(first) => first.to_uppercase().chain(characters).collect(),
-        None => String::new(),
-    }
 }
