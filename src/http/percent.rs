@@ -144,7 +144,10 @@ mod tests {
 
     #[test]
     fn components_keep_unreserved_characters_alone() {
-        assert_eq!(encode_component("{\"a b\": [\"*~-._/+%é\"]}"), "%7B%22a%20b%22%3A%20%5B%22%2A~-._%2F%2B%25%C3%A9%22%5D%7D");
+        assert_eq!(
+            encode_component("{\"a b\": [\"*~-._/+%é\"]}"),
+            "%7B%22a%20b%22%3A%20%5B%22%2A~-._%2F%2B%25%C3%A9%22%5D%7D"
+        );
     }
 
     proptest! {

@@ -169,7 +169,9 @@ mod tests {
         for name in ["", "a b", "a/b", "a:b", "a*", "ä", "a\0", &"x".repeat(65)] {
             assert!(matches!(check_name(What::User, name), Err(Error::Name { .. })), "{name:?}");
         }
-        assert!(check_name(What::Group, &"x".repeat(128)).is_ok() && check_name(What::Group, &"x".repeat(129)).is_err());
+        assert!(
+            check_name(What::Group, &"x".repeat(128)).is_ok() && check_name(What::Group, &"x".repeat(129)).is_err()
+        );
         assert!(valid_session_name("me") && !valid_session_name("m") && !valid_session_name("a b"));
     }
 

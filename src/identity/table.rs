@@ -1,10 +1,9 @@
 //! The tables of identities, and the keys of their rows.
 
-use crate::kv::{Profile, Table};
-use crate::names::AccountId;
-
 use super::names::folded;
 use super::{EntityKind, EntityName};
+use crate::kv::{Profile, Table};
+use crate::names::AccountId;
 
 /// Access key id -> status, time of making, description, holder and encrypted secret.
 pub const KEYS: Table = Table { id: 0, name: "keys", profile: Profile::Records };
@@ -16,7 +15,9 @@ pub const IDENTITIES: Table = Table { id: 13, name: "identities", profile: Profi
 const POLICY: u8 = b'p';
 const MEMBER: u8 = b'm';
 const COUNTS: u8 = b'n';
-const PUBLIC_ACCESS_BLOCK: u8 = b'b';
+
+/// Where the rows of all public access blocks start.
+pub const PUBLIC_ACCESS_BLOCKS: &[u8] = b"b";
 
 /// The row of a user, group or role.
 pub fn entity(name: &EntityName) -> Vec<u8> {
@@ -61,7 +62,7 @@ pub fn counts(account: &AccountId) -> Vec<u8> {
 
 /// The row of the account's public access block.
 pub fn public_access_block(account: &AccountId) -> Vec<u8> {
-    of_account(PUBLIC_ACCESS_BLOCK, account)
+    [PUBLIC_ACCESS_BLOCKS, account.as_str().as_bytes()].concat()
 }
 
 fn of_account(letter: u8, account: &AccountId) -> Vec<u8> {

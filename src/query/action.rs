@@ -239,12 +239,23 @@ mod tests {
     #[test]
     fn service_action_and_version_choose_the_row() {
         let row = Row::find(Api::Sts, &parameters("Action=AssumeRole&Version=2011-06-15")).unwrap();
-        assert_eq!((row.action, row.response, row.result), (Action::AssumeRole, "AssumeRoleResponse", "AssumeRoleResult"));
+        assert_eq!(
+            (row.action, row.response, row.result),
+            (Action::AssumeRole, "AssumeRoleResponse", "AssumeRoleResult")
+        );
         assert_eq!(refused(Api::Iam, "Version=2010-05-08").0, Code::MissingAction);
         assert_eq!(refused(Api::Iam, "Action=&Version=2010-05-08").0, Code::MissingAction);
         for (api, body, message) in [
-            (Api::Iam, "Action=AssumeRole&Version=2010-05-08", "Could not find operation AssumeRole for version 2010-05-08"),
-            (Api::Sts, "Action=AssumeRole&Version=2010-05-08", "Could not find operation AssumeRole for version 2010-05-08"),
+            (
+                Api::Iam,
+                "Action=AssumeRole&Version=2010-05-08",
+                "Could not find operation AssumeRole for version 2010-05-08",
+            ),
+            (
+                Api::Sts,
+                "Action=AssumeRole&Version=2010-05-08",
+                "Could not find operation AssumeRole for version 2010-05-08",
+            ),
             (Api::Iam, "Action=getUser&Version=2010-05-08", "Could not find operation getUser for version 2010-05-08"),
             (Api::Iam, "Action=GetUser", "Could not find operation GetUser for version NO_VERSION_SPECIFIED"),
         ] {
@@ -257,7 +268,13 @@ mod tests {
         let row = |body| Row::find(Api::Sts, &parameters(body)).unwrap();
         let assume = "Action=AssumeRole&Version=2011-06-15&RoleArn=a&PolicyArns.member.1.arn=b";
         assert!(row(assume).refuse_others(&parameters(assume)).is_ok());
-        for more in ["&SerialNumber=x", "&Tags.member.1.Key=x", "&PolicyArns.member.N=x", "&PolicyArns.member.1=x", "&rolearn=a"] {
+        for more in [
+            "&SerialNumber=x",
+            "&Tags.member.1.Key=x",
+            "&PolicyArns.member.N=x",
+            "&PolicyArns.member.1=x",
+            "&rolearn=a",
+        ] {
             let error = row(assume).refuse_others(&parameters(&format!("{assume}{more}"))).unwrap_err();
             assert_eq!(error.code, Code::NotImplemented, "{more}");
         }

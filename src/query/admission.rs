@@ -5,6 +5,7 @@ use aws_lc_rs::digest;
 use super::Service;
 use super::action::Api;
 use super::error::{Code, QueryError};
+use crate::access::Principal;
 use crate::auth::{self, Claim};
 use crate::http::head::Head;
 use crate::identity::Key;
@@ -40,9 +41,8 @@ fn brings_a_form(head: &Head) -> bool {
 }
 
 impl Service {
-    /// Whose key signed, before anything is proven. Fails for requests without one, and for unknown or disabled ones.
-    pub(super) async fn key_of(&self, claim: Option<&Claim>) -> Result<Key, QueryError> {
-        let claim = claim.ok_or_else(|| QueryError::new(Code::MissingAuthenticationToken))?;
+    /// Whose key signed, before anything is proven. Fails for unknown and disabled ones.
+    pub(super) async fn key_of(&self, claim: &Claim) -> Result<Key, QueryError> {
         let key = self.identities.authenticate(claim.access_key_id(), claim.session_token()).await?;
         key.ok_or_else(|| QueryError::new(Code::InvalidClientTokenId))
     }
@@ -54,6 +54,17 @@ impl Service {
         let (secret, now) = (key.secret.expose(), self.clock.now());
         Ok(auth::verify_with_body(claim, head, &hash, secret, now, &self.options.auth, &self.signing_keys)?)
     }
+}
+
+/// Refuses IAM to what GetSessionToken gave: at AWS too, as long as no second factor is in play.
+///
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html>
+pub fn check_session(api: Api, key: &Key) -> Result<(), QueryError> {
+    let of_role = matches!(key.caller.principal, Principal::AssumedRole { .. });
+    if api == Api::Iam && key.is_temporary() && !of_role {
+        return Err(QueryError::new(Code::InvalidClientTokenId));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -68,9 +79,15 @@ mod tests {
 
     fn signed(service: &str) -> [(&'static str, String); 3] {
         let scope = format!("20130524/anywhere/{service}/aws4_request");
-        let authorization =
-            format!("AWS4-HMAC-SHA256 Credential=AKID/{scope}, SignedHeaders=host;x-amz-date, Signature={}", "0".repeat(64));
-        [("host", "bucket.s3.localhost".into()), ("x-amz-date", "20130524T000000Z".into()), ("authorization", authorization)]
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=AKID/{scope}, SignedHeaders=host;x-amz-date, Signature={}",
+            "0".repeat(64)
+        );
+        [
+            ("host", "bucket.s3.localhost".into()),
+            ("x-amz-date", "20130524T000000Z".into()),
+            ("authorization", authorization),
+        ]
     }
 
     fn signed_for(service: &str, method: &str, path: &str) -> Option<(Api, bool)> {
@@ -83,9 +100,13 @@ mod tests {
     fn the_scope_of_the_signature_decides_whatever_the_host_is() {
         assert_eq!(signed_for("iam", "POST", "/"), Some((Api::Iam, true)));
         assert_eq!(signed_for("sts", "GET", "/"), Some((Api::Sts, true)));
-        for (service, method, path) in
-            [("s3", "POST", "/"), ("sns", "POST", "/"), ("iam", "PUT", "/"), ("iam", "POST", "/bucket"), ("iam", "POST", "//")]
-        {
+        for (service, method, path) in [
+            ("s3", "POST", "/"),
+            ("sns", "POST", "/"),
+            ("iam", "PUT", "/"),
+            ("iam", "POST", "/bucket"),
+            ("iam", "POST", "//"),
+        ] {
             assert_eq!(signed_for(service, method, path), None, "{service} {method} {path}");
         }
         let presigned = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20130524%2Fus-east-1%2Fsts%2Faws4_request\

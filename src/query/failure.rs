@@ -79,12 +79,11 @@ impl From<identity::Error> for QueryError {
                 said(Code::ValidationError, &error)
             }
             E::NotTrusted { ref caller, ref role } => {
-                let message = format!("User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}");
+                let message =
+                    format!("User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}");
                 Self::with_message(Code::AccessDenied, message)
             }
-            E::RootAssumesRole => {
-                Self::with_message(Code::AccessDenied, "Roles may not be assumed by root accounts.")
-            }
+            E::RootAssumesRole => Self::with_message(Code::AccessDenied, "Roles may not be assumed by root accounts."),
             E::Temporary => {
                 Self::with_message(Code::AccessDenied, "Cannot call GetSessionToken with session credentials")
             }
@@ -165,7 +164,11 @@ mod tests {
         for (error, code, message) in [
             (E::NoSuch { what: What::User, name: name() }, Code::NoSuchEntity, "The user with name x cannot be found."),
             (E::NoSuch { what: What::Policy, name: name() }, Code::NoSuchEntity, "Policy x was not found."),
-            (E::Exists { what: What::Role, name: name() }, Code::EntityAlreadyExists, "Role with name x already exists."),
+            (
+                E::Exists { what: What::Role, name: name() },
+                Code::EntityAlreadyExists,
+                "Role with name x already exists.",
+            ),
             (
                 E::DeleteConflict { what: What::User, name: name(), holds: Holds::AccessKeys },
                 Code::DeleteConflict,

@@ -9,9 +9,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::action::{Api, Row, UNKNOWN};
 use super::admission::Addressed;
 use super::call::{Call, Origin};
-use super::error::QueryError;
+use super::error::{Code, QueryError};
 use super::form::Parameters;
-use super::{Service, body, ops};
+use super::{Service, admission, body, ops};
 use crate::auth::Claim;
 use crate::http::head::Head;
 use crate::telemetry::RequestId;
@@ -92,11 +92,12 @@ impl Service {
     /// The response to a head that is refused before its body is asked for; `None` where the body may come.
     pub async fn refuse_early(self: &Arc<Self>, head: &Head) -> Option<HttpResponse> {
         let Addressed { api, claim } = Addressed::parse(head, &self.options.auth)?;
-        let refused = match body::check_announced(head) {
-            Ok(()) => self.key_of(claim.as_ref()).await.err(),
-            Err(error) => Some(error),
+        let refused = match (body::check_announced(head), claim) {
+            (Err(error), _) => error,
+            (Ok(()), Some(claim)) => self.key_of(&claim).await.err()?,
+            (Ok(()), None) => QueryError::new(Code::MissingAuthenticationToken),
         };
-        refused.map(|error| Line::new(Arc::clone(self), api).refuse(&error))
+        Some(Line::new(Arc::clone(self), api).refuse(&refused))
     }
 }
 
@@ -123,17 +124,17 @@ impl Service {
         line: &mut Line,
     ) -> Result<Vec<u8>, QueryError> {
         body::check_announced(head)?;
+        let claim = claim.ok_or_else(|| QueryError::new(Code::MissingAuthenticationToken))?;
         let key = self.key_of(claim).await?;
         let mut room = self.memory.room();
         let mut pace = Pace::new(self.options.body_idle, self.options.min_rate);
         let body = body::read(payload, &mut pace, &mut room).await?;
         line.received = body.len() as u64;
-        if let Some(claim) = claim {
-            self.verify(claim, head, &body, &key)?;
-        }
+        self.verify(claim, head, &body, &key)?;
         let parameters = Parameters::parse(&head.query, &body)?;
         let row = Row::find(line.api, &parameters)?;
         line.row = Some(row);
+        admission::check_session(line.api, &key)?;
         row.refuse_others(&parameters)?;
         let call = Call { service: self, row, key, parameters, id: line.id, origin };
         ops::run(&call).await

@@ -84,17 +84,14 @@ impl Service {
             );
             return Err(S3Error::with_message(Code::AuthorizationHeaderMalformed, message));
         }
-        if claim.session_token().is_some() {
-            return Err(S3Error::new(Code::InvalidToken));
-        }
-        let key = self.identities.secret_of(claim.access_key_id()).await?;
+        let key = self.identities.authenticate(claim.access_key_id(), claim.session_token()).await?;
         let key =
             key.ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", claim.access_key_id()))?;
         let bucket_in_host = target.bucket.as_deref().filter(|_| target.in_host);
         let now = self.clock.now();
         let payload =
             auth::verify(&claim, head, bucket_in_host, key.secret.expose(), now, options, &self.signing_keys)?;
-        Ok((Caller { access_key_id: key.access_key_id.clone(), account: key.account.clone() }, payload))
+        Ok((Caller { access_key_id: key.access_key_id.clone(), account: key.account.id.clone() }, payload))
     }
 
     /// What can be said against the request before its body; finds the bucket.

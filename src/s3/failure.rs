@@ -15,7 +15,11 @@ impl From<InvalidHeader> for S3Error {
 
 impl From<identity::Error> for S3Error {
     fn from(error: identity::Error) -> Self {
-        Self::internal(error)
+        match error {
+            identity::Error::InvalidToken => Self::new(Code::InvalidToken),
+            identity::Error::ExpiredToken => Self::new(Code::ExpiredToken),
+            other => Self::internal(other),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub const TABLES: &[Table] = &[
     tables::SWEEP,
     tables::LOG,
     tables::RENAMED,
+    identity::IDENTITIES,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.

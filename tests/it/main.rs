@@ -14,6 +14,7 @@ mod linearizability;
 mod listing;
 mod many_parts;
 mod operator;
+mod query;
 mod races;
 mod raw;
 mod signed;

@@ -3,9 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    SignableBody, SignableRequest, SignatureLocation, SigningParams, SigningSettings, sign,
-};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningParams, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 
 use crate::harness::Server;
@@ -53,7 +51,8 @@ impl Caller {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> SignedHead {
-        let (instructions, signature) = self.signed(time, service, method, target, headers, body, SigningSettings::default());
+        let (instructions, signature) =
+            self.signed(time, service, method, target, headers, body, SigningSettings::default());
         let mut all: Vec<(String, String)> =
             headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         all.extend(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -68,9 +67,13 @@ impl Caller {
         settings.expires_in = Some(Duration::from_secs(60));
         let headers = [("host", host.as_str())];
         let (instructions, _) = self.signed(SystemTime::now(), service, method, target, &headers, b"", settings);
-        let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-        let query: Vec<String> =
-            instructions.params().iter().map(|(name, value)| format!("{}={}", encode(name).replace("%2D", "-"), encode(value))).collect();
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let query: Vec<String> = instructions
+            .params()
+            .iter()
+            .map(|(name, value)| format!("{}={}", encode(name).replace("%2D", "-"), encode(value)))
+            .collect();
         format!("{target}&{}", query.join("&"))
     }
 
@@ -123,7 +126,8 @@ fn encoded(text: &str) -> String {
 
 /// A policy that allows these actions on everything, encoded for a form.
 fn allowing(actions: &str) -> String {
-    let policy = format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":{actions},"Resource":"*"}}}}"#);
+    let policy =
+        format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":{actions},"Resource":"*"}}}}"#);
     encoded(&policy)
 }
 
@@ -175,7 +179,11 @@ async fn whoever_is_not_who_he_says_is_refused() {
     let wrong = Signed::new(server.s3, &root.client.access_key, "wrong");
     assert_refused(&Caller { client: wrong, token: None }.sts("GetCallerIdentity").await, 403, "SignatureDoesNotMatch");
     let unknown = Signed::new(server.s3, "AKIAUNKNOWNUNKNOWN00", "wrong");
-    assert_refused(&Caller { client: unknown, token: None }.sts("GetCallerIdentity").await, 403, "InvalidClientTokenId");
+    assert_refused(
+        &Caller { client: unknown, token: None }.sts("GetCallerIdentity").await,
+        403,
+        "InvalidClientTokenId",
+    );
     let with_token = Caller { token: Some("invented".to_owned()), ..root.clone() };
     assert_refused(&with_token.sts("GetCallerIdentity").await, 403, "InvalidClientTokenId");
 
@@ -194,7 +202,8 @@ async fn whoever_is_not_who_he_says_is_refused() {
 
     let mut connection = Raw::connect(server.s3).await;
     let length = body.len();
-    let unsigned = format!("POST / HTTP/1.1\r\nhost: h\r\ncontent-type: {}\r\ncontent-length: {length}\r\n\r\n{body}", FORM.1);
+    let unsigned =
+        format!("POST / HTTP/1.1\r\nhost: h\r\ncontent-type: {}\r\ncontent-length: {length}\r\n\r\n{body}", FORM.1);
     connection.send(unsigned).await;
     assert_refused(&connection.answer().await, 403, "MissingAuthenticationToken");
 }
@@ -225,10 +234,22 @@ async fn unknown_actions_and_malformed_parameters_have_their_codes() {
         ("Action=ListUsers&Version=2010-05-08&MaxItems=ten", 400, "MalformedInput"),
         ("Action=ListUsers&Version=2010-05-08&Marker=%21", 400, "ValidationError"),
         ("Action=GetPolicy&Version=2010-05-08&PolicyArn=x", 400, "InvalidInput"),
-        ("Action=GetPolicyVersion&Version=2010-05-08&PolicyArn=arn:aws:iam::000000000000:policy/p&VersionId=1", 400, "ValidationError"),
+        (
+            "Action=GetPolicyVersion&Version=2010-05-08&PolicyArn=arn:aws:iam::000000000000:policy/p&VersionId=1",
+            400,
+            "ValidationError",
+        ),
         ("Action=GetUser&Version=2010-05-08&UserName=nobody", 404, "NoSuchEntity"),
-        ("Action=UpdateAccessKey&Version=2010-05-08&UserName=nobody&AccessKeyId=AKIAUNKNOWNUNKNOWN00&Status=On", 400, "ValidationError"),
-        ("Action=PutUserPolicy&Version=2010-05-08&UserName=nobody&PolicyName=p&PolicyDocument=%7B%7D", 404, "NoSuchEntity"),
+        (
+            "Action=UpdateAccessKey&Version=2010-05-08&UserName=nobody&AccessKeyId=AKIAUNKNOWNUNKNOWN00&Status=On",
+            400,
+            "ValidationError",
+        ),
+        (
+            "Action=PutUserPolicy&Version=2010-05-08&UserName=nobody&PolicyName=p&PolicyDocument=%7B%7D",
+            404,
+            "NoSuchEntity",
+        ),
     ] {
         assert_refused(&root.send("iam", body).await, status, code);
     }
@@ -277,7 +298,9 @@ async fn the_scope_of_the_signature_chooses_the_service() {
         let head = root.sign_headers(now, "sts", "POST", "/", &[("host", host), FORM], body.as_bytes());
         assert_eq!(root.client.send_head(&head, body.as_bytes()).await.status, 200, "{host}");
     }
-    for (service, method, target) in [("sns", "POST", "/"), ("iam", "PUT", "/"), ("sts", "POST", "/bucket"), ("iam", "GET", "/b/k")] {
+    for (service, method, target) in
+        [("sns", "POST", "/"), ("iam", "PUT", "/"), ("sts", "POST", "/bucket"), ("iam", "GET", "/b/k")]
+    {
         let head = root.sign_at(now, service, method, target, b"");
         let answer = root.client.send_head(&head, b"").await;
         assert_eq!(answer.error(), (400, "AuthorizationHeaderMalformed".to_owned()), "{service} {method} {target}");
