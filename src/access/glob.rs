@@ -286,3 +286,88 @@ fn strip_suffix<'t>(text: &'t str, suffix: &str, case: Case) -> Option<&'t str> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    struct Alice;
+
+    impl Variables for Alice {
+        fn value_of(&self, key: &Key) -> Option<Cow<'_, str>> {
+            (*key == Key::UserName).then_some(Cow::Borrowed("ali*ce"))
+        }
+    }
+
+    const ALL: Syntax = Syntax { wildcards: true, variables: true };
+
+    fn glob(pattern: &str) -> Glob {
+        Pieces::parse(pattern, ALL).unwrap().glob(Case::Sensitive)
+    }
+
+    #[test]
+    fn wildcards_match_whole_texts() {
+        for (pattern, text, matches) in [
+            ("", "", true),
+            ("", "a", false),
+            ("*", "", true),
+            ("a*", "a", true),
+            ("*a", "ba", true),
+            ("a*a", "a", false),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*bc*c", "abcbc", true),
+            ("*ab*ab", "abab", true),
+            ("*ab*ab", "aab", false),
+            ("a?c", "a\u{e9}c", true),
+            ("a?c", "ac", false),
+            ("*?", "", false),
+            ("?*?", "ab", true),
+            ("*?b", "xxb", true),
+            ("a**b", "ab", true),
+            ("a*?b*c", "abbc", true),
+            ("A*", "a", false),
+        ] {
+            assert_eq!(glob(pattern).matches(text, &NoVariables), matches, "{pattern:?} {text:?}");
+        }
+        assert!(is_like("S3:GetObject", "s3:get*") && !is_like("s3:GetObject", "s3:put*"));
+    }
+
+    #[test]
+    fn variables_stand_for_values_that_are_no_patterns() {
+        for (pattern, text, matches) in [
+            ("home/${aws:username}/*", "home/ali*ce/x", true),
+            ("home/${aws:username}/*", "home/alixce/x", false),
+            ("${AWS:UserName}", "ali*ce", true),
+            ("*-${aws:username}", "a-ali*ce", true),
+            ("*${aws:username}*!", "a-ali*ce-b!", true),
+            ("${aws:userid}", "", false),
+            ("${aws:userid, 'x'}", "x", true),
+            ("${aws:username, 'x'}", "x", false),
+            ("a${*}b${?}c${$}{d", "a*b?c${d", true),
+            ("a${*}b", "axb", false),
+        ] {
+            assert_eq!(glob(pattern).matches(text, &Alice), matches, "{pattern:?} {text:?}");
+        }
+        for text in ["${", "${aws:username", "${}", "${username}", "${aws:username, x}", "${aws:username,}"] {
+            assert!(Pieces::parse(text, ALL).is_err(), "{text}");
+        }
+        let old = Syntax { wildcards: true, variables: false };
+        let literal = Pieces::parse("${aws:username}", old).unwrap().glob(Case::Sensitive);
+        assert!(literal.matches("${aws:username}", &Alice));
+    }
+
+    #[test]
+    fn hostile_patterns_take_no_longer_than_others() {
+        let text = "a".repeat(1024);
+        for unit in ["*a", "*aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "*?a", "*?????????????????b", "*?aaaaaaaaaaaaaaaaaaab*"]
+        {
+            let pattern = format!("{}b", unit.repeat(20_000 / unit.len()));
+            let pattern = glob(&pattern);
+            let started = Instant::now();
+            assert!(!pattern.matches(&text, &NoVariables));
+            assert!(started.elapsed().as_millis() < 100, "{unit}");
+        }
+    }
+}

@@ -12,6 +12,8 @@ mod principal;
 mod question;
 mod reason;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use acl::{Acl, Canned, Grant, Grantee, Permission};
 pub use arn::Arn;

@@ -6,7 +6,7 @@ use super::Service;
 use super::action::Row;
 use super::error::{Code, QueryError};
 use super::form::Parameters;
-use crate::access::{self, Arn, Context, Decision, Principal, Rules};
+use crate::access::{self, Arn, Cited, Context, Decision, Missing, Principal, Reason, Rules, Source};
 use crate::http::head::Head;
 use crate::identity::{Identities, Key};
 use crate::names::AccountId;
@@ -80,17 +80,25 @@ impl Call<'_> {
         self.hold_to(decision, resource)
     }
 
-    /// Fails with AccessDenied, in AWS's words, where the decision is no.
-    pub fn hold_to(&self, decision: Decision<'_>, resource: &Arn) -> Result<(), QueryError> {
+    /// Fails with AccessDenied, in AWS's words, where the decision is no. Which statement it was is for the log alone.
+    fn hold_to(&self, decision: Decision<'_>, resource: &Arn) -> Result<(), QueryError> {
         if decision.allowed {
             return Ok(());
         }
-        let user = self.principal().arn().unwrap_or_default();
-        let message = format!(
-            "User: {user} is not authorized to perform: {} on resource: {resource}: {}",
-            self.row.permission, decision.reason
-        );
-        Err(QueryError::with_message(Code::AccessDenied, message))
+        let (permission, user) = (self.row.permission, self.principal().arn().unwrap_or_default());
+        let because = match decision.reason {
+            Reason::Denied(Cited { source: Source::Session(_), .. }) => {
+                "with an explicit deny in a session policy".to_owned()
+            }
+            Reason::Denied(_) => "with an explicit deny in an identity-based policy".to_owned(),
+            Reason::NothingAllows { missing: Missing::Session, .. } => {
+                format!("because no session policy allows the {permission} action")
+            }
+            _ => format!("because no identity-based policy allows the {permission} action"),
+        };
+        let message =
+            format!("User: {user} is not authorized to perform: {permission} on resource: {resource} {because}");
+        Err(QueryError::with_message(Code::AccessDenied, message).caused_by(decision.reason.to_string()))
     }
 
     /// The document of an action that has a result, which `inside` writes.

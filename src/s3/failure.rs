@@ -5,7 +5,7 @@ use crate::http::date;
 use crate::http::head::InvalidHeader;
 use crate::transport::memory::NoRoom;
 use crate::transport::sentence;
-use crate::{auth, identity, store};
+use crate::{auth, guard, identity, store};
 
 impl From<InvalidHeader> for S3Error {
     fn from(error: InvalidHeader) -> Self {
@@ -26,6 +26,15 @@ impl From<identity::Error> for S3Error {
 impl From<NoRoom> for S3Error {
     fn from(_: NoRoom) -> Self {
         Self::new(Code::SlowDown)
+    }
+}
+
+impl From<guard::Error> for S3Error {
+    fn from(error: guard::Error) -> Self {
+        match error {
+            guard::Error::Store(error) => error.into(),
+            damaged @ guard::Error::Document(..) => Self::internal(damaged),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod operation;
 pub mod serve;
 pub mod xml;
 
+mod acl;
 mod body;
 mod checksum;
 mod failure;
@@ -18,6 +19,7 @@ mod fuzz;
 mod metadata;
 mod ops;
 mod owner;
+mod permission;
 mod precondition;
 mod query;
 mod slow;
@@ -30,9 +32,10 @@ use tokio::sync::Semaphore;
 
 use crate::auth::{self, SigningKeys};
 use crate::clock::Clock;
+use crate::guard::Guard;
 use crate::http::head::Head;
 use crate::identity::Identities;
-use crate::names::{AccountId, BucketName, ObjectKey};
+use crate::names::{AccountId, ObjectKey};
 use crate::store::Store;
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
@@ -44,6 +47,7 @@ use crate::transport::memory::DocumentMemory;
 use self::admission::Caller;
 use self::body::RequestBody;
 use self::error::{Code, S3Error};
+use self::permission::Permission;
 use self::query::Query;
 use self::target::Target;
 
@@ -72,6 +76,7 @@ pub struct Options {
 pub struct Service {
     pub store: Arc<Store>,
     pub identities: Arc<Identities>,
+    pub guard: Arc<Guard>,
     pub clock: Clock,
     pub host_id: HostId,
     pub metrics: RequestMetrics,
@@ -89,6 +94,7 @@ struct Request {
     query: Query,
     caller: Caller,
     bucket: Option<Bucket>,
+    permission: Permission,
     source_address: String,
     body: RequestBody,
 }
@@ -102,9 +108,11 @@ impl Service {
         options: Options,
     ) -> Self {
         let permits = (options.download_memory / answer::STREAM_BYTES).clamp(1, Semaphore::MAX_PERMITS as u64);
+        let guard = Arc::new(Guard::new(store.clone(), identities.clone()));
         Self {
             store,
             identities,
+            guard,
             clock,
             host_id,
             metrics: RequestMetrics::new(&operation::Operation::names()),
@@ -113,13 +121,6 @@ impl Service {
             document_memory: DocumentMemory::new(DOCUMENT_MEMORY_BYTES),
             options,
         }
-    }
-
-    /// A bucket by name, if the caller may use it. For now an account's keys may do everything in its own buckets and
-    /// nothing in others'.
-    async fn bucket_named(&self, name: &BucketName, caller: &Caller) -> Result<Bucket, S3Error> {
-        let bucket = self.store.bucket(name).await?;
-        if bucket.record.account == caller.account { Ok(bucket) } else { Err(S3Error::new(Code::AccessDenied)) }
     }
 
     /// The most bytes of one request: it carries as much as one part does, and larger objects come in parts.
@@ -142,7 +143,7 @@ impl Request {
     /// Who and what is behind a change, for the change log.
     fn cause(&self) -> Cause {
         Cause {
-            principal: self.caller.access_key_id.to_string(),
+            principal: self.caller.identity.user_id.clone(),
             source_address: self.source_address.clone(),
             request_id: self.id.as_str().to_owned(),
         }

@@ -24,6 +24,7 @@ pub const TABLES: &[Table] = &[
     tables::SWEEP,
     tables::LOG,
     tables::RENAMED,
+    tables::CONFIGURATIONS,
     identity::IDENTITIES,
 ];
 

@@ -37,7 +37,7 @@ impl Transports {
                 None => Ok(request),
             };
         }
-        match self.s3.admit(&head).await {
+        match self.s3.admit(&head, s3::serve::origin_of(request.head().peer_addr)).await {
             Ok(admitted) => {
                 request.extensions_mut().insert(s3::serve::Early(admitted));
                 Ok(request)

@@ -38,6 +38,14 @@ pub enum ChangeKind {
     Delete,
     CreateBucket,
     DeleteBucket,
+    /// The object's tags changed, and nothing else of it.
+    Tagging,
+    /// The object's access control list changed, and nothing else of it.
+    Acl,
+    /// The bucket's configuration changed: versioning, or one of its documents.
+    BucketConfiguration,
+    /// The object is no longer the current one: a delete marker is.
+    DeleteMarker,
 }
 
 /// Who asked for a change: opaque to the store, passed on to readers of the log.

@@ -32,14 +32,15 @@ impl Store {
     /// condition asks for it.
     pub async fn delete_object(self: &Arc<Self>, delete: DeleteObject) -> Result<Option<Position>, Error> {
         let store = self.clone();
-        let task = tokio::spawn(async move { store.delete_now(&delete).await });
+        let task = tokio::spawn(async move { store.delete_now(delete).await });
         task.await.map_err(|_| Error::Aborted)?
     }
 
-    async fn delete_now(&self, delete: &DeleteObject) -> Result<Option<Position>, Error> {
-        let (bucket, key) = (delete.bucket.record.id, &delete.key);
-        let _turn = self.queues.turn(bucket, key.as_bytes()).await?;
+    async fn delete_now(&self, mut delete: DeleteObject) -> Result<Option<Position>, Error> {
+        let bucket = delete.bucket.record.id;
+        let _turn = self.queues.turn(bucket, delete.key.as_bytes()).await?;
         for _ in 0..ATTEMPTS {
+            let key = &delete.key;
             let previous = self.current(bucket, key).await?;
             delete.precondition.object.check(key, previous.as_ref().map(|row| &row.record))?;
             let Some(previous) = previous else { return Ok(None) };
@@ -50,7 +51,7 @@ impl Store {
                 Mutation::in_bucket(&delete.bucket)?.delete_object(bucket, key, &previous, None).log(&change);
             match self.commit(mutation).await? {
                 Ok(position) => return Ok(Some(position)),
-                Err(conflict) if conflict.index == 0 => self.bucket_conflict(&delete.bucket).await?,
+                Err(conflict) if conflict.index == 0 => self.refresh(&mut delete.bucket).await?,
                 Err(_) => (),
             }
         }

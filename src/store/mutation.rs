@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::bucket::behind_prefix;
 use super::change::Change;
 use super::codec::encode;
 use super::record::{Data, ObjectRecord, Target};
@@ -41,6 +42,13 @@ impl Mutation {
 
     pub fn delete(mut self, table: Table, key: Bytes) -> Self {
         self.commit = self.commit.delete(table, key);
+        self
+    }
+
+    /// Removes every row that begins with `prefix`, which is not empty and not all ones.
+    pub fn delete_all(mut self, table: Table, prefix: &[u8]) -> Self {
+        let end = behind_prefix(prefix);
+        self.commit = self.commit.delete_range(table, Bytes::copy_from_slice(prefix), end);
         self
     }
 

@@ -12,7 +12,7 @@ use super::staging::Staged;
 use super::tables::{self, CURRENT};
 use super::{Position, Store};
 use crate::clock::Timestamp;
-use crate::names::{ETag, ObjectKey};
+use crate::names::{AccountId, ETag, ObjectKey};
 
 /// A condition on what a write finds in its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +32,10 @@ pub struct PutObject {
     pub key: ObjectKey,
     pub metadata: Metadata,
     pub storage_class: StorageClass,
+    /// The account that the object will belong to.
+    pub owner: AccountId,
+    /// As [`ObjectRecord::acl`].
+    pub acl: Vec<u8>,
     pub precondition: Precondition,
     pub cause: Cause,
 }
@@ -64,11 +68,12 @@ impl Store {
         task.await.map_err(|_| Error::Aborted)?
     }
 
-    async fn put_staged(&self, put: PutObject, mut staged: Staged) -> Result<Stored, Error> {
-        let (bucket, key) = (put.bucket.record.id, &put.key);
-        let _turn = self.queues.turn(bucket, key.as_bytes()).await?;
+    async fn put_staged(&self, mut put: PutObject, mut staged: Staged) -> Result<Stored, Error> {
+        let bucket = put.bucket.record.id;
+        let _turn = self.queues.turn(bucket, put.key.as_bytes()).await?;
         let mut record = put.record(&staged, self.clock.now());
         for _ in 0..ATTEMPTS {
+            let key = &put.key;
             let previous = self.current(bucket, key).await?;
             put.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
             record.summary.modified = self.clock.now();
@@ -84,7 +89,7 @@ impl Store {
             staged.take_back_unless_committed(&committed);
             match committed? {
                 Ok(position) => return Ok(Stored { record, position }),
-                Err(conflict) if conflict.index == 0 => self.bucket_conflict(&put.bucket).await?,
+                Err(conflict) if conflict.index == 0 => self.refresh(&mut put.bucket).await?,
                 Err(_) => (),
             }
         }
@@ -109,7 +114,7 @@ impl PutObject {
                 size: staged.length,
                 etag: ETag::single(staged.digests.md5),
                 modified,
-                owner: self.bucket.record.account.clone(),
+                owner: self.owner.clone(),
                 storage_class: self.storage_class,
                 algorithm: checksum.as_ref().map_or(Algorithm::Crc64Nvme, |checksum| checksum.algorithm),
                 checksum_type: checksum.as_ref().map_or(ChecksumType::FullObject, Checksum::checksum_type),
@@ -118,6 +123,8 @@ impl PutObject {
             crc64nvme: staged.digests.crc64nvme,
             checksum,
             metadata: self.metadata.clone(),
+            version: None,
+            acl: self.acl.clone(),
         }
     }
 }
@@ -139,7 +146,6 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::AccountId;
     use crate::store::record::Data;
 
     fn object(md5: u8) -> ObjectRecord {
@@ -152,7 +158,15 @@ mod tests {
             algorithm: Algorithm::Crc64Nvme,
             checksum_type: ChecksumType::FullObject,
         };
-        ObjectRecord { summary, data: Data::Empty, crc64nvme: 0, checksum: None, metadata: Metadata::default() }
+        ObjectRecord {
+            summary,
+            data: Data::Empty,
+            crc64nvme: 0,
+            checksum: None,
+            metadata: Metadata::default(),
+            version: None,
+            acl: Vec::new(),
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::checksum::{Algorithm, Checksum, ChecksumType};
 use crate::blob::{BlobId, BlobRef};
 use crate::clock::Timestamp;
-use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey, UploadId};
+use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey, UploadId, VersionId};
 
 /// A bucket. Every commit that touches the bucket's objects or uploads expects this row unchanged, so it stays small.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,20 @@ pub struct BucketRecord {
     pub created: Timestamp,
     pub region: String,
     pub state: BucketState,
+    pub versioning: Versioning,
+    /// Raised by every change of the bucket's configuration rows; 0 while there never was any.
+    pub configuration: u64,
+}
+
+/// Whether a bucket keeps what is overwritten and deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    /// As it was created. A bucket that was anything else never is this again.
+    #[default]
+    Never,
+    Enabled,
+    /// Versions stay; what is written now replaces the null version.
+    Suspended,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +49,19 @@ pub struct ObjectRecord {
     /// The value of the checksum that the client chose; `None` if it chose none.
     pub checksum: Option<Checksum>,
     pub metadata: Metadata,
+    /// `None` for an object whose key has no rows in the table `versions`.
+    pub version: Option<Version>,
+    /// Who else may do what with it, as whoever put it encoded it; empty for an object that is its owner's alone.
+    pub acl: Vec<u8>,
+}
+
+/// Which of its key's versions an object or a delete marker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Versions of a key are numbered in the order in which they were made, from 1 on.
+    pub ordinal: u64,
+    /// What makes its identifier its own; `None` for the null version.
+    pub random: Option<[u8; 16]>,
 }
 
 /// What listings show of an object.
@@ -114,6 +141,8 @@ pub struct UploadRecord {
     /// The checksum that the client asked for; `None` means CRC64NVME of the full object.
     pub checksum: Option<(Algorithm, ChecksumType)>,
     pub metadata: Metadata,
+    /// The object's.
+    pub acl: Vec<u8>,
 }
 
 /// An uploaded part.
@@ -139,6 +168,8 @@ pub struct CompletedRecord {
     pub etag: ETag,
     pub crc64nvme: u64,
     pub checksum: Option<Checksum>,
+    /// The version that the upload became; `None` in a bucket without versions.
+    pub version: Option<Version>,
 }
 
 /// That a rename with a client's token was carried out, kept for a client that asks again.
@@ -157,6 +188,15 @@ impl Data {
             Self::Inline(id) => Some(Target::Inline(*id)),
             Self::Blob(blob) => Some(Target::Blob(blob.id)),
             Self::Parts(id) => Some(Target::Upload(*id)),
+        }
+    }
+}
+
+impl Version {
+    pub fn id(&self) -> VersionId {
+        match self.random {
+            None => VersionId::Null,
+            Some(random) => VersionId::Numbered { ordinal: self.ordinal, random },
         }
     }
 }

@@ -42,15 +42,15 @@ impl Store {
     /// request with the same token came first: then [`Self::was_renamed`] knows of it.
     pub async fn rename_object(self: &Arc<Self>, rename: RenameObject) -> Result<Stored, Error> {
         let store = self.clone();
-        let task = tokio::spawn(async move { store.rename_now(&rename).await });
+        let task = tokio::spawn(async move { store.rename_now(rename).await });
         task.await.map_err(|_| Error::Aborted)?
     }
 
-    async fn rename_now(&self, rename: &RenameObject) -> Result<Stored, Error> {
-        let (bucket, key) = (rename.bucket.record.id, &rename.key);
-        let _turns = self.queues.turns(bucket, [rename.source_key.as_bytes(), key.as_bytes()]).await?;
-        let record = &rename.source.record;
+    async fn rename_now(&self, mut rename: RenameObject) -> Result<Stored, Error> {
+        let bucket = rename.bucket.record.id;
+        let _turns = self.queues.turns(bucket, [rename.source_key.as_bytes(), rename.key.as_bytes()]).await?;
         for _ in 0..ATTEMPTS {
+            let (key, record) = (&rename.key, &rename.source.record);
             if let Some(token) = &rename.token
                 && self.was_renamed(&rename.bucket, token).await?
             {
@@ -65,12 +65,12 @@ impl Store {
             let mutation = Mutation::in_bucket(&rename.bucket)?
                 .delete_object(bucket, &rename.source_key, &rename.source, record.data.target())
                 .put_object(bucket, key, record, previous.as_ref())
-                .remember(rename, arrived.at)
+                .remember(&rename, arrived.at)
                 .log(&left)
                 .log(&arrived);
             match self.commit(mutation).await? {
                 Ok(position) => return Ok(Stored { record: record.clone(), position }),
-                Err(conflict) if conflict.index == 0 => self.bucket_conflict(&rename.bucket).await?,
+                Err(conflict) if conflict.index == 0 => self.refresh(&mut rename.bucket).await?,
                 // The source, or the token: whoever carried the same request out took the source with it.
                 Err(conflict) if conflict.index != 2 => return Err(Error::SourceChanged),
                 Err(_) => (),

@@ -14,6 +14,7 @@
 //! | `renamed` | bucket id, client token | that a rename was carried out, for a client that asks again |
 //! | `sweep` | position | a target that may have become unreferenced |
 //! | `log` | position | [`Change`](super::change::Change) |
+//! | `configurations` | bucket id, kind | a document of the bucket's configuration |
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -34,6 +35,7 @@ pub const COMPLETED: Table = Table { id: 9, name: "completed", profile: Profile:
 pub const SWEEP: Table = Table { id: 10, name: "sweep", profile: Profile::Queue };
 pub const LOG: Table = Table { id: 11, name: "log", profile: Profile::Queue };
 pub const RENAMED: Table = Table { id: 12, name: "renamed", profile: Profile::Records };
+pub const CONFIGURATIONS: Table = Table { id: 13, name: "configurations", profile: Profile::Records };
 
 /// Who holds a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +52,8 @@ pub enum Owner {
 }
 
 /// Every table of the store, for opening an engine. Their ids begin at 1: 0 is the table of keys.
-pub const TABLES: [Table; 12] =
-    [META, BUCKETS, CURRENT, INLINE, REFS, UPLOADS, PARTS, OFFSETS, COMPLETED, SWEEP, LOG, RENAMED];
+pub const TABLES: [Table; 13] =
+    [META, BUCKETS, CURRENT, INLINE, REFS, UPLOADS, PARTS, OFFSETS, COMPLETED, SWEEP, LOG, RENAMED, CONFIGURATIONS];
 
 /// Stands between an escaped key and what follows it: below every escaped byte, so that shorter keys sort first.
 pub const TERMINATOR: [u8; 2] = [0x00, 0x01];
@@ -157,6 +159,26 @@ pub fn renamed(bucket: BucketId, token: &[u8]) -> Bytes {
     row.put_u64(bucket.0);
     row.put_slice(token);
     row.freeze()
+}
+
+/// The start of the rows of a bucket's configuration.
+pub fn configurations(bucket: BucketId) -> Bytes {
+    Bytes::copy_from_slice(&bucket.0.to_be_bytes())
+}
+
+/// The key of one document of a bucket's configuration.
+pub fn configuration(bucket: BucketId, kind: u8) -> Bytes {
+    let mut row = BytesMut::with_capacity(BUCKET_ID_BYTES + 1);
+    row.put_u64(bucket.0);
+    row.put_u8(kind);
+    row.freeze()
+}
+
+/// Reads the bucket and the kind back out of the key of a row of `configurations`.
+pub fn parse_configuration(row: &[u8]) -> Option<(BucketId, u8)> {
+    let (bucket, kind) = row.split_first_chunk::<BUCKET_ID_BYTES>()?;
+    let [kind] = kind else { return None };
+    Some((BucketId(u64::from_be_bytes(*bucket)), *kind))
 }
 
 /// The key of a finished upload's answer.

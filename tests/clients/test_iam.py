@@ -338,7 +338,8 @@ def test_users_may_do_what_their_policies_say(iam, server):
     error = failed.value.response["Error"]
     assert error["Code"] == "AccessDenied"
     words = f"User: arn:aws:iam::{ACCOUNT}:user/{name} is not authorized to perform: iam:CreateUser on resource: "
-    assert error["Message"].startswith(f"{words}arn:aws:iam::{ACCOUNT}:user/eve")
+    why = "because no identity-based policy allows the iam:CreateUser action"
+    assert error["Message"] == f"{words}arn:aws:iam::{ACCOUNT}:user/eve {why}"
     assert refused(own.get_user) == "AccessDenied"
     assert refused(own.get_user, UserName="nobody-at-all") == "AccessDenied", "who may not ask does not learn"
 

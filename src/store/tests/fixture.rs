@@ -69,6 +69,7 @@ impl Fixture {
             name: name.clone(),
             account: AccountId::default(),
             region: "us-east-1".to_owned(),
+            configuration: Vec::new(),
             cause: Cause::default(),
         };
         match self.store.create_bucket(create).await {
@@ -107,6 +108,8 @@ impl Fixture {
             key: key(name),
             metadata: Metadata::default(),
             storage_class: StorageClass::Standard,
+            owner: AccountId::default(),
+            acl: Vec::new(),
             precondition,
             cause: Cause::default(),
         };
@@ -144,6 +147,8 @@ impl Fixture {
             metadata: source.record.metadata.clone(),
             storage_class: source.record.summary.storage_class,
             checksum: source.record.checksum.clone(),
+            owner: AccountId::default(),
+            acl: Vec::new(),
             source,
             precondition: Precondition::None,
             cause: Cause::default(),
@@ -187,6 +192,8 @@ impl Fixture {
             metadata: Metadata::default(),
             storage_class: StorageClass::Standard,
             checksum,
+            owner: AccountId::default(),
+            acl: Vec::new(),
         };
         self.store.create_upload(create).await
     }

@@ -2,6 +2,7 @@
 
 mod buckets;
 mod completing;
+mod configuration;
 mod copies;
 mod damage;
 mod faults;
