@@ -9,6 +9,7 @@ mod chunked;
 mod dice;
 mod faults;
 mod harness;
+mod identities;
 mod inspection;
 mod linearizability;
 mod listing;
