@@ -29,15 +29,15 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .args(options::arguments(|flag| flag == "data"))
-        .arg(options::account())
         .arg(json)
         .subcommand(
             Command::new("create")
                 .about("Makes a key and prints it; its secret is shown this once")
                 .arg(user)
+                .arg(options::account())
                 .arg(description.help("What the key is for, shown in lists")),
         )
-        .subcommand(Command::new("list").about("Lists the keys, without their secrets"))
+        .subcommand(Command::new("list").about("Lists the keys, without their secrets").arg(options::account().help("Only keys of this account")))
         .subcommand(Command::new("disable").about("Stops a key from working, from the next request on").arg(id()))
         .subcommand(Command::new("enable").about("Lets a disabled key work again").arg(id()))
         .subcommand(Command::new("delete").about("Removes a key for good").arg(id()))

@@ -26,7 +26,6 @@ pub fn account() -> Arg {
         .long("account")
         .value_name("ID")
         .value_parser(value_parser!(AccountId))
-        .global(true)
         .help("The account, by its 12 digits; the default account where none is named")
 }
 

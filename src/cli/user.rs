@@ -34,7 +34,7 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .args(options::arguments(|flag| flag == "data"))
-        .arg(options::account())
+        .arg(options::account().global(true))
         .arg(json)
         .subcommand(Command::new("create").about("Makes a user without keys and policies").arg(user()).arg(path))
         .subcommand(Command::new("list").about("Lists the users of the account"))
