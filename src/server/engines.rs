@@ -24,6 +24,9 @@ pub const TABLES: &[Table] = &[
     tables::SWEEP,
     tables::LOG,
     tables::RENAMED,
+    tables::CONFIGURATIONS,
+    tables::VERSIONS,
+    tables::HEADS,
     identity::IDENTITIES,
 ];
 
