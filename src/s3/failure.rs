@@ -29,9 +29,9 @@ impl From<store::Error> for S3Error {
             E::BucketNotEmpty(ref bucket) => Self::new(Code::BucketNotEmpty).detail("BucketName", bucket.as_str()),
             E::BucketBusy(_) => Self::new(Code::OperationAborted),
             E::NoSuchKey(ref key) => Self::new(Code::NoSuchKey).detail("Key", key.as_str()),
-            E::NoSuchVersion { ref key, version } => Self::new(Code::NoSuchVersion)
-                .detail("Key", key.as_str())
-                .detail("VersionId", version.to_string()),
+            E::NoSuchVersion { ref key, version } => {
+                Self::new(Code::NoSuchVersion).detail("Key", key.as_str()).detail("VersionId", version.to_string())
+            }
             E::DeleteMarker { ref key, version, modified, named } => {
                 // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html>
                 let error = match named {

@@ -9,8 +9,8 @@ use super::change::{Cause, Change, ChangeKind};
 use super::checksum::{Algorithm, Checksum, ChecksumType};
 use super::codec::{decode, encode};
 use super::record::{
-    BucketRecord, BucketState, CompletedRecord, Data, DeleteMarker, Entry, Head, InlineId, Metadata, ObjectRecord, PartRecord, StorageClass,
-    Summary, Target, UploadRecord, Version, VersionRecord, VersionSummary, Versioning,
+    BucketRecord, BucketState, CompletedRecord, Data, DeleteMarker, Entry, Head, InlineId, Metadata, ObjectRecord,
+    PartRecord, StorageClass, Summary, Target, UploadRecord, Version, VersionRecord, VersionSummary, Versioning,
 };
 use super::tables;
 use crate::blob::{BlobId, BlobRef, Footer, FooterBuilder};

@@ -13,10 +13,10 @@ use crate::names::ObjectKey;
 use crate::s3::answer::{Answer, Body};
 use crate::s3::error::{Code, S3Error};
 use crate::s3::{Request, Service, precondition, target};
+use crate::store;
 use crate::store::bucket::Bucket;
 use crate::store::rename::{RenameObject, Token};
 use crate::store::versions::ObjectRow;
-use crate::store;
 
 /// The longest client token, in bytes.
 const MAX_TOKEN_BYTES: usize = 64;

@@ -145,7 +145,12 @@ async fn a_listing_goes_on_where_a_marker_would_be_that_is_gone() {
     assert_eq!(listed(versions[2]).await, [versions[1], VersionId::Null]);
     assert_eq!(listed(VersionId::Null).await, []);
     fixture.remove(&bucket, "key", VersionId::Null).await.unwrap();
-    assert_eq!(listed(VersionId::Null).await, [versions[3], versions[1]], "nobody knows where it was: nothing is missed");
-    let never = ListVersions { after: VersionMarker::Version("none".to_owned(), VersionId::Null), ..after(versions[1]) };
+    assert_eq!(
+        listed(VersionId::Null).await,
+        [versions[3], versions[1]],
+        "nobody knows where it was: nothing is missed"
+    );
+    let never =
+        ListVersions { after: VersionMarker::Version("none".to_owned(), VersionId::Null), ..after(versions[1]) };
     assert_eq!(fixture.list_versions(&bucket, never).await.0, []);
 }

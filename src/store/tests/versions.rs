@@ -198,7 +198,10 @@ async fn compare(fixture: &Fixture, model: &Model) {
             assert_eq!(found.unwrap(), bytes);
             let record = fixture.store.object_version(&bucket, &key(name), Some(version)).await.unwrap().record;
             assert_eq!(record.metadata.tags.first().map_or("", |(tag, _)| tag), tag);
-            assert_eq!(bucket.shown_version(record.version), Some(*version).filter(|_| model.versioning != Versioning::Never));
+            assert_eq!(
+                bucket.shown_version(record.version),
+                Some(*version).filter(|_| model.versioning != Versioning::Never)
+            );
         }
         match (model.current(name), versions.is_empty()) {
             (Some((bytes, tag)), _) => {
@@ -215,9 +218,9 @@ async fn compare(fixture: &Fixture, model: &Model) {
     }
     for limit in [1, 2, 1000] {
         let listed = fixture.list_versions(&bucket, ListVersions { limit, ..ListVersions::default() }).await.0;
-        let listed = listed.into_iter().map(|listed| {
-            (listed.key, listed.version, listed.latest, matches!(listed.entry, EntrySummary::Object(_)))
-        });
+        let listed = listed
+            .into_iter()
+            .map(|listed| (listed.key, listed.version, listed.latest, matches!(listed.entry, EntrySummary::Object(_))));
         assert_eq!(listed.collect::<Vec<_>>(), expected, "pages of {limit}");
     }
     let whole = ListObjects { limit: 1000, ..ListObjects::default() };
@@ -391,7 +394,9 @@ async fn versioning_may_change_under_a_storm_of_writes() {
         tokio::spawn(async move {
             let mut made = Vec::new();
             for number in 0..30 {
-                made.push(fixture.put(&before, &format!("key {}", number % 3), &body(writer, 9)).await.unwrap().version);
+                made.push(
+                    fixture.put(&before, &format!("key {}", number % 3), &body(writer, 9)).await.unwrap().version,
+                );
                 tokio::task::yield_now().await;
             }
             made

@@ -4,12 +4,12 @@ use bytes::Bytes;
 
 use crate::kv::Table;
 use crate::names::{BucketId, ObjectKey, VersionId};
+use crate::store::Store;
 use crate::store::bucket::Bucket;
 use crate::store::error::Error;
 use crate::store::mutation::{Mutation, Row};
 use crate::store::record::{Entry, Head, ObjectRecord, VersionRecord, Versioning};
 use crate::store::tables::{self, CURRENT, HEADS, VERSIONS};
-use crate::store::Store;
 
 /// How often a version is looked for again that moved between two reads.
 const ATTEMPTS: usize = 8;

@@ -110,7 +110,11 @@ impl Store {
             VersionId::Numbered { ordinal, .. } => Some(*ordinal),
             VersionId::Null => head.null,
         };
-        Ok(Some(Resumed { name: name.clone(), newest: head.newest, start: ordinal.map(|at| tables::version(bucket, &key, at)) }))
+        Ok(Some(Resumed {
+            name: name.clone(),
+            newest: head.newest,
+            start: ordinal.map(|at| tables::version(bucket, &key, at)),
+        }))
     }
 }
 

@@ -34,7 +34,9 @@ impl Bucket {
     pub fn shown_version(&self, version: Option<Version>) -> Option<VersionId> {
         match self.record.versioning {
             Versioning::Never => None,
-            Versioning::Enabled | Versioning::Suspended => Some(version.map_or(VersionId::Null, |version| version.id())),
+            Versioning::Enabled | Versioning::Suspended => {
+                Some(version.map_or(VersionId::Null, |version| version.id()))
+            }
         }
     }
 

@@ -42,7 +42,8 @@ impl Store {
             .expect(HEADS, tables::head(id, key), Some(head.bytes.clone()))
             .remove_version(id, key, ordinal, row);
         if ordinal == newest {
-            let left = Left { current: self.current(id, key).await?, newest: self.version_behind(id, key, newest).await? };
+            let left =
+                Left { current: self.current(id, key).await?, newest: self.version_behind(id, key, newest).await? };
             return Ok(Some(mutation.step_back(id, key, left, null)));
         }
         if null == head.record.null {
@@ -77,9 +78,11 @@ impl Mutation {
         let Some((newest, row)) = newest else {
             return mutation.delete(HEADS, head).delete(CURRENT, current);
         };
-        let mutation = mutation
-            .expect(VERSIONS, tables::version(bucket, key, newest), Some(row.bytes))
-            .put(HEADS, head, encode(&Head { newest, null }));
+        let mutation = mutation.expect(VERSIONS, tables::version(bucket, key, newest), Some(row.bytes)).put(
+            HEADS,
+            head,
+            encode(&Head { newest, null }),
+        );
         match row.record.entry {
             Entry::Object(record) => mutation.put(CURRENT, current, encode(&record)),
             Entry::DeleteMarker(_) => mutation.delete(CURRENT, current),

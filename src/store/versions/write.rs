@@ -6,9 +6,7 @@ use super::slot::{FIRST, Slot};
 use crate::names::{BucketId, ObjectKey};
 use crate::store::codec::encode;
 use crate::store::mutation::{Mutation, Row};
-use crate::store::record::{
-    DeleteMarker, Entry, Head, ObjectRecord, Target, Version, VersionRecord, Versioning,
-};
+use crate::store::record::{DeleteMarker, Entry, Head, ObjectRecord, Target, Version, VersionRecord, Versioning};
 use crate::store::tables::{self, CURRENT, HEADS, REFS, VERSIONS};
 
 impl Mutation {
