@@ -137,7 +137,7 @@ fn write_rest(document: &mut Writer, list: &ListObjects, page: &ObjectPage, enco
     }
 }
 
-fn write_summary(entry: &mut Writer, summary: &Summary) {
+pub(super) fn write_summary(entry: &mut Writer, summary: &Summary) {
     entry
         .text("LastModified", &date::format_iso8601(summary.modified))
         .text("ETag", &summary.etag.quoted())
@@ -148,10 +148,10 @@ fn write_summary(entry: &mut Writer, summary: &Summary) {
 
 /// The last owner written: a canonical id is a digest, and a page's objects nearly always have one owner.
 #[derive(Default)]
-struct Owners(Option<(AccountId, String)>);
+pub(super) struct Owners(Option<(AccountId, String)>);
 
 impl Owners {
-    fn write(&mut self, entry: &mut Writer, account: &AccountId) {
+    pub(super) fn write(&mut self, entry: &mut Writer, account: &AccountId) {
         if self.0.as_ref().is_none_or(|(known, _)| known != account) {
             self.0 = Some((account.clone(), owner::canonical_id(account)));
         }
