@@ -1,7 +1,11 @@
 //! Access control lists: who may do what with a bucket or an object, the older way.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
+use super::Principal;
+use super::reason::ListOf;
 use crate::names::AccountId;
 
 /// An access control list.
@@ -56,6 +60,32 @@ pub enum Canned {
     BucketOwnerFullControl,
 }
 
+/// What each action needs, and in whose list. Other actions no list can grant.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>, "Mapping of ACL permissions and access policy
+/// permissions".
+const NEEDED: [(&str, ListOf, Permission); 14] = [
+    ("s3:ListBucket", ListOf::Bucket, Permission::Read),
+    ("s3:ListBucketVersions", ListOf::Bucket, Permission::Read),
+    ("s3:ListBucketMultipartUploads", ListOf::Bucket, Permission::Read),
+    ("s3:PutObject", ListOf::Bucket, Permission::Write),
+    ("s3:DeleteObject", ListOf::Bucket, Permission::Write),
+    ("s3:GetBucketAcl", ListOf::Bucket, Permission::ReadAcp),
+    ("s3:PutBucketAcl", ListOf::Bucket, Permission::WriteAcp),
+    ("s3:GetObject", ListOf::Object, Permission::Read),
+    ("s3:GetObjectVersion", ListOf::Object, Permission::Read),
+    ("s3:GetObjectTorrent", ListOf::Object, Permission::Read),
+    ("s3:GetObjectAcl", ListOf::Object, Permission::ReadAcp),
+    ("s3:GetObjectVersionAcl", ListOf::Object, Permission::ReadAcp),
+    ("s3:PutObjectAcl", ListOf::Object, Permission::WriteAcp),
+    ("s3:PutObjectVersionAcl", ListOf::Object, Permission::WriteAcp),
+];
+
+/// In whose list the action must be granted, and as what; `None` where no list can grant it.
+pub(super) fn needed(action: &str) -> Option<(ListOf, Permission)> {
+    NEEDED.into_iter().find(|(known, ..)| *known == action).map(|(_, of, permission)| (of, permission))
+}
+
 const VERSION: u8 = 1;
 
 /// Bytes that are no access control list.
@@ -84,6 +114,37 @@ impl Permission {
     /// S3's name.
     pub fn name(self) -> &'static str {
         Self::ALL.into_iter().find(|(known, _)| *known == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl Grant {
+    /// Whether it gives the principal that permission.
+    pub(super) fn gives(&self, permission: Permission, principal: &Principal) -> bool {
+        let permits = self.permission == permission || self.permission == Permission::FullControl;
+        permits
+            && match &self.grantee {
+                Grantee::Account(account) => principal.account() == Some(account),
+                Grantee::AllUsers => true,
+                Grantee::AuthenticatedUsers => principal.account().is_some(),
+                Grantee::LogDelivery => false,
+            }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Grantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(account) => write!(f, "account {account}"),
+            Self::AllUsers => f.write_str("all users"),
+            Self::AuthenticatedUsers => f.write_str("all authenticated users"),
+            Self::LogDelivery => f.write_str("log delivery"),
+        }
     }
 }
 

@@ -2,16 +2,24 @@
 
 pub mod acl;
 mod arn;
+mod condition;
 mod context;
 mod decide;
+mod glob;
+mod key;
 mod policy;
 mod principal;
+mod question;
+mod reason;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use acl::{Acl, Canned, Grant, Grantee, Permission};
 pub use arn::Arn;
 pub use context::{Context, Value};
-pub use decide::{Decision, Reason, decide, may_assume};
-pub use policy::{MAX_POLICY_BYTES, Policy, PolicyError, PolicyKind, Problem};
+pub use decide::{decide, may_assume};
+pub use policy::{Effect, MAX_POLICY_BYTES, Named, Policy, PolicyError, PolicyKind, Problem, Statement};
 pub use principal::{Attached, Caller, Principal};
+pub use reason::{Cited, Decision, Granted, ListOf, Missing, Reason, Source};
 pub use rules::{ObjectRules, Ownership, PublicAccessBlock, Rules};

@@ -3,7 +3,7 @@
 use super::error::{Code, S3Error};
 use crate::http::date;
 use crate::http::head::InvalidHeader;
-use crate::{auth, identity, store};
+use crate::{auth, guard, identity, store};
 
 impl From<InvalidHeader> for S3Error {
     fn from(error: InvalidHeader) -> Self {
@@ -13,7 +13,20 @@ impl From<InvalidHeader> for S3Error {
 
 impl From<identity::Error> for S3Error {
     fn from(error: identity::Error) -> Self {
-        Self::internal(error)
+        match error {
+            identity::Error::InvalidToken => Self::new(Code::InvalidToken),
+            identity::Error::ExpiredToken => Self::new(Code::ExpiredToken),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<guard::Error> for S3Error {
+    fn from(error: guard::Error) -> Self {
+        match error {
+            guard::Error::Store(error) => error.into(),
+            damaged @ guard::Error::Document(..) => Self::internal(damaged),
+        }
     }
 }
 

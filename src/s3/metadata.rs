@@ -20,11 +20,9 @@ const MAX_USER_BYTES: usize = 2048;
 const MAX_SYSTEM_BYTES: usize = 2048;
 
 /// Headers that ask for something that would not happen: refused rather than ignored.
-const REFUSED_PREFIXES: [&str; 4] =
-    ["x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-grant-", "x-amz-copy-source-server-side-encryption"];
+const REFUSED_PREFIXES: [&str; 3] =
+    ["x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-copy-source-server-side-encryption"];
 const REFUSED: [&str; 2] = ["x-amz-write-offset-bytes", "x-amz-if-match-initiated-time"];
-/// The canned ACLs that say what is the case anyway.
-const TRUE_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
 
 /// Everything that an object keeps of a request's headers. The type follows from the key where the client gave none.
 pub fn parse(headers: &Headers, key: &ObjectKey) -> Result<Metadata, S3Error> {
@@ -56,10 +54,7 @@ pub fn refuse_unsupported(headers: &Headers) -> Result<(), S3Error> {
             return Err(S3Error::header_not_implemented(name));
         }
     }
-    match headers.text("x-amz-acl")? {
-        Some(acl) if !TRUE_ACLS.contains(&acl) => Err(S3Error::header_not_implemented("x-amz-acl")),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 pub fn storage_class(headers: &Headers) -> Result<Option<StorageClass>, S3Error> {
@@ -211,13 +206,13 @@ mod tests {
         for (name, value) in [
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
-            ("x-amz-grant-read", "id=1"),
-            ("x-amz-acl", "public-read"),
             ("x-amz-if-match-initiated-time", "Sun, 06 Nov 1994 08:49:37 GMT"),
         ] {
             let refused = refuse_unsupported(&[(name, value)].into_iter().collect());
             assert_eq!(refused.unwrap_err().code, Code::NotImplemented, "{name}");
         }
-        assert!(refuse_unsupported(&[("x-amz-acl", "private")].into_iter().collect()).is_ok());
+        for (name, value) in [("x-amz-acl", "public-read"), ("x-amz-grant-read", "id=1")] {
+            assert!(refuse_unsupported(&[(name, value)].into_iter().collect()).is_ok(), "{name}");
+        }
     }
 }

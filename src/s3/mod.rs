@@ -10,6 +10,7 @@ pub mod operation;
 pub mod serve;
 pub mod xml;
 
+mod acl;
 mod body;
 mod checksum;
 mod cors;
@@ -22,6 +23,7 @@ mod metadata;
 mod ops;
 mod owner;
 mod pace;
+mod permission;
 mod precondition;
 mod query;
 mod slow;
@@ -35,9 +37,10 @@ use tokio::sync::Semaphore;
 
 use crate::auth::{self, SigningKeys};
 use crate::clock::Clock;
+use crate::guard::Guard;
 use crate::http::head::Head;
 use crate::identity::Identities;
-use crate::names::{AccountId, BucketName, ObjectKey};
+use crate::names::{AccountId, ObjectKey};
 use crate::store::Store;
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
@@ -49,6 +52,7 @@ use self::admission::Caller;
 use self::body::RequestBody;
 use self::documents::DocumentMemory;
 use self::error::{Code, S3Error};
+use self::permission::Permission;
 use self::query::Query;
 use self::target::Target;
 
@@ -74,6 +78,7 @@ pub struct Options {
 pub struct Service {
     pub store: Arc<Store>,
     pub identities: Arc<Identities>,
+    pub guard: Arc<Guard>,
     pub clock: Clock,
     pub host_id: HostId,
     pub metrics: RequestMetrics,
@@ -91,6 +96,7 @@ struct Request {
     query: Query,
     caller: Caller,
     bucket: Option<Bucket>,
+    permission: Permission,
     source_address: String,
     body: RequestBody,
 }
@@ -104,9 +110,11 @@ impl Service {
         options: Options,
     ) -> Self {
         let permits = (options.download_memory / answer::STREAM_BYTES).clamp(1, Semaphore::MAX_PERMITS as u64);
+        let guard = Arc::new(Guard::new(store.clone(), identities.clone()));
         Self {
             store,
             identities,
+            guard,
             clock,
             host_id,
             metrics: RequestMetrics::new(&operation::Operation::names()),
@@ -115,13 +123,6 @@ impl Service {
             document_memory: DocumentMemory::new(),
             options,
         }
-    }
-
-    /// A bucket by name, if the caller may use it. For now an account's keys may do everything in its own buckets and
-    /// nothing in others'.
-    async fn bucket_named(&self, name: &BucketName, caller: &Caller) -> Result<Bucket, S3Error> {
-        let bucket = self.store.bucket(name).await?;
-        if bucket.record.account == *caller.account()? { Ok(bucket) } else { Err(S3Error::new(Code::AccessDenied)) }
     }
 
     /// The most bytes of one request: it carries as much as one part does, and larger objects come in parts.
@@ -144,7 +145,7 @@ impl Request {
     /// Who and what is behind a change, for the change log.
     fn cause(&self) -> Cause {
         Cause {
-            principal: self.caller.access_key_id.to_string(),
+            principal: self.caller.identity.user_id.clone(),
             source_address: self.source_address.clone(),
             request_id: self.id.as_str().to_owned(),
         }

@@ -70,13 +70,16 @@ operations! {
     ListMultipartUploads GET Bucket ["uploads"] "s3:ListBucketMultipartUploads" Full, "";
     ListObjectsV2 GET Bucket ["list-type"] "s3:ListBucket" Full, "";
     GetBucketVersioning GET Bucket ["versioning"] "s3:GetBucketVersioning" Full, "answers that versioning was never enabled";
-    GetBucketAcl GET Bucket ["acl"] "s3:GetBucketAcl" Full, "the owner has full control";
+    GetBucketAcl GET Bucket ["acl"] "s3:GetBucketAcl" Full, "the owner's full control, where access control lists are disabled";
+    PutBucketAcl PUT Bucket ["acl"] "s3:PutBucketAcl" Full, "canned, grants in headers or a body";
     GetBucketLogging GET Bucket ["logging"] "s3:GetBucketLogging" Full, "answers that logging is off";
     GetBucketNotificationConfiguration GET Bucket ["notification"] "s3:GetBucketNotification" Full, "answers that there is none";
     GetBucketAccelerateConfiguration GET Bucket ["accelerate"] "s3:GetAccelerateConfiguration" Full, "answers that there is none";
     GetBucketRequestPayment GET Bucket ["requestPayment"] "s3:GetBucketRequestPayment" Full, "the bucket's owner pays";
-    GetBucketPolicy GET Bucket ["policy"] "s3:GetBucketPolicy" Absent(Code::NoSuchBucketPolicy), "";
-    GetBucketPolicyStatus GET Bucket ["policyStatus"] "s3:GetBucketPolicyStatus" Absent(Code::NoSuchBucketPolicy), "";
+    GetBucketPolicy GET Bucket ["policy"] "s3:GetBucketPolicy" Full, "as it was put";
+    PutBucketPolicy PUT Bucket ["policy"] "s3:PutBucketPolicy" Full, "up to 20 KiB, validated; see [access.md](access.md)";
+    DeleteBucketPolicy DELETE Bucket ["policy"] "s3:DeleteBucketPolicy" Full, "";
+    GetBucketPolicyStatus GET Bucket ["policyStatus"] "s3:GetBucketPolicyStatus" Full, "";
     GetBucketCors GET Bucket ["cors"] "s3:GetBucketCORS" Full, "";
     PutBucketCors PUT Bucket ["cors"] "s3:PutBucketCORS" Full, "up to 100 rules; see [browsers](browsers.md)";
     DeleteBucketCors DELETE Bucket ["cors"] "s3:PutBucketCORS" Full, "";
@@ -86,8 +89,12 @@ operations! {
     DeleteBucketTagging DELETE Bucket ["tagging"] "s3:PutBucketTagging" Full, "";
     GetBucketEncryption GET Bucket ["encryption"] "s3:GetEncryptionConfiguration" Absent(Code::ServerSideEncryptionConfigurationNotFoundError), "";
     GetObjectLockConfiguration GET Bucket ["object-lock"] "s3:GetBucketObjectLockConfiguration" Absent(Code::ObjectLockConfigurationNotFoundError), "";
-    GetPublicAccessBlock GET Bucket ["publicAccessBlock"] "s3:GetBucketPublicAccessBlock" Absent(Code::NoSuchPublicAccessBlockConfiguration), "";
-    GetBucketOwnershipControls GET Bucket ["ownershipControls"] "s3:GetBucketOwnershipControls" Absent(Code::OwnershipControlsNotFoundError), "";
+    GetPublicAccessBlock GET Bucket ["publicAccessBlock"] "s3:GetBucketPublicAccessBlock" Full, "a new bucket has none";
+    PutPublicAccessBlock PUT Bucket ["publicAccessBlock"] "s3:PutBucketPublicAccessBlock" Full, "";
+    DeletePublicAccessBlock DELETE Bucket ["publicAccessBlock"] "s3:PutBucketPublicAccessBlock" Full, "";
+    GetBucketOwnershipControls GET Bucket ["ownershipControls"] "s3:GetBucketOwnershipControls" Full, "a new bucket has `BucketOwnerEnforced`";
+    PutBucketOwnershipControls PUT Bucket ["ownershipControls"] "s3:PutBucketOwnershipControls" Full, "";
+    DeleteBucketOwnershipControls DELETE Bucket ["ownershipControls"] "s3:PutBucketOwnershipControls" Full, "leaves `ObjectWriter`, as at S3";
     GetBucketReplication GET Bucket ["replication"] "s3:GetReplicationConfiguration" Absent(Code::ReplicationConfigurationNotFoundError), "";
     GetBucketWebsite GET Bucket ["website"] "s3:GetBucketWebsite" Absent(Code::NoSuchWebsiteConfiguration), "";
     ListObjects GET Bucket [] "s3:ListBucket" Full, "";
@@ -99,7 +106,8 @@ operations! {
 
     ListParts GET Object ["uploadId"] "s3:ListMultipartUploadParts" Full, "";
     GetObjectAttributes GET Object ["attributes"] "s3:GetObjectAttributes" Full, "";
-    GetObjectAcl GET Object ["acl"] "s3:GetObjectAcl" Full, "the owner has full control";
+    GetObjectAcl GET Object ["acl"] "s3:GetObjectAcl" Full, "the owner's full control, where access control lists are disabled";
+    PutObjectAcl PUT Object ["acl"] "s3:PutObjectAcl" Full, "canned, grants in headers or a body";
     GetObjectTagging GET Object ["tagging"] "s3:GetObjectTagging" Full, "";
     PutObjectTagging PUT Object ["tagging"] "s3:PutObjectTagging" Full, "up to 10 tags";
     DeleteObjectTagging DELETE Object ["tagging"] "s3:DeleteObjectTagging" Full, "";
@@ -205,8 +213,9 @@ pub fn markdown() -> String {
         "# Operations\n\n\
          Made from the operation table in `src/s3/operation.rs`; `BLESS=1 cargo test --release --lib operation` writes it\n\
          anew. Whatever is not listed is answered with `501 NotImplemented`, and so are headers that ask for what would not\n\
-         happen: `x-amz-server-side-encryption...`, `x-amz-object-lock-...`, `x-amz-grant-...`, public canned ACLs,\n\
-         `x-amz-write-offset-bytes`. The permission is the action in IAM's words; for now every key has them all.\n\n\
+         happen: `x-amz-server-side-encryption...`, `x-amz-object-lock-...`, `x-amz-write-offset-bytes`. The permission is the\n\
+         action in IAM's words; headers for access control lists and tags, versions and the sources of copies need further ones,\n\
+         as at S3. [access.md](access.md) says how they are decided.\n\n\
          | operation | request | permission | notes |\n| --- | --- | --- | --- |\n",
     );
     for row in ROWS {
@@ -268,7 +277,7 @@ mod tests {
             ("PUT", Level::Object, "uploadId=x"),
             ("GET", Level::Bucket, "versions"),
             ("GET", Level::Bucket, "list-type=2&versions"),
-            ("DELETE", Level::Bucket, "policy"),
+            ("DELETE", Level::Bucket, "encryption"),
             ("PUT", Level::Bucket, "versioning"),
             ("POST", Level::Object, "select&select-type=2"),
             ("POST", Level::Bucket, "tagging"),

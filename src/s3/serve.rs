@@ -1,5 +1,6 @@
 //! Between actix and the operations: heads in, bytes out, one log line a request.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ use super::cors::CrossOrigin;
 use super::error::{Code, S3Error};
 use super::operation::Operation;
 use super::pace::Pace;
+use super::permission::Origin;
 use super::{Request, Service, ops, slow};
 use crate::http::head::Head;
 use crate::store::read::ObjectReader;
@@ -106,7 +108,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     let early = http.extensions_mut().remove::<Early>();
     let admitted = match early {
         Some(Early(admitted)) => Ok(admitted),
-        None => service.admit(&head).await,
+        None => service.admit(&head, origin_of(http.peer_addr())).await,
     };
     let admitted = match admitted {
         Ok(admitted) => admitted,
@@ -172,10 +174,15 @@ impl Service {
         source_address: String,
         line: &mut Line,
     ) -> Result<Answer, (Head, S3Error)> {
-        let Admitted { operation, target, query, caller, bucket, payload: claim, body: plan } = admitted;
+        let Admitted { operation, target, query, caller, bucket, permission, payload: claim, body: plan } = admitted;
         let body = RequestBody::new(plan, claim, payload, self.pace(), self.document_memory.room());
-        let mut request = Request { id: line.id, head, target, query, caller, bucket, source_address, body };
-        let result = ops::run(self, operation, &mut request).await;
+        let mut request =
+            Request { id: line.id, head, target, query, caller, bucket, permission, source_address, body };
+        let result = match request.permit_stored(self).await {
+            Ok(()) => ops::run(self, operation, &mut request).await,
+            Err(error) => Err(error),
+        };
+        let result = result.map_err(|error| request.veil(self, error));
         line.received = request.body.received();
         result.map_err(|error| (request.head, error))
     }
@@ -218,6 +225,11 @@ pub fn head_of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Head {
         query: uri.query().unwrap_or_default().to_owned(),
         headers: headers.collect(),
     }
+}
+
+/// Where a request came from.
+pub fn origin_of(peer: Option<SocketAddr>) -> Origin {
+    Origin { address: peer.map(|peer| peer.ip().to_canonical()), secure: false }
 }
 
 fn source_address(http: &HttpRequest) -> String {

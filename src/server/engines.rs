@@ -25,6 +25,7 @@ pub const TABLES: &[Table] = &[
     tables::LOG,
     tables::RENAMED,
     tables::CONFIGURATIONS,
+    identity::IDENTITIES,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.

@@ -32,6 +32,7 @@ mod error;
 #[cfg(test)]
 mod fuzz;
 mod held;
+mod lane;
 mod lease;
 mod mutation;
 mod pin;

@@ -1,4 +1,4 @@
-//! GetObjectAttributes and GetObjectAcl.
+//! GetObjectAttributes.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::http::date;
 use crate::s3::answer::Answer;
 use crate::s3::error::S3Error;
 use crate::s3::xml::write::Writer;
-use crate::s3::{Request, Service, checksum, owner};
+use crate::s3::{Request, Service, checksum};
 use crate::store::multipart::MAX_PART_NUMBER;
 use crate::store::read::{ObjectPart, OpenObject};
 
@@ -51,6 +51,7 @@ pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Resu
     expect_null_version(request.query.get("versionId"))?;
     let wanted = parse_attributes(request)?;
     let object = cx.store.open_object(&bucket, &key).await?;
+    request.recheck(cx, &key, object.record(), &object.row.bytes)?;
     let record = object.record();
     match Conditions::parse(&request.head.headers, Names::Plain).evaluate(&validators(record)) {
         Outcome::Proceed => (),
@@ -84,14 +85,6 @@ pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Resu
         document.number("ObjectSize", record.summary.size);
     }
     Ok(Answer::xml(document).header("last-modified", date::format_http(record.summary.modified)))
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html>
-pub async fn get_object_acl(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
-    let object = cx.store.object(&bucket, &key).await?;
-    Ok(Answer::xml(owner::full_control(&object.record.summary.owner)))
 }
 
 fn parse_attributes(request: &Request) -> Result<Vec<Attribute>, S3Error> {

@@ -28,6 +28,7 @@ struct Wanted {
 pub async fn get_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
     let (bucket, key) = addressed(request)?;
     let object = cx.store.open_object(&bucket, &key).await?;
+    request.recheck(cx, &key, object.record(), &object.row.bytes)?;
     let part = match part_number(request)? {
         Some(number) => Some(find_part(&object, number).await?),
         None => None,
@@ -47,10 +48,15 @@ pub async fn head_object(cx: &Arc<Service>, request: &Request) -> Result<Answer,
         // Only where a part is wanted does the answer need more than the record.
         Some(number) => {
             let object = cx.store.open_object(&bucket, &key).await?;
+            request.recheck(cx, &key, object.record(), &object.row.bytes)?;
             let part = find_part(&object, number).await?;
             describe(request, object.record(), Some(part))?
         }
-        None => describe(request, &cx.store.object(&bucket, &key).await?.record, None)?,
+        None => {
+            let row = cx.store.object(&bucket, &key).await?;
+            request.recheck(cx, &key, &row.record, &row.bytes)?;
+            describe(request, &row.record, None)?
+        }
     };
     Ok(answer.body(Body::Head(wanted.range.end - wanted.range.start)))
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::get::expect_null_version;
+use crate::access::Arn;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
+use crate::s3::permission::versioned;
 use crate::s3::tags::{self, Tagged, Tags};
 use crate::s3::xml::read::Bounds;
 use crate::s3::{Request, Service};
@@ -18,6 +20,7 @@ pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answe
     let (bucket, key) = request.object()?;
     expect_null_version(request.query.get("versionId"))?;
     let object = cx.store.object(&bucket, &key).await?;
+    request.recheck(cx, &key, &object.record, &object.bytes)?;
     Ok(Answer::xml(tags::document(&object.record.metadata.tags)))
 }
 
@@ -25,12 +28,22 @@ pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answe
 pub async fn put_object_tagging(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
     let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
     let tags = tags::in_document(&body, Tagged::Object)?;
+    permit(cx, request, &tags).await?;
     set_object_tags(cx, request, tags, Answer::ok()).await
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html>
 pub async fn delete_object_tagging(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
     set_object_tags(cx, request, Tags::new(), Answer::no_content()).await
+}
+
+/// Judges what the head cannot: policies may ask for the tags that are set, and for those that are there.
+async fn permit(cx: &Service, request: &Request, tags: &Tags) -> Result<(), S3Error> {
+    let (bucket, key) = request.object()?;
+    let object = cx.store.object(&bucket, &key).await?;
+    let action = versioned("s3:PutObjectTagging", request.query.get("versionId"));
+    let resource = Arn::object(&bucket.record.name, key.as_str());
+    request.judge(cx)?.permit_stored_with_tags(action, &resource, &object.record, tags)
 }
 
 async fn set_object_tags(cx: &Arc<Service>, request: &Request, tags: Tags, answer: Answer) -> Result<Answer, S3Error> {
