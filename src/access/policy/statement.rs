@@ -39,13 +39,14 @@ pub(super) struct Choice<T> {
 impl Statement {
     /// Whether the statement counts for what is asked, and how directly it speaks to the caller.
     pub(super) fn applies(&self, question: &Question<'_>) -> Option<Directness> {
-        if !self.actions.includes(|glob| glob.matches(question.action, question)) {
-            return None;
-        }
+        // What differs most between statements comes first: most of them are left here.
         let resource = question.resource.as_str();
         if let Some(resources) = &self.resources
             && !resources.includes(|pattern| pattern.matches(resource, question))
         {
+            return None;
+        }
+        if !self.actions.includes(|glob| glob.matches(question.action, question)) {
             return None;
         }
         let directness = match &self.principals {
