@@ -43,7 +43,15 @@ fn record() -> ObjectRecord {
         ..Metadata::default()
     };
     let data = Data::Inline(InlineId { run: 3, number: 100_000 });
-    ObjectRecord { summary, data, crc64nvme: 0x0123_4567_89ab_cdef, checksum: None, metadata }
+    ObjectRecord {
+        summary,
+        data,
+        crc64nvme: 0x0123_4567_89ab_cdef,
+        checksum: None,
+        metadata,
+        version: None,
+        acl: Vec::new(),
+    }
 }
 
 fn keys(criterion: &mut Criterion) {

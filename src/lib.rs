@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 #[cfg(test)]
 pub mod fuzz;
+pub mod guard;
 pub mod http;
 pub mod identity;
 pub mod kv;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::identity::{KeySummary, SecretKey};
+use crate::names::AccountId;
 pub use crate::report::Progress;
 use crate::report::{Finding, Note};
 use crate::store::{fsck, scrub};
@@ -30,8 +31,9 @@ const MAX_SOCKET_PATH_BYTES: usize = 107;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", deny_unknown_fields)]
 pub enum Command {
+    /// Of a user, or of the account itself; of the default account where none is named.
     #[serde(rename = "key.create")]
-    CreateKey { description: String },
+    CreateKey { description: String, account: Option<AccountId>, user: Option<String> },
     /// One page of keys, behind `after`.
     #[serde(rename = "key.list")]
     ListKeys { after: Option<String> },
@@ -184,8 +186,8 @@ mod tests {
 
     #[test]
     fn lines_have_the_documented_form() {
-        let command = Command::CreateKey { description: "laptop".into() };
-        let line = r#"{"command":"key.create","description":"laptop"}"#;
+        let command = Command::CreateKey { description: "laptop".into(), account: None, user: Some("bob".into()) };
+        let line = r#"{"command":"key.create","description":"laptop","account":null,"user":"bob"}"#;
         assert_eq!(serde_json::to_string(&command).unwrap(), line);
         assert_eq!(serde_json::from_str::<Command>(line).unwrap(), command);
 

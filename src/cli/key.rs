@@ -60,7 +60,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
 fn operation(name: &str, matches: &ArgMatches) -> Result<Operation, Failure> {
     let text = |argument: &str| matches.get_one::<String>(argument).cloned().unwrap_or_default();
     match name {
-        "create" => Ok(Operation::CreateKey { description: text("description") }),
+        "create" => Ok(Operation::CreateKey { description: text("description"), account: None, user: None }),
         "disable" => Ok(Operation::DisableKey { access_key_id: text("ID") }),
         "enable" => Ok(Operation::EnableKey { access_key_id: text("ID") }),
         "delete" => Ok(Operation::DeleteKey { access_key_id: text("ID") }),
@@ -187,6 +187,8 @@ mod tests {
             status: Status::Disabled,
             created: Timestamp::from_seconds(0),
             description: "laptop".into(),
+            account: Default::default(),
+            user: None,
         };
         let text = keys_as_text(std::slice::from_ref(&key));
         assert_eq!(text.lines().nth(1).unwrap(), "BRIMAAAAAAAAAAAAAAAA  disabled  1970-01-01T00:00:00.000Z  laptop");

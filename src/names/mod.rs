@@ -4,8 +4,10 @@ mod bucket;
 mod etag;
 mod ids;
 mod key;
+mod version;
 
 pub use bucket::{BucketName, InvalidBucketName};
 pub use etag::{ETag, InvalidETag};
 pub use ids::{AccountId, BucketId, InvalidId, LogId, UploadId};
 pub use key::{InvalidObjectKey, MAX_KEY_BYTES, ObjectKey};
+pub use version::VersionId;

@@ -10,20 +10,26 @@ pub mod operation;
 pub mod serve;
 pub mod xml;
 
+mod acl;
 mod body;
 mod checksum;
+mod cors;
 mod documents;
 mod failure;
+mod form;
 #[cfg(test)]
 mod fuzz;
 mod metadata;
 mod ops;
 mod owner;
 mod pace;
+mod permission;
 mod precondition;
 mod query;
 mod slow;
+mod tags;
 mod target;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +38,15 @@ use tokio::sync::Semaphore;
 
 use crate::auth::{self, SigningKeys};
 use crate::clock::Clock;
+use crate::guard::Guard;
 use crate::http::head::Head;
 use crate::identity::Identities;
-use crate::names::{AccountId, BucketName, ObjectKey};
+use crate::names::{AccountId, ObjectKey, VersionId};
 use crate::store::Store;
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
 use crate::store::multipart::MAX_PART_BYTES;
+use crate::store::record::ObjectRecord;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::telemetry::{HostId, RequestId};
 
@@ -46,6 +54,7 @@ use self::admission::Caller;
 use self::body::RequestBody;
 use self::documents::DocumentMemory;
 use self::error::{Code, S3Error};
+use self::permission::Permission;
 use self::query::Query;
 use self::target::Target;
 
@@ -71,6 +80,7 @@ pub struct Options {
 pub struct Service {
     pub store: Arc<Store>,
     pub identities: Arc<Identities>,
+    pub guard: Arc<Guard>,
     pub clock: Clock,
     pub host_id: HostId,
     pub metrics: RequestMetrics,
@@ -88,6 +98,7 @@ struct Request {
     query: Query,
     caller: Caller,
     bucket: Option<Bucket>,
+    permission: Permission,
     source_address: String,
     body: RequestBody,
 }
@@ -101,9 +112,11 @@ impl Service {
         options: Options,
     ) -> Self {
         let permits = (options.download_memory / answer::STREAM_BYTES).clamp(1, Semaphore::MAX_PERMITS as u64);
+        let guard = Arc::new(Guard::new(store.clone(), identities.clone()));
         Self {
             store,
             identities,
+            guard,
             clock,
             host_id,
             metrics: RequestMetrics::new(&operation::Operation::names()),
@@ -112,13 +125,6 @@ impl Service {
             document_memory: DocumentMemory::new(),
             options,
         }
-    }
-
-    /// A bucket by name, if the caller may use it. For now an account's keys may do everything in its own buckets and
-    /// nothing in others'.
-    async fn bucket_named(&self, name: &BucketName, caller: &Caller) -> Result<Bucket, S3Error> {
-        let bucket = self.store.bucket(name).await?;
-        if bucket.record.account == caller.account { Ok(bucket) } else { Err(S3Error::new(Code::AccessDenied)) }
     }
 
     /// The most bytes of one request: it carries as much as one part does, and larger objects come in parts.
@@ -138,10 +144,20 @@ impl Request {
         Ok((self.bucket()?, self.target.object_key()?))
     }
 
+    /// The version that the request names.
+    fn version(&self) -> Result<Option<VersionId>, S3Error> {
+        self.query.get("versionId").map(|text| version::parse(text, "versionId")).transpose()
+    }
+
+    /// The identifier of an object in the bucket that the request addresses; none in a bucket without versions.
+    fn shown_version(&self, record: &ObjectRecord) -> Option<VersionId> {
+        self.bucket.as_ref().and_then(|bucket| bucket.shown_version(record.version))
+    }
+
     /// Who and what is behind a change, for the change log.
     fn cause(&self) -> Cause {
         Cause {
-            principal: self.caller.access_key_id.to_string(),
+            principal: self.caller.identity.user_id.clone(),
             source_address: self.source_address.clone(),
             request_id: self.id.as_str().to_owned(),
         }

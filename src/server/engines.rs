@@ -24,6 +24,10 @@ pub const TABLES: &[Table] = &[
     tables::SWEEP,
     tables::LOG,
     tables::RENAMED,
+    tables::CONFIGURATIONS,
+    tables::VERSIONS,
+    tables::HEADS,
+    identity::IDENTITIES,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.

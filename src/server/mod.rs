@@ -18,6 +18,7 @@ mod observer;
 mod offline;
 mod private_file;
 mod ready;
+mod reload;
 mod restore;
 mod s3_listener;
 mod signals;

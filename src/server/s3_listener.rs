@@ -136,11 +136,11 @@ fn connected(connection: &Connection, extensions: &mut Extensions, stall: Durati
 
 async fn admit_early(service: Arc<Service>, request: Request) -> Result<Request, HttpResponse> {
     let head = serve::head_of(request.method(), request.uri(), request.headers());
-    match service.admit(&head).await {
+    match service.admit(&head, serve::origin_of(request.head().peer_addr)).await {
         Ok(admitted) => {
             request.extensions_mut().insert(serve::Early(admitted));
             Ok(request)
         }
-        Err(refused) => Err(serve::refuse_early(&service, &head, &refused)),
+        Err(refused) => Err(serve::refuse_early(&service, &head, &refused).await),
     }
 }

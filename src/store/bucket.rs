@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use super::change::{Cause, Change, ChangeKind};
 use super::codec::{decode, encode};
+use super::configuration::Kind;
 use super::error::Error;
 use super::mutation::{Mutation, Row};
-use super::record::{BucketRecord, BucketState, Target};
-use super::tables::{self, BUCKETS, CURRENT, META};
+use super::record::{BucketRecord, BucketState, Target, Versioning};
+use super::tables::{self, BUCKETS, CONFIGURATIONS, CURRENT, META, VERSIONS};
 use super::{Position, Store};
 use crate::kv::{Item, Scan, successor_of_prefix};
 use crate::names::{AccountId, BucketId, BucketName};
@@ -28,6 +29,8 @@ pub struct CreateBucket {
     pub name: BucketName,
     pub account: AccountId,
     pub region: String,
+    /// What is configured from the beginning.
+    pub configuration: Vec<(Kind, Bytes)>,
     pub cause: Cause,
 }
 
@@ -68,14 +71,20 @@ impl Store {
                 created: self.clock.now(),
                 region: create.region.clone(),
                 state: BucketState::Live,
+                versioning: Versioning::Never,
+                configuration: u64::from(!create.configuration.is_empty()),
             };
             let counter = Bytes::from_static(NEXT_BUCKET_ID);
-            let mutation = Mutation::new()
+            let mut mutation = Mutation::new()
                 .expect(BUCKETS, tables::bucket(&bucket.name), None)
                 .expect(META, counter.clone(), next)
                 .put(META, counter, encode(&(id + 1)))
                 .put(BUCKETS, tables::bucket(&bucket.name), encode(&bucket))
                 .log(&Change::of_bucket(&bucket, ChangeKind::CreateBucket, bucket.created, create.cause.clone()));
+            for (kind, document) in &create.configuration {
+                let row = tables::configuration(bucket.id, *kind as u8);
+                mutation = mutation.put(CONFIGURATIONS, row, document.clone());
+            }
             if let Ok(position) = self.commit(mutation).await? {
                 return Ok((bucket, position));
             }
@@ -175,12 +184,11 @@ impl Store {
         let empty = self.is_empty(record.id).await?;
         let mutation = Mutation::new().expect(BUCKETS, row.clone(), Some(deleting.bytes.clone()));
         let mutation = if empty {
-            mutation.delete(BUCKETS, row).sweep(Target::Bucket(record.id)).log(&Change::of_bucket(
-                record,
-                ChangeKind::DeleteBucket,
-                self.clock.now(),
-                cause,
-            ))
+            mutation
+                .delete(BUCKETS, row)
+                .delete_configuration(record)
+                .sweep(Target::Bucket(record.id))
+                .log(&Change::of_bucket(record, ChangeKind::DeleteBucket, self.clock.now(), cause))
         } else {
             mutation.put(BUCKETS, row, encode(&BucketRecord { state: BucketState::Live, ..record.clone() }))
         };
@@ -189,19 +197,26 @@ impl Store {
     }
 
     async fn is_empty(&self, bucket: BucketId) -> Result<bool, Error> {
-        let page = self.kv.scan(Scan::prefix(CURRENT, &tables::current(bucket, b""), 1)).await?;
-        Ok(page.items.is_empty())
+        for (table, rows) in [(CURRENT, tables::current(bucket, b"")), (VERSIONS, tables::versions(bucket, b""))] {
+            if !self.kv.scan(Scan::prefix(table, &rows, 1)).await?.items.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
-    /// Says why a commit did not find the bucket that it expected. `Ok` if it is back as it was, after a deletion that
-    /// found it not empty: the commit is to be tried again.
-    pub(super) async fn bucket_conflict(&self, bucket: &Bucket) -> Result<(), Error> {
+    /// Reads the row of a bucket again whose commit did not find it as it was: with the new row the commit is to be tried
+    /// again, for versioning or a configuration may have changed. Fails if the bucket is gone or being deleted.
+    pub(super) async fn refresh(&self, bucket: &mut Bucket) -> Result<(), Error> {
         let now = self.bucket(&bucket.record.name).await?;
-        if now.bytes == bucket.bytes {
-            return Ok(());
+        if now.record.id != bucket.record.id {
+            return Err(Error::NoSuchBucket(now.record.name));
         }
-        let name = bucket.record.name.clone();
-        Err(if now.record.id == bucket.record.id { Error::BucketBusy(name) } else { Error::NoSuchBucket(name) })
+        if now.record.state == BucketState::Deleting {
+            return Err(Error::BucketBusy(now.record.name));
+        }
+        *bucket = now;
+        Ok(())
     }
 }
 
@@ -212,6 +227,14 @@ impl Mutation {
             return Err(Error::BucketBusy(bucket.record.name.clone()));
         }
         Ok(Self::new().expect(BUCKETS, tables::bucket(&bucket.record.name), Some(bucket.bytes.clone())))
+    }
+
+    /// Removes every document of a bucket that goes.
+    fn delete_configuration(self, bucket: &BucketRecord) -> Self {
+        match bucket.configuration {
+            0 => self,
+            _ => self.delete_all(CONFIGURATIONS, &tables::configurations(bucket.id)),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::BucketRecord;
+use super::record::{BucketRecord, Version};
 use crate::clock::Timestamp;
 use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey};
 
@@ -38,6 +38,14 @@ pub enum ChangeKind {
     Delete,
     CreateBucket,
     DeleteBucket,
+    /// The object's tags changed, and nothing else of it.
+    Tagging,
+    /// The object's access control list changed, and nothing else of it.
+    Acl,
+    /// The bucket's configuration changed: versioning, or one of its documents.
+    BucketConfiguration,
+    /// The object is no longer the current one: a delete marker is.
+    DeleteMarker,
 }
 
 /// Who asked for a change: opaque to the store, passed on to readers of the log.
@@ -49,6 +57,12 @@ pub struct Cause {
 }
 
 impl Change {
+    /// Makes the deletion of an object one that left a delete marker: that is the version which was made.
+    pub(super) fn mark(&mut self, marker: Version) {
+        self.kind = ChangeKind::DeleteMarker;
+        self.version = Some(marker.id().to_string());
+    }
+
     /// A change of `bucket` itself; the other constructors start from here.
     pub fn of_bucket(bucket: &BucketRecord, kind: ChangeKind, at: Timestamp, cause: Cause) -> Self {
         Self {

@@ -6,6 +6,8 @@ use aws_lc_rs::digest;
 use crc_fast::CrcAlgorithm;
 use serde::{Deserialize, Serialize};
 
+use super::crc::Combiner;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
     Crc32,
@@ -80,7 +82,7 @@ impl Algorithm {
         }
     }
 
-    const fn crc(self) -> Option<CrcAlgorithm> {
+    pub(super) const fn crc(self) -> Option<CrcAlgorithm> {
         match self {
             Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
             Self::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
@@ -165,12 +167,11 @@ pub fn composite<'p>(algorithm: Algorithm, parts: impl Iterator<Item = &'p [u8]>
 
 /// The CRC of all parts' bytes, made from their CRCs and lengths; `None` for an algorithm that cannot do this.
 pub fn full_object<'p>(algorithm: Algorithm, parts: impl Iterator<Item = (&'p [u8], u64)>) -> Option<Checksum> {
-    let crc = algorithm.crc()?;
-    let mut whole = crc_fast::Digest::new(crc).finalize();
+    let mut combiner = Combiner::new(algorithm)?;
     for (value, length) in parts {
-        let part = value.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte));
-        whole = crc_fast::checksum_combine(crc, whole, part, length);
+        combiner.append(value.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte)), length);
     }
+    let whole = combiner.finish();
     let value = whole.to_be_bytes()[8 - algorithm.length()..].to_vec();
     Some(Checksum { algorithm, value, parts: None })
 }

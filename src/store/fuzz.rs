@@ -9,14 +9,14 @@ use super::change::{Cause, Change, ChangeKind};
 use super::checksum::{Algorithm, Checksum, ChecksumType};
 use super::codec::{decode, encode};
 use super::record::{
-    BucketRecord, BucketState, CompletedRecord, Data, InlineId, Metadata, ObjectRecord, PartRecord, StorageClass,
-    Summary, Target, UploadRecord,
+    BucketRecord, BucketState, CompletedRecord, Data, DeleteMarker, Entry, Head, InlineId, Metadata, ObjectRecord,
+    PartRecord, StorageClass, Summary, Target, UploadRecord, Version, VersionRecord, VersionSummary, Versioning,
 };
 use super::tables;
 use crate::blob::{BlobId, BlobRef, Footer, FooterBuilder};
 use crate::clock::Timestamp;
 use crate::fuzz::{self, Mutated};
-use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey, UploadId};
+use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey, UploadId, VersionId};
 
 const BLOB: BlobRef = BlobRef { id: BlobId { run: 3, number: 4 }, length: 100_000, footer_checksum: 5 };
 
@@ -40,6 +40,8 @@ fn object() -> ObjectRecord {
             tags: vec![("c".to_owned(), String::new())],
             ..Metadata::default()
         },
+        version: Some(Version { ordinal: 3, random: Some([9; 16]) }),
+        acl: vec![1, 2],
     }
 }
 
@@ -53,6 +55,8 @@ fn rows() -> Vec<Vec<u8>> {
         created: Timestamp::from_seconds(1),
         region: "us-east-1".to_owned(),
         state: BucketState::Deleting,
+        versioning: Versioning::Suspended,
+        configuration: 300,
     };
     let upload = UploadRecord {
         initiated: Timestamp::from_seconds(2),
@@ -60,6 +64,7 @@ fn rows() -> Vec<Vec<u8>> {
         storage_class: StorageClass::Standard,
         checksum: Some((Algorithm::Crc64Nvme, ChecksumType::FullObject)),
         metadata: Metadata::default(),
+        acl: vec![3],
     };
     let part = PartRecord {
         size: 5,
@@ -77,13 +82,25 @@ fn rows() -> Vec<Vec<u8>> {
         etag: ETag::single([2; 16]),
         crc64nvme: 3,
         checksum: None,
+        version: Some(VersionId::Null),
     };
     let mut change = Change::of_bucket(&bucket, ChangeKind::Rename, Timestamp::from_seconds(5), Cause::default());
     change.key = Some(key.clone());
-    let records =
-        [encode(&object()), encode(&bucket), encode(&upload), encode(&part), encode(&completed), encode(&change)];
+    let marker = DeleteMarker { modified: Timestamp::from_seconds(6), owner: AccountId::default() };
+    let records = [
+        encode(&object()),
+        encode(&bucket),
+        encode(&upload),
+        encode(&part),
+        encode(&completed),
+        encode(&change),
+        encode(&VersionRecord { random: Some([9; 16]), entry: Entry::Object(object()) }),
+        encode(&VersionRecord { random: None, entry: Entry::DeleteMarker(marker) }),
+        encode(&Head { newest: 300, null: Some(1) }),
+    ];
     let id = UploadId([6; 16]);
-    let keys = [tables::upload(BucketId(9), &key, id), tables::part(id, 7), tables::offset(id, 8, 9)];
+    let version = tables::version(BucketId(9), &key, 3);
+    let keys = [tables::upload(BucketId(9), &key, id), version, tables::part(id, 7), tables::offset(id, 8, 9)];
     let targets = [
         Target::Inline(InlineId { run: 1, number: 2 }),
         Target::Blob(BLOB.id),
@@ -119,6 +136,9 @@ fn rows_of_every_table() {
             comes_back::<PartRecord>(row);
             comes_back::<CompletedRecord>(row);
             comes_back::<Change>(row);
+            comes_back::<VersionRecord>(row);
+            comes_back::<VersionSummary>(row);
+            comes_back::<Head>(row);
             comes_back::<Target>(row);
             comes_back::<u64>(row);
             keys_come_back(row);
@@ -131,6 +151,9 @@ fn keys_come_back(row: &[u8]) {
     if let Some((key, upload)) = tables::parse_upload(row) {
         let bucket = BucketId(u64::from_be_bytes(*row.first_chunk().expect("a row that was read")));
         assert_eq!(tables::upload(bucket, &key, upload), row);
+    }
+    if let Some((bucket, key, ordinal)) = tables::parse_version(row) {
+        assert_eq!(tables::version(bucket, &key, ordinal), row);
     }
     if let (Some(number), Some(id)) = (tables::parse_part(row), row.first_chunk().filter(|_| row.len() == 18)) {
         assert_eq!(tables::part(UploadId(*id), number), row);
@@ -151,4 +174,26 @@ fn footers_vouch_for_nothing_else(bytes: &[u8]) {
         assert!(footer.belongs_to(&blob));
         assert!(!footer.vouches_for(2, &[1]) && !footer.vouches_for(u64::MAX, &[1]), "there are two blocks");
     }
+}
+
+/// Rows as the program before wrote them, byte by byte.
+#[test]
+fn rows_of_the_version_before_still_read() {
+    fn read<T: DeserializeOwned>(row: &str) -> T {
+        decode(&hex::decode(row).unwrap()).unwrap()
+    }
+    let row = "01a08d060707070707070707070707070707070701028094ebdc030c3030303030303030303030300200010203\
+               04a08d060506010004010203040102010a746578742f706c61696e000000000000010161016201016300";
+    assert_eq!(read::<ObjectRecord>(row), ObjectRecord { version: None, acl: Vec::new(), ..object() });
+    assert_eq!(read::<Summary>(row), object().summary);
+    let bucket: BucketRecord = read("0109066275636b65740c303030303030303030303030e8070975732d656173742d3101");
+    assert_eq!((bucket.id, bucket.state), (BucketId(9), BucketState::Deleting));
+    assert_eq!((bucket.versioning, bucket.configuration), (Versioning::Never, 0));
+    let upload: UploadRecord = read("01d00f0c30303030303030303030303000010200000000000000000000");
+    assert_eq!((upload.initiated, upload.acl.len()), (Timestamp::from_seconds(2), 0));
+    let row = "01090161a01f0101010101010101010101010101010101010101010101010101010101010101\
+               02020202020202020202020202020202000300";
+    let completed: CompletedRecord = read(row);
+    assert_eq!((completed.crc64nvme, completed.version), (3, None));
+    assert!(decode::<ObjectRecord>(&hex::decode(&row[..20]).unwrap()).is_err(), "more is missing than was added");
 }

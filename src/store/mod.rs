@@ -3,11 +3,13 @@
 //! Nothing here knows HTTP or XML. A mutation reads what it needs, puts one `Mutation` together and commits
 //! it: the record, its references, what the sweeper should look at, and the change-log entry stand or fall together.
 
+pub mod annotate;
 pub mod blob_walk;
 pub mod bucket;
 pub mod change;
 pub mod checksum;
 pub mod codec;
+pub mod configuration;
 pub mod copy;
 pub mod delete;
 pub mod digest;
@@ -24,11 +26,14 @@ pub mod space;
 pub mod staging;
 pub mod sweep;
 pub mod tables;
+pub mod versions;
 
+mod crc;
 mod error;
 #[cfg(test)]
 mod fuzz;
 mod held;
+mod lane;
 mod lease;
 mod mutation;
 mod pin;
@@ -48,6 +53,7 @@ pub use mutation::Row;
 pub use pin::Pin;
 
 use self::codec::decode;
+use self::configuration::Configurations;
 use self::lease::Leases;
 use self::mutation::Mutation;
 use self::pin::Pins;
@@ -86,6 +92,7 @@ pub struct Store {
     clock: Clock,
     options: Options,
     queues: KeyQueues,
+    configurations: Configurations,
     leases: Arc<Leases>,
     pins: Pins,
     space: SpaceGuard,
@@ -131,6 +138,7 @@ impl Store {
             clock,
             options,
             queues: KeyQueues::new(),
+            configurations: Configurations::default(),
             leases: Arc::new(Leases::default()),
             pins: Pins::default(),
             next_inline: AtomicU64::new(1),
@@ -203,4 +211,9 @@ impl Store {
 #[derive(Debug, Clone, Copy)]
 struct Conflict {
     index: usize,
+}
+
+impl Conflict {
+    /// What was read before a commit did not belong together: it changed between two reads.
+    const MOVED: Self = Self { index: usize::MAX };
 }

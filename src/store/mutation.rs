@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::bucket::behind_prefix;
 use super::change::Change;
 use super::codec::encode;
 use super::record::{Data, ObjectRecord, Target};
@@ -44,6 +45,13 @@ impl Mutation {
         self
     }
 
+    /// Removes every row that begins with `prefix`, which is not empty and not all ones.
+    pub fn delete_all(mut self, table: Table, prefix: &[u8]) -> Self {
+        let end = behind_prefix(prefix);
+        self.commit = self.commit.delete_range(table, Bytes::copy_from_slice(prefix), end);
+        self
+    }
+
     /// Puts `record` where `previous` is, moving the key's reference; what was there goes to the sweeper.
     pub fn put_object(
         self,
@@ -81,7 +89,8 @@ impl Mutation {
         )
     }
 
-    fn release_object(
+    /// Ends the hold of the object that was there, whose bytes go to the sweeper unless they are `kept`.
+    pub(super) fn release_object(
         self,
         bucket: BucketId,
         key: &ObjectKey,

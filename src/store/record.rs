@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::checksum::{Algorithm, Checksum, ChecksumType};
 use crate::blob::{BlobId, BlobRef};
 use crate::clock::Timestamp;
-use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey, UploadId};
+use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey, UploadId, VersionId};
 
 /// A bucket. Every commit that touches the bucket's objects or uploads expects this row unchanged, so it stays small.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,20 @@ pub struct BucketRecord {
     pub created: Timestamp,
     pub region: String,
     pub state: BucketState,
+    pub versioning: Versioning,
+    /// Raised by every change of the bucket's configuration rows; 0 while there never was any.
+    pub configuration: u64,
+}
+
+/// Whether a bucket keeps what is overwritten and deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    /// As it was created. A bucket that was anything else never is this again.
+    #[default]
+    Never,
+    Enabled,
+    /// Versions stay; what is written now replaces the null version.
+    Suspended,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +49,64 @@ pub struct ObjectRecord {
     /// The value of the checksum that the client chose; `None` if it chose none.
     pub checksum: Option<Checksum>,
     pub metadata: Metadata,
+    /// `None` for an object whose key has no rows in the table `versions`.
+    pub version: Option<Version>,
+    /// Who else may do what with it, as whoever put it encoded it; empty for an object that is its owner's alone.
+    pub acl: Vec<u8>,
+}
+
+/// Which of its key's versions an object or a delete marker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Versions of a key are numbered in the order in which they were made, from 1 on.
+    pub ordinal: u64,
+    /// What makes its identifier its own; `None` for the null version.
+    pub random: Option<[u8; 16]>,
+}
+
+/// Where a key's versions stand; a key has this row as long as it has rows in the table `versions`. Every commit that adds
+/// a version or removes one expects it unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The ordinal of the newest version. The next one's is greater by 1.
+    pub newest: u64,
+    /// The ordinal of the null version, where there is one.
+    pub null: Option<u64>,
+}
+
+/// A version of a key; its ordinal is in the row's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionRecord {
+    /// As [`Version::random`].
+    pub random: Option<[u8; 16]>,
+    pub entry: Entry,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// Its `version` is the row's. Where it is the newest one, the key's row in `current` is a copy of it.
+    Object(ObjectRecord),
+    DeleteMarker(DeleteMarker),
+}
+
+/// Says that an object was deleted, while its versions stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteMarker {
+    pub modified: Timestamp,
+    pub owner: AccountId,
+}
+
+/// What listings show of a version: the beginning of a [`VersionRecord`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionSummary {
+    pub random: Option<[u8; 16]>,
+    pub entry: EntrySummary,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntrySummary {
+    Object(Summary),
+    DeleteMarker(DeleteMarker),
 }
 
 /// What listings show of an object.
@@ -114,6 +186,8 @@ pub struct UploadRecord {
     /// The checksum that the client asked for; `None` means CRC64NVME of the full object.
     pub checksum: Option<(Algorithm, ChecksumType)>,
     pub metadata: Metadata,
+    /// The object's.
+    pub acl: Vec<u8>,
 }
 
 /// An uploaded part.
@@ -139,6 +213,8 @@ pub struct CompletedRecord {
     pub etag: ETag,
     pub crc64nvme: u64,
     pub checksum: Option<Checksum>,
+    /// The version that the upload became; `None` in a bucket without versions.
+    pub version: Option<VersionId>,
 }
 
 /// That a rename with a client's token was carried out, kept for a client that asks again.
@@ -157,6 +233,15 @@ impl Data {
             Self::Inline(id) => Some(Target::Inline(*id)),
             Self::Blob(blob) => Some(Target::Blob(blob.id)),
             Self::Parts(id) => Some(Target::Upload(*id)),
+        }
+    }
+}
+
+impl Version {
+    pub fn id(&self) -> VersionId {
+        match self.random {
+            None => VersionId::Null,
+            Some(random) => VersionId::Numbered { ordinal: self.ordinal, random },
         }
     }
 }

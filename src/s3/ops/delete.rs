@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use super::get::expect_null_version;
+use crate::access::Arn;
 use crate::clock::Timestamp;
 use crate::http::date;
 use crate::http::tag::TagList;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
+use crate::s3::permission::{Judge, versioned};
 use crate::s3::xml::input::{Delete, ObjectIdentifier};
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;
-use crate::s3::{Request, Service, precondition, target};
+use crate::s3::{Request, Service, precondition, target, version};
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
-use crate::store::delete::{DeleteObject, DeletePrecondition};
+use crate::store::delete::{DeleteObject, DeletePrecondition, Deleted};
 use crate::store::put::Precondition;
 
 /// How many of a request's objects are deleted at a time.
@@ -25,16 +26,18 @@ const AT_A_TIME: usize = 64;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
 pub async fn delete_object(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
+    let version = request.version()?;
     let headers = &request.head.headers;
     let precondition = DeletePrecondition {
         object: precondition::parse(headers)?,
         modified: headers.text("x-amz-if-match-last-modified-time")?.map(parse_time).transpose()?,
         size: headers.text("x-amz-if-match-size")?.map(parse_size).transpose()?,
     };
-    let position = cx.store.delete_object(DeleteObject { bucket, key, precondition, cause: request.cause() }).await?;
-    let answer = Answer::no_content();
-    Ok(match position {
+    let delete = DeleteObject { bucket, key, version, precondition, cause: request.cause() };
+    let deleted = cx.store.delete_object(delete).await?;
+    let answer =
+        Answer::no_content().version(deleted.version).optional("x-amz-delete-marker", deleted.marker.then_some("true"));
+    Ok(match deleted.position {
         Some(position) => answer.position(position),
         None => answer,
     })
@@ -52,16 +55,23 @@ pub async fn delete_objects(cx: &Arc<Service>, request: &mut Request) -> Result<
     let parsed = tokio::task::spawn_blocking(move || Delete::from_body(&body)).await.map_err(S3Error::internal)?;
     let Delete { objects, quiet } = parsed?;
     let cause = request.cause();
-    let deletions = objects.into_iter().map(|object| delete_one(cx, bucket.clone(), object, cause.clone()));
+    let judge = request.judge(cx)?;
+    let deletions = objects.into_iter().map(|object| {
+        let permitted = permit_one(&judge, &object);
+        delete_one(cx, bucket.clone(), object, permitted, cause.clone())
+    });
     let results: Vec<_> = stream::iter(deletions).buffered(AT_A_TIME).collect().await;
 
     let mut document = Writer::new("DeleteResult");
     for (object, result) in results {
         match result {
-            Ok(()) if quiet => (),
-            Ok(()) => {
+            Ok(_) if quiet => (),
+            Ok(done) => {
                 document.nest("Deleted", |deleted| {
                     deleted.text("Key", &object.key).optional("VersionId", object.version_id.as_deref());
+                    if let (true, Some(marker)) = (done.marker, done.version) {
+                        deleted.flag("DeleteMarker", true).text("DeleteMarkerVersionId", &marker.to_string());
+                    }
                 });
             }
             Err(error) => {
@@ -82,10 +92,11 @@ async fn delete_one(
     cx: &Service,
     bucket: Bucket,
     object: ObjectIdentifier,
+    permitted: Result<(), S3Error>,
     cause: Cause,
-) -> (ObjectIdentifier, Result<(), S3Error>) {
-    let result = match parse_one(bucket, &object, cause) {
-        Ok(delete) => cx.store.delete_object(delete).await.map(|_| ()).map_err(S3Error::from),
+) -> (ObjectIdentifier, Result<Deleted, S3Error>) {
+    let result = match permitted.and_then(|()| parse_one(bucket, &object, cause)) {
+        Ok(delete) => cx.store.delete_object(delete).await.map_err(S3Error::from),
         Err(error) => Err(error),
     };
     if let Err(error) = &result
@@ -96,8 +107,14 @@ async fn delete_one(
     (object, result)
 }
 
+/// Every object of a list is judged by itself.
+fn permit_one(judge: &Judge<'_>, object: &ObjectIdentifier) -> Result<(), S3Error> {
+    let action = versioned("s3:DeleteObject", object.version_id.as_deref());
+    judge.permit(action, &Arn::object(&judge.bucket.record.name, &object.key))
+}
+
 fn parse_one(bucket: Bucket, object: &ObjectIdentifier, cause: Cause) -> Result<DeleteObject, S3Error> {
-    expect_null_version(object.version_id.as_deref())?;
+    let version = object.version_id.as_deref().map(|text| version::parse(text, "VersionId")).transpose()?;
     let key = target::parse_key(object.key.clone().into_bytes())?;
     let precondition = DeletePrecondition {
         object: match &object.etag {
@@ -107,7 +124,7 @@ fn parse_one(bucket: Bucket, object: &ObjectIdentifier, cause: Cause) -> Result<
         modified: object.last_modified_time.as_deref().map(parse_time).transpose()?,
         size: object.size,
     };
-    Ok(DeleteObject { bucket, key, precondition, cause })
+    Ok(DeleteObject { bucket, key, version, precondition, cause })
 }
 
 fn parse_etag(text: &str) -> Result<Precondition, S3Error> {

@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::copy::{Source, check_source, parse_source, source_bucket};
+use super::copy::{Source, check_source, open_source, parse_source, source_bucket};
 use super::multipart::{upload, write_checksum};
 use crate::http::conditional::Conditions;
 use crate::http::date;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
+use crate::s3::permission::SourceJudge;
 use crate::s3::slow::{self, Late};
 use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service, checksum, owner};
@@ -39,8 +40,10 @@ pub async fn upload_part_copy(cx: &Arc<Service>, request: &mut Request) -> Resul
     let upload = upload(cx, request).await?;
     let headers = &request.head.headers;
     let source = parse_source(headers.text("x-amz-copy-source")?.unwrap_or_default())?;
+    let bucket = source_bucket(cx, request, &source).await?;
     let copy = PartCopy {
-        bucket: source_bucket(cx, request, &source).await?,
+        judge: SourceJudge::of(cx, request, bucket.clone(), source.version.is_some()).await?,
+        bucket,
         source,
         conditions: Conditions::parse_source(headers)?,
         range: headers.text("x-amz-copy-source-range")?.map(parse_range).transpose()?,
@@ -48,12 +51,13 @@ pub async fn upload_part_copy(cx: &Arc<Service>, request: &mut Request) -> Resul
         number,
     };
     let service = cx.clone();
-    let work = async move { Ok(copied(&copy.run(&service).await?)) };
+    let work = async move { copy.run(&service).await };
     slow::answer(Late::of(request, cx), work).await
 }
 
 struct PartCopy {
     bucket: Bucket,
+    judge: SourceJudge,
     source: Source,
     conditions: Conditions,
     /// The bytes of the source, both inclusive as in the header.
@@ -64,8 +68,11 @@ struct PartCopy {
 
 impl PartCopy {
     /// Reads the bytes and stores them as the part: its entity tag is the MD5 of just these bytes.
-    async fn run(self, cx: &Arc<Service>) -> Result<PartRecord, S3Error> {
-        let object = cx.store.open_object(&self.bucket, &self.source.key).await?;
+    async fn run(self, cx: &Arc<Service>) -> Result<Answer, S3Error> {
+        let object = open_source(cx, &self.bucket, &self.source.key, self.source.version.as_ref()).await;
+        let object = object.map_err(|error| self.judge.veil(cx, error))?;
+        self.judge.permit(cx, &self.source.key, object.record(), false)?;
+        let copied_version = self.bucket.shown_version(object.record().version);
         check_source(&self.conditions, object.record())?;
         let range = self.within(object.record().summary.size)?;
         let incoming = Incoming {
@@ -81,7 +88,8 @@ impl PartCopy {
             writer.write(bytes).await?;
         }
         let staged = writer.finish(&Announced::default()).await?;
-        Ok(cx.store.upload_part(UploadPart { upload: self.upload, number: self.number }, staged).await?)
+        let part = cx.store.upload_part(UploadPart { upload: self.upload, number: self.number }, staged).await?;
+        Ok(copied(&part).copied_version(copied_version))
     }
 
     fn within(&self, size: u64) -> Result<Range<u64>, S3Error> {
@@ -127,8 +135,9 @@ pub async fn list_parts(cx: &Service, request: &Request) -> Result<Answer, S3Err
                 .text(checksum::element(shown.algorithm), &checksum::show(&shown));
         });
     }
-    owner::write(&mut document, "Initiator", &record.owner);
-    owner::write(&mut document, "Owner", &record.owner);
+    let owner = cx.identities.owner(&record.owner);
+    owner::write(&mut document, "Initiator", &owner);
+    owner::write(&mut document, "Owner", &owner);
     document.text("StorageClass", record.storage_class.as_str());
     write_checksum(&mut document, record.checksum);
     Ok(Answer::xml(document))

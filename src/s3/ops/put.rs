@@ -11,9 +11,12 @@ use crate::store::put::PutObject;
 pub async fn put_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
+    let written = request.written(cx)?;
     let put = PutObject {
         metadata: metadata::parse(headers, &key)?,
         storage_class: metadata::storage_class(headers)?.unwrap_or_default(),
+        acl: written.acl(),
+        owner: written.owner,
         precondition: precondition::parse(headers)?,
         cause: request.cause(),
         bucket,
@@ -24,5 +27,6 @@ pub async fn put_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answ
     Ok(Answer::ok()
         .etag(&stored.record.summary.etag)
         .checksum(&stored.record.shown_checksum())
+        .version(stored.version)
         .position(stored.position))
 }

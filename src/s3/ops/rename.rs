@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 
 use super::copy::{ATTEMPTS, check_source};
+use crate::access::Arn;
 use crate::http::conditional::Conditions;
 use crate::http::head::Headers;
 use crate::http::percent;
@@ -13,10 +14,11 @@ use crate::names::ObjectKey;
 use crate::s3::answer::{Answer, Body};
 use crate::s3::error::{Code, S3Error};
 use crate::s3::{Request, Service, precondition, target};
+use crate::store;
 use crate::store::bucket::Bucket;
 use crate::store::record::ObjectRecord;
 use crate::store::rename::{RenameObject, Token};
-use crate::store::{self, Row};
+use crate::store::versions::ObjectRow;
 
 /// The longest client token, in bytes.
 const MAX_TOKEN_BYTES: usize = 64;
@@ -42,6 +44,7 @@ pub async fn rename_object(cx: &Arc<Service>, request: &mut Request) -> Result<A
             let message = "The source and the destination of a rename are the same.";
             return Err(S3Error::with_message(Code::InvalidRequest, message));
         }
+        permit_source(cx, request, &source_key, &source.record)?;
         check_source(&conditions, &source.record)?;
         let rename = RenameObject {
             bucket: bucket.clone(),
@@ -58,6 +61,14 @@ pub async fn rename_object(cx: &Arc<Service>, request: &mut Request) -> Result<A
         }
     }
     Err(S3Error::new(Code::SlowDown))
+}
+
+/// A rename reads its source and takes it away.
+fn permit_source(cx: &Service, request: &Request, key: &ObjectKey, record: &ObjectRecord) -> Result<(), S3Error> {
+    let judge = request.judge(cx)?;
+    let resource = Arn::object(&judge.bucket.record.name, key.as_str());
+    judge.permit_stored("s3:GetObject", &resource, record)?;
+    judge.permit("s3:DeleteObject", &resource)
 }
 
 /// The token, and what it stands for: the destination, the source and every condition.
@@ -94,7 +105,7 @@ fn renamed_source_conditions(headers: &Headers) -> Headers {
 }
 
 /// The source is a key of the same bucket, URL-encoded; some clients write the bucket before it.
-async fn find_source(cx: &Service, bucket: &Bucket, text: &str) -> Result<(ObjectKey, Row<ObjectRecord>), S3Error> {
+async fn find_source(cx: &Service, bucket: &Bucket, text: &str) -> Result<(ObjectKey, ObjectRow), S3Error> {
     let invalid = || S3Error::invalid_argument("The rename source is not a key", "x-amz-rename-source", text);
     let decoded = percent::decode(text).map_err(|_| invalid())?.into_owned();
     let bare = decoded.strip_prefix(b"/").unwrap_or(&decoded);
@@ -104,7 +115,7 @@ async fn find_source(cx: &Service, bucket: &Bucket, text: &str) -> Result<(Objec
     let key = target::parse_key(bare.to_vec())?;
     let with_bucket = format!("{}/", bucket.record.name);
     match (cx.store.object(bucket, &key).await, bare.strip_prefix(with_bucket.as_bytes())) {
-        (Err(store::Error::NoSuchKey(_)), Some(rest)) if !rest.is_empty() => {
+        (Err(store::Error::NoSuchKey(_) | store::Error::DeleteMarker { .. }), Some(rest)) if !rest.is_empty() => {
             let key = target::parse_key(rest.to_vec())?;
             let row = cx.store.object(bucket, &key).await?;
             Ok((key, row))

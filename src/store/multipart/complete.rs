@@ -8,7 +8,7 @@ use md5::{Digest as _, Md5};
 
 use super::{MIN_PART_BYTES, Upload};
 use crate::kv::{Item, Scan};
-use crate::names::{ETag, ObjectKey, UploadId};
+use crate::names::{ETag, ObjectKey, UploadId, VersionId};
 use crate::store::bucket::{ATTEMPTS, Bucket, behind};
 use crate::store::change::{Cause, ChangeKind};
 use crate::store::checksum::{Algorithm, Checksum, ChecksumType, composite, full_object};
@@ -18,7 +18,8 @@ use crate::store::mutation::Row;
 use crate::store::put::Precondition;
 use crate::store::record::{CompletedRecord, Data, ObjectRecord, PartRecord, Summary, Target};
 use crate::store::tables::{self, COMPLETED, OFFSETS, PARTS, UPLOADS};
-use crate::store::{Position, Store};
+use crate::store::versions::Slot;
+use crate::store::{Conflict, Position, Store};
 
 pub struct CompleteUpload {
     pub bucket: Bucket,
@@ -50,6 +51,8 @@ pub struct Completed {
     pub etag: ETag,
     /// The checksum that S3 shows.
     pub checksum: Checksum,
+    /// The identifier by which clients know it; `None` in a bucket without versions.
+    pub version: Option<VersionId>,
     /// `None` where the answer was given before.
     pub position: Option<Position>,
 }
@@ -61,39 +64,43 @@ impl Store {
     /// same answer; with another list, or after an abort, [`Error::NoSuchUpload`].
     pub async fn complete_upload(self: &Arc<Self>, complete: CompleteUpload) -> Result<Completed, Error> {
         let store = self.clone();
-        let task = tokio::spawn(async move { store.complete_now(&complete).await });
+        let task = tokio::spawn(async move { store.complete_now(complete).await });
         task.await.map_err(|_| Error::Aborted)?
     }
 
-    async fn complete_now(&self, complete: &CompleteUpload) -> Result<Completed, Error> {
-        let (bucket, key) = (complete.bucket.record.id, &complete.key);
-        let _turn = self.queues.turn(bucket, key.as_bytes()).await?;
+    async fn complete_now(&self, mut complete: CompleteUpload) -> Result<Completed, Error> {
+        let bucket = complete.bucket.record.id;
+        let _turn = self.queues.turn(bucket, complete.key.as_bytes()).await?;
         for _ in 0..ATTEMPTS {
+            let key = &complete.key;
             let upload = match self.upload(&complete.bucket, key, complete.id).await {
-                Err(Error::NoSuchUpload(_)) => return self.completed_before(complete).await,
+                Err(Error::NoSuchUpload(_)) => return self.completed_before(&complete).await,
                 upload => upload?,
             };
             let parts = complete.choose(&self.all_parts(complete.id).await?)?;
-            let record = self.completed_object(complete, &upload, &parts)?;
-            let previous = self.current(bucket, key).await?;
-            complete.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
-            match self.commit_completed(complete, &upload, &parts, &record, previous).await? {
-                Some(completed) => return Ok(completed),
-                None => continue,
+            let mut record = self.completed_object(&complete, &upload, &parts)?;
+            let slot = self.slot(&complete.bucket, key).await?;
+            complete.precondition.check(key, slot.current.as_ref().map(|row| &row.record))?;
+            record.version = slot.object_version();
+            match self.commit_completed(&complete, &upload, &parts, &record, &slot).await? {
+                Ok(completed) => return Ok(completed),
+                Err(conflict) if conflict.index == 0 => self.refresh(&mut complete.bucket).await?,
+                // An upload that has ended meanwhile is looked at again: it may have been completed with this very list.
+                Err(_) => (),
             }
         }
         Err(Error::Contended)
     }
 
-    /// One commit: the upload ends, the object begins, and the answer is kept. `None` if it is to be tried again.
+    /// One commit: the upload ends, the object begins, and the answer is kept.
     async fn commit_completed(
         &self,
         complete: &CompleteUpload,
         upload: &Upload,
         parts: &[Part],
         record: &ObjectRecord,
-        previous: Option<Row<ObjectRecord>>,
-    ) -> Result<Option<Completed>, Error> {
+        slot: &Slot,
+    ) -> Result<Result<Completed, Conflict>, Error> {
         let mut mutation = upload.expected()?;
         let mut end = 0;
         for (number, part) in parts {
@@ -112,6 +119,7 @@ impl Store {
             etag: record.summary.etag,
             crc64nvme: record.crc64nvme,
             checksum: record.checksum.clone(),
+            version: complete.bucket.shown_version(record.version),
         };
         let change =
             complete.bucket.change(ChangeKind::CompleteMultipart, &complete.key, record, complete.cause.clone());
@@ -120,14 +128,10 @@ impl Store {
             .put(COMPLETED, tables::completed(complete.id), encode(&answer))
             // Parts that were uploaded and not listed are left to the sweeper.
             .sweep(Target::Upload(complete.id))
-            .put_object(complete.bucket.record.id, &complete.key, record, previous.as_ref())
+            .write_object(complete.bucket.record.id, &complete.key, record, slot)
             .log(&change);
-        match self.commit(mutation).await? {
-            Ok(position) => Ok(Some(Completed { position: Some(position), ..answer.answer() })),
-            // An upload that has ended meanwhile is looked at again: it may have been completed with this very list.
-            Err(conflict) if conflict.index == 0 => self.bucket_conflict(&complete.bucket).await.map(|()| None),
-            Err(_) => Ok(None),
-        }
+        let committed = self.commit(mutation).await?;
+        Ok(committed.map(|position| Completed { position: Some(position), ..answer.answer() }))
     }
 
     async fn completed_before(&self, complete: &CompleteUpload) -> Result<Completed, Error> {
@@ -188,6 +192,8 @@ impl Store {
             crc64nvme,
             checksum,
             metadata: upload.row.record.metadata.clone(),
+            version: None,
+            acl: upload.row.record.acl.clone(),
         })
     }
 }
@@ -255,7 +261,7 @@ impl ListedPart {
 impl CompletedRecord {
     fn answer(&self) -> Completed {
         let checksum = self.checksum.clone().unwrap_or_else(|| Checksum::crc64nvme(self.crc64nvme));
-        Completed { etag: self.etag, checksum, position: None }
+        Completed { etag: self.etag, checksum, version: self.version, position: None }
     }
 }
 

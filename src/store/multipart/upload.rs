@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand;
 
-use crate::names::{ObjectKey, UploadId};
+use crate::names::{AccountId, ObjectKey, UploadId};
 use crate::store::bucket::{ATTEMPTS, Bucket};
 use crate::store::checksum::{Algorithm, ChecksumType};
 use crate::store::codec::encode;
@@ -22,6 +22,10 @@ pub struct CreateUpload {
     pub storage_class: StorageClass,
     /// The checksum that the client asked for; the type is one that the algorithm allows.
     pub checksum: Option<(Algorithm, ChecksumType)>,
+    /// The account that the object will belong to.
+    pub owner: AccountId,
+    /// As [`ObjectRecord::acl`](crate::store::record::ObjectRecord::acl), for the object.
+    pub acl: Vec<u8>,
 }
 
 /// An open upload as it was read; commits expect it unchanged.
@@ -41,7 +45,7 @@ pub struct UploadPart {
 
 impl Store {
     /// Opens an upload. It is no change of the bucket yet, so the change log does not mention it.
-    pub async fn create_upload(&self, create: CreateUpload) -> Result<UploadId, Error> {
+    pub async fn create_upload(&self, mut create: CreateUpload) -> Result<UploadId, Error> {
         self.space.admit(0).await?;
         let mut random = [0; 10];
         rand::fill(&mut random).map_err(|_| Error::Record("the system gave no random bytes"))?;
@@ -49,17 +53,18 @@ impl Store {
         let id = UploadId::new(now.as_millis(), random);
         let record = UploadRecord {
             initiated: now,
-            owner: create.bucket.record.account.clone(),
+            owner: create.owner.clone(),
             storage_class: create.storage_class,
             checksum: create.checksum,
-            metadata: create.metadata,
+            metadata: std::mem::take(&mut create.metadata),
+            acl: std::mem::take(&mut create.acl),
         };
         let row = tables::upload(create.bucket.record.id, &create.key, id);
         for _ in 0..ATTEMPTS {
             let mutation = Mutation::in_bucket(&create.bucket)?.expect(UPLOADS, row.clone(), None);
             match self.commit(mutation.put(UPLOADS, row.clone(), encode(&record))).await? {
                 Ok(_) => return Ok(id),
-                Err(_) => self.bucket_conflict(&create.bucket).await?,
+                Err(_) => self.refresh(&mut create.bucket).await?,
             }
         }
         Err(Error::Contended)
@@ -75,15 +80,15 @@ impl Store {
     /// Stores a part whole or not at all, in place of an earlier one with its number. Returns when it is durable.
     pub async fn upload_part(self: &Arc<Self>, part: UploadPart, staged: Staged) -> Result<PartRecord, Error> {
         let store = self.clone();
-        let task = tokio::spawn(async move { store.upload_staged(&part, staged).await });
+        let task = tokio::spawn(async move { store.upload_staged(part, staged).await });
         task.await.map_err(|_| Error::Aborted)?
     }
 
-    async fn upload_staged(&self, part: &UploadPart, mut staged: Staged) -> Result<PartRecord, Error> {
-        let upload = &part.upload;
-        let row = tables::part(upload.id, part.number);
-        let _turn = self.queues.turn(upload.bucket.record.id, &row).await?;
+    async fn upload_staged(&self, mut part: UploadPart, mut staged: Staged) -> Result<PartRecord, Error> {
+        let row = tables::part(part.upload.id, part.number);
+        let _turn = self.queues.turn(part.upload.bucket.record.id, &row).await?;
         for _ in 0..ATTEMPTS {
+            let upload = &part.upload;
             let previous = self.row::<PartRecord>(PARTS, &row).await?;
             let record = PartRecord {
                 size: staged.length,
@@ -107,7 +112,7 @@ impl Store {
             staged.take_back_unless_committed(&committed);
             match committed? {
                 Ok(_) => return Ok(record),
-                Err(conflict) => self.upload_conflict(upload, conflict).await?,
+                Err(conflict) => self.upload_conflict(&mut part.upload, conflict).await?,
             }
         }
         Err(Error::Contended)
@@ -115,22 +120,23 @@ impl Store {
 
     /// Aborts an open upload; its parts go to the sweeper. Fails with [`Error::NoSuchUpload`] if it is not open.
     pub async fn abort_upload(&self, upload: &Upload) -> Result<(), Error> {
+        let mut upload = upload.clone();
         let row = tables::upload(upload.bucket.record.id, &upload.key, upload.id);
-        let mutation = upload.expected()?.delete(UPLOADS, row).sweep(Target::Upload(upload.id));
-        match self.commit(mutation).await? {
-            Ok(_) => Ok(()),
-            Err(conflict) => {
-                self.upload_conflict(upload, conflict).await?;
-                Err(Error::Contended)
+        for _ in 0..ATTEMPTS {
+            let mutation = upload.expected()?.delete(UPLOADS, row.clone()).sweep(Target::Upload(upload.id));
+            match self.commit(mutation).await? {
+                Ok(_) => return Ok(()),
+                Err(conflict) => self.upload_conflict(&mut upload, conflict).await?,
             }
         }
+        Err(Error::Contended)
     }
 
-    /// Says why an upload's commit met a conflict: the bucket's or the upload's end is an error, anything else is to be
-    /// tried again.
-    pub(super) async fn upload_conflict(&self, upload: &Upload, conflict: Conflict) -> Result<(), Error> {
+    /// Settles a conflict of an upload's commit: the bucket's or the upload's end is an error, anything else is to be tried
+    /// again.
+    pub(super) async fn upload_conflict(&self, upload: &mut Upload, conflict: Conflict) -> Result<(), Error> {
         match conflict.index {
-            0 => self.bucket_conflict(&upload.bucket).await,
+            0 => self.refresh(&mut upload.bucket).await,
             1 => Err(Error::NoSuchUpload(upload.id)),
             _ => Ok(()),
         }

@@ -17,7 +17,8 @@ use crate::store::tables::UPLOADS;
 
 fn creation(name: &str, account: &str) -> CreateBucket {
     let account: AccountId = account.parse().unwrap();
-    CreateBucket { name: bucket_name(name), account, region: "us-east-1".to_owned(), cause: Cause::default() }
+    let (region, configuration, cause) = ("us-east-1".to_owned(), Vec::new(), Cause::default());
+    CreateBucket { name: bucket_name(name), account, region, configuration, cause }
 }
 
 #[tokio::test]

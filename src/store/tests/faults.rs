@@ -11,6 +11,7 @@ use crate::names::{BucketName, UploadId};
 use crate::store::Error;
 use crate::store::bucket::{Bucket, CreateBucket};
 use crate::store::change::{Cause, ChangeKind};
+use crate::store::configuration::Kind;
 use crate::store::list::ListObjects;
 use crate::store::multipart::{ListParts, ListUploads, Upload};
 use crate::store::record::PartRecord;
@@ -170,11 +171,9 @@ impl World {
     async fn create_bucket(&self) -> Result<(), Error> {
         let (name, region) = (bucket_name("new"), "us-east-1".to_owned());
         let account = self.bucket.record.account.clone();
-        self.fixture
-            .store
-            .create_bucket(CreateBucket { name, account, region, cause: Cause::default() })
-            .await
-            .map(drop)
+        let configuration = vec![(Kind::Policy, Bytes::from_static(b"{}"))];
+        let create = CreateBucket { name, account, region, configuration, cause: Cause::default() };
+        self.fixture.store.create_bucket(create).await.map(drop)
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use crate::blob::{Blobs, FaultyBlobs, MemoryBlobs};
 use crate::clock::{Clock, Timestamp};
 use crate::kv::{Fault, FaultyKv, Item, Kv, MemoryKv, Profile, Scan, Table};
-use crate::names::{AccountId, BucketName, ETag, ObjectKey, UploadId};
+use crate::names::{AccountId, BucketName, ETag, ObjectKey, UploadId, VersionId};
 use crate::store::bucket::{Bucket, CreateBucket};
 use crate::store::change::{Cause, Change, ChangeKind};
 use crate::store::checksum::{Algorithm, ChecksumType};
@@ -69,6 +69,7 @@ impl Fixture {
             name: name.clone(),
             account: AccountId::default(),
             region: "us-east-1".to_owned(),
+            configuration: Vec::new(),
             cause: Cause::default(),
         };
         match self.store.create_bucket(create).await {
@@ -107,6 +108,8 @@ impl Fixture {
             key: key(name),
             metadata: Metadata::default(),
             storage_class: StorageClass::Standard,
+            owner: AccountId::default(),
+            acl: Vec::new(),
             precondition,
             cause: Cause::default(),
         };
@@ -129,21 +132,20 @@ impl Fixture {
         name: &str,
         precondition: DeletePrecondition,
     ) -> Result<Option<Position>, Error> {
-        let delete = DeleteObject { bucket: bucket.clone(), key: key(name), precondition, cause: Cause::default() };
-        self.store.delete_object(delete).await
+        Ok(self.store.delete_object(deletion(bucket, name, None, precondition)).await?.position)
     }
 
     /// A copy of what is at `from` now.
     pub async fn copying(&self, bucket: &Bucket, from: &str, to: &str) -> Result<CopyObject, Error> {
         let source = self.store.object(bucket, &key(from)).await?;
         Ok(CopyObject {
-            source_bucket: bucket.clone(),
-            source_key: key(from),
             bucket: bucket.clone(),
             key: key(to),
             metadata: source.record.metadata.clone(),
             storage_class: source.record.summary.storage_class,
             checksum: source.record.checksum.clone(),
+            owner: AccountId::default(),
+            acl: Vec::new(),
             source,
             precondition: Precondition::None,
             cause: Cause::default(),
@@ -187,6 +189,8 @@ impl Fixture {
             metadata: Metadata::default(),
             storage_class: StorageClass::Standard,
             checksum,
+            owner: AccountId::default(),
+            acl: Vec::new(),
         };
         self.store.create_upload(create).await
     }
@@ -257,6 +261,15 @@ impl Fixture {
         }
         self.blobs.inner().list(None, usize::MAX).await.unwrap().len()
     }
+}
+
+pub fn deletion(
+    bucket: &Bucket,
+    name: &str,
+    version: Option<VersionId>,
+    precondition: DeletePrecondition,
+) -> DeleteObject {
+    DeleteObject { bucket: bucket.clone(), key: key(name), version, precondition, cause: Cause::default() }
 }
 
 pub fn key(name: &str) -> ObjectKey {

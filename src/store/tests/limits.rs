@@ -101,11 +101,21 @@ impl Giant {
         let store = Store::open(kv, Arc::new(HollowBlobs), clock, options).await.unwrap();
         let name = BucketName::parse("bucket").unwrap();
         let (account, region, cause) = (AccountId::default(), "us-east-1".to_owned(), Cause::default());
-        store.create_bucket(CreateBucket { name: name.clone(), account, region, cause }).await.unwrap();
+        store
+            .create_bucket(CreateBucket { name: name.clone(), account, region, configuration: Vec::new(), cause })
+            .await
+            .unwrap();
         let bucket = store.bucket(&name).await.unwrap();
         let (metadata, storage_class) = (Metadata::default(), StorageClass::Standard);
-        let create =
-            CreateUpload { bucket: bucket.clone(), key: key("giant"), metadata, storage_class, checksum: None };
+        let create = CreateUpload {
+            bucket: bucket.clone(),
+            key: key("giant"),
+            metadata,
+            storage_class,
+            checksum: None,
+            owner: AccountId::default(),
+            acl: Vec::new(),
+        };
         let id = store.create_upload(create).await.unwrap();
         let parts = (1..).zip(sizes).map(|(number, size)| (number, part(number, size))).collect();
         let giant = Self { store, bucket, id, parts };

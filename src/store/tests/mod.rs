@@ -2,6 +2,7 @@
 
 mod buckets;
 mod completing;
+mod configuration;
 mod copies;
 mod damage;
 mod faults;
@@ -19,3 +20,5 @@ mod scrubbing;
 mod sweep_order;
 mod sweeping;
 mod upload_listing;
+mod version_listing;
+mod versions;
