@@ -214,6 +214,11 @@ impl Glob {
         true
     }
 
+    /// Whether a variable's key begins so, in lower case.
+    pub fn asks_for(&self, prefix: &str) -> bool {
+        self.runs.iter().any(|run| run.asks_for(prefix))
+    }
+
     /// Whether it matches just one text, whatever is asked.
     pub fn is_fixed(&self) -> bool {
         matches!(self.runs.as_slice(), [run] if run.is_fixed())
@@ -227,6 +232,11 @@ impl Run {
 
     pub fn is_fixed(&self) -> bool {
         self.0.iter().all(|atom| matches!(atom, Atom::Text(_)))
+    }
+
+    /// As [`Glob::asks_for`].
+    pub fn asks_for(&self, prefix: &str) -> bool {
+        self.0.iter().any(|atom| matches!(atom, Atom::Variable(variable) if variable.key.is_of_request(prefix)))
     }
 
     /// What is behind the run, where the text begins with it.

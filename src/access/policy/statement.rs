@@ -56,6 +56,15 @@ impl Statement {
         self.conditions.iter().all(|condition| condition.holds(question)).then_some(directness)
     }
 
+    /// Whether it asks for a key of the request that begins so, in lower case.
+    pub(super) fn asks_for(&self, prefix: &str) -> bool {
+        let in_resources = self
+            .resources
+            .as_ref()
+            .is_some_and(|resources| resources.patterns.iter().any(|pattern| pattern.asks_for(prefix)));
+        in_resources || self.conditions.iter().any(|condition| condition.asks_for(prefix))
+    }
+
     /// Whether it lets in everyone.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>, "The meaning of
