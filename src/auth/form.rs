@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 
+use crate::clock::Timestamp;
 use crate::http::date::parse_basic;
 
 use super::error::{Error, Mismatch};
@@ -33,7 +34,8 @@ pub struct FormClaim {
 
 #[derive(Clone)]
 enum Version {
-    V4(Scope),
+    /// Signed in this scope, at this time.
+    V4(Scope, Timestamp),
     V2,
 }
 
@@ -67,10 +69,9 @@ fn in_version_4<'f>(field: &impl Fn(&str) -> Option<&'f str>, options: &Options)
     if algorithm != ALGORITHM {
         return Err(invalid("X-Amz-Algorithm", algorithm, "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
     }
-    if parse_basic(date).is_none() {
-        let what = "X-Amz-Date must be formatted via ISO8601 Long format";
-        return Err(invalid("X-Amz-Date", date, what));
-    }
+    let time = parse_basic(date);
+    let time =
+        time.ok_or_else(|| invalid("X-Amz-Date", date, "X-Amz-Date must be formatted via ISO8601 Long format"))?;
     let credential = credential::parse(given, date);
     let (access_key_id, scope) = credential.map_err(|what| invalid("X-Amz-Credential", given, &what))?;
     if let Some(expected) = options.region.as_ref().filter(|expected| **expected != scope.region) {
@@ -86,7 +87,7 @@ fn in_version_4<'f>(field: &impl Fn(&str) -> Option<&'f str>, options: &Options)
         session_token: field("x-amz-security-token").map(str::to_owned),
         policy: policy.to_owned(),
         provided: provided.to_owned(),
-        version: Version::V4(scope),
+        version: Version::V4(scope, time),
     })
 }
 
@@ -112,6 +113,14 @@ impl FormClaim {
         self.session_token.as_deref()
     }
 
+    /// When the form was signed; version 2 does not say.
+    pub fn time(&self) -> Option<Timestamp> {
+        match &self.version {
+            Version::V4(_, time) => Some(*time),
+            Version::V2 => None,
+        }
+    }
+
     /// The policy document, still in base64.
     pub fn policy(&self) -> &str {
         &self.policy
@@ -120,7 +129,7 @@ impl FormClaim {
     /// Checks that the policy was signed with `secret`. What the policy says is the caller's to hold the form to.
     pub fn verify(&self, secret: &str, keys: &SigningKeys) -> Result<(), Error> {
         let expected = match &self.version {
-            Version::V4(scope) => keys.get(&self.access_key_id, secret, scope).sign(&[self.policy.as_bytes()]),
+            Version::V4(scope, _) => keys.get(&self.access_key_id, secret, scope).sign(&[self.policy.as_bytes()]),
             Version::V2 => {
                 let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
                 STANDARD.encode(hmac::sign(&key, self.policy.as_bytes()))

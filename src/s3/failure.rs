@@ -3,6 +3,8 @@
 use super::error::{Code, S3Error};
 use crate::http::date;
 use crate::http::head::InvalidHeader;
+use crate::transport::memory::NoRoom;
+use crate::transport::sentence;
 use crate::{auth, guard, identity, store};
 
 impl From<InvalidHeader> for S3Error {
@@ -18,6 +20,12 @@ impl From<identity::Error> for S3Error {
             identity::Error::ExpiredToken => Self::new(Code::ExpiredToken),
             other => Self::internal(other),
         }
+    }
+}
+
+impl From<NoRoom> for S3Error {
+    fn from(_: NoRoom) -> Self {
+        Self::new(Code::SlowDown)
     }
 }
 
@@ -183,13 +191,4 @@ fn signature_mismatch(mismatch: &auth::Mismatch) -> S3Error {
 fn spaced_hex(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
-}
-
-/// An inner message as a sentence for the client.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    match characters.next() {
-        Some(first) => first.to_uppercase().chain(characters).collect(),
-        None => String::new(),
-    }
 }

@@ -14,7 +14,6 @@ mod acl;
 mod body;
 mod checksum;
 mod cors;
-mod documents;
 mod failure;
 mod form;
 #[cfg(test)]
@@ -22,7 +21,6 @@ mod fuzz;
 mod metadata;
 mod ops;
 mod owner;
-mod pace;
 mod permission;
 mod precondition;
 mod query;
@@ -49,14 +47,17 @@ use crate::store::multipart::MAX_PART_BYTES;
 use crate::store::record::ObjectRecord;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::telemetry::{HostId, RequestId};
+use crate::transport::memory::DocumentMemory;
 
 use self::admission::Caller;
 use self::body::RequestBody;
-use self::documents::DocumentMemory;
 use self::error::{Code, S3Error};
 use self::permission::Permission;
 use self::query::Query;
 use self::target::Target;
+
+/// How many bytes of documents that clients send may be in memory at once, over all requests.
+const DOCUMENT_MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
 /// What an operator can choose.
 #[derive(Debug, Clone)]
@@ -122,7 +123,7 @@ impl Service {
             metrics: RequestMetrics::new(&operation::Operation::names()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
             download_memory: Arc::new(Semaphore::new(permits as usize)),
-            document_memory: DocumentMemory::new(),
+            document_memory: DocumentMemory::new(DOCUMENT_MEMORY_BYTES),
             options,
         }
     }

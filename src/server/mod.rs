@@ -24,6 +24,7 @@ mod s3_listener;
 mod signals;
 mod start;
 mod storage;
+mod transports;
 mod uptake;
 
 pub use backup::{BackupError, BackupOptions, back_up};

@@ -209,7 +209,7 @@ async fn refusals_are_for_the_page_s_eyes_too() {
     let early = unsigned(&server, "PUT", &key, &waiting).await;
     assert_eq!((early.status, crossing(&early)), (403, allowed("http://app.example", None)));
     let elsewhere = unsigned(&server, "GET", "/not-there/k", &[origin]).await;
-    assert_eq!((elsewhere.status, crossing(&elsewhere)), (403, vec![]));
+    assert_eq!((elsewhere.status, crossing(&elsewhere)), (404, vec![]));
 }
 
 #[tokio::test]

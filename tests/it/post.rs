@@ -399,3 +399,28 @@ async fn a_page_of_another_origin_sees_the_answer_where_the_rules_allow_it() {
         assert_eq!(answer.header("access-control-allow-origin"), Some("http://app.example"));
     }
 }
+
+#[tokio::test]
+async fn a_form_needs_the_permissions_of_the_same_put_object() {
+    let server = Server::start();
+    let (client, bucket) = (server.client(), server.bucket().await);
+    let policy = format!(
+        "{{\"Version\": \"2012-10-17\", \"Statement\": [\
+         {{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"s3:PutObject\",\
+           \"Resource\": \"arn:aws:s3:::{bucket}/inbox/*\"}},\
+         {{\"Effect\": \"Deny\", \"Principal\": \"*\", \"Action\": \"s3:PutObject\",\
+           \"Resource\": \"arn:aws:s3:::{bucket}/*\", \"Condition\": {{\"StringEquals\": {{\"s3:authType\": \"POST\"}}}}}}]}}"
+    );
+    assert_eq!(client.put(&format!("/{bucket}?policy"), policy).await.status, 204);
+    let tagging = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
+    let denied = (403, "AccessDenied".to_owned());
+    let inbox = Form::new(&bucket, "inbox/${filename}", "content");
+    // Nobody signed these: the bucket's policy lets anyone in, to one place, and to do no more than put.
+    assert_eq!(inbox.send(&server, &bucket).await.status, 204);
+    assert_eq!(client.get(&format!("/{bucket}/inbox/photo.jpg")).await.text(), "content");
+    assert_eq!(Form::new(&bucket, "k", "content").send(&server, &bucket).await.error(), denied);
+    assert_eq!(inbox.clone().field("tagging", tagging).send(&server, &bucket).await.error(), denied);
+    assert_eq!(inbox.clone().field("acl", "private").send(&server, &bucket).await.error(), denied);
+    // The owner may do everything but what the policy denies: here, to use forms.
+    assert_eq!(inbox.sign(&server).send(&server, &bucket).await.error(), denied);
+}

@@ -132,3 +132,22 @@ async fn a_bucket_may_be_made_with_tags() {
     assert_eq!(client.put("/refused", configuration(&[("aws:a", "1")])).await.error(), (400, "InvalidTag".to_owned()));
     assert_eq!(client.head("/refused").await.status, 404);
 }
+
+#[tokio::test]
+async fn policies_may_ask_for_the_tags_that_are_set() {
+    let server = Server::start();
+    let (client, bucket) = (server.client(), server.bucket().await);
+    client.put(&format!("/{bucket}/k"), "").await;
+    let policy = format!(
+        "{{\"Version\": \"2012-10-17\", \"Statement\": [{{\"Effect\": \"Deny\", \"Principal\": \"*\",\
+         \"Action\": \"s3:PutObjectTagging\", \"Resource\": \"arn:aws:s3:::{bucket}/*\",\
+         \"Condition\": {{\"StringNotEquals\": {{\"s3:RequestObjectTag/team\": \"red\"}}}}}}]}}"
+    );
+    assert_eq!(client.put(&format!("/{bucket}?policy"), policy).await.status, 204);
+    let tagging = format!("/{bucket}/k?tagging");
+    for wrong in [vec![], vec![("team", "blue")], vec![("other", "red")]] {
+        assert_eq!(client.put(&tagging, document(&wrong)).await.error(), (403, "AccessDenied".to_owned()), "{wrong:?}");
+    }
+    assert_eq!(client.put(&tagging, document(&[("team", "red"), ("x", "y")])).await.status, 200);
+    assert_eq!(tags(&client.get(&tagging).await).len(), 2);
+}

@@ -4,18 +4,17 @@ use crate::http::head::Headers;
 use crate::http::rfc2047;
 use crate::s3::error::{Code, S3Error};
 
-/// Fields that are not what would be a header of PutObject.
-const OWN: [&str; 10] = [
-    "awsaccesskeyid",
-    "bucket",
-    "key",
-    "policy",
-    "redirect",
-    "signature",
-    "success_action_redirect",
-    "success_action_status",
-    "tagging",
-    "x-amz-signature",
+/// Fields that PutObject has as headers, besides those that begin with `x-amz-`.
+const HEADERS: [&str; 9] = [
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-md5",
+    "content-type",
+    "expires",
+    "if-match",
+    "if-none-match",
 ];
 
 /// Names in lower case, each once, with their values.
@@ -43,11 +42,12 @@ impl Fields {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The fields as the headers of a PutObject that stores the same. Empty ones are as if absent: a browser sends a
-    /// field that nobody filled in. Fails for a value that could not be a header's: it would be sent as one.
-    pub fn headers(&self) -> Result<Headers, S3Error> {
-        let mut headers = Headers::default();
-        for (name, value) in self.0.iter().filter(|(name, value)| !value.is_empty() && !OWN.contains(&name.as_str())) {
+    /// The headers of a PutObject that stores the same: the fields in place of the form's own headers of these names.
+    /// Empty ones are as if absent: a browser sends a field that nobody filled in. Fails for a value that could not be a
+    /// header's: it would be sent as one.
+    pub fn headers(&self, of_form: &Headers) -> Result<Headers, S3Error> {
+        let mut headers: Headers = of_form.iter().filter(|(name, _)| !is_header(name)).collect();
+        for (name, value) in self.0.iter().filter(|(name, value)| !value.is_empty() && is_header(name)) {
             if value.chars().any(char::is_control) {
                 return Err(S3Error::invalid_argument("Header value cannot be represented", name, value));
             }
@@ -70,6 +70,10 @@ impl Fields {
         let key = key.replace("${filename}", file_name);
         if key.is_empty() { Err(S3Error::new(Code::UserKeyMustBeSpecified)) } else { Ok(key) }
     }
+}
+
+fn is_header(field: &str) -> bool {
+    field == "acl" || field.starts_with("x-amz-") || HEADERS.contains(&field)
 }
 
 /// The name of a file without the path that some browsers send along.
@@ -116,12 +120,15 @@ mod tests {
 
     #[test]
     fn fields_become_headers_unless_they_are_empty() {
-        let given = [("acl", "private"), ("x-amz-meta-a", "1"), ("Content-Encoding", ""), ("policy", "e30=\n")];
-        let headers = fields(&given).headers().unwrap();
+        let given =
+            [("acl", "private"), ("x-amz-meta-a", "1"), ("Content-Encoding", ""), ("policy", "e30=\n"), ("host", "x")];
+        let own = [("host", "h"), ("content-type", "multipart/form-data"), ("x-amz-tagging", "a=b"), ("referer", "r")];
+        let headers = fields(&given).headers(&own.into_iter().collect()).unwrap();
+        assert_eq!((headers.text("host"), headers.text("referer")), (Ok(Some("h")), Ok(Some("r"))));
         assert_eq!(headers.text("x-amz-acl"), Ok(Some("private")));
         assert_eq!(headers.text("x-amz-meta-a"), Ok(Some("1")));
-        assert_eq!(headers.iter().count(), 2);
-        let refused = fields(&[("Cache-Control", "a\r\nx-injected: b")]).headers().unwrap_err();
+        assert_eq!(headers.iter().count(), 4);
+        let refused = fields(&[("Cache-Control", "a\r\nx-injected: b")]).headers(&Headers::default()).unwrap_err();
         assert_eq!(refused.code, Code::InvalidArgument);
     }
 }

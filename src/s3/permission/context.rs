@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use crate::access::{Context, Value};
-use crate::auth::Claim;
+use crate::auth::{Claim, FormClaim};
 use crate::clock::Timestamp;
 use crate::http::head::Head;
 use crate::s3::query::Query;
@@ -65,9 +65,6 @@ pub struct Origin {
 }
 
 impl Signing {
-    /// Of the policy of a form, which does not say when it was signed.
-    pub const OF_FORM: Self = Self { kind: SigningKind::Form, version: "AWS4-HMAC-SHA256", age: None };
-
     /// How a request was signed that was verified at `now`.
     pub fn of(claim: &Claim, now: Timestamp) -> Self {
         let kind = if claim.is_presigned() { SigningKind::Query } else { SigningKind::Header };
@@ -76,6 +73,13 @@ impl Signing {
         let age = (claim.region().is_some() || !claim.is_presigned())
             .then(|| now.as_millis().saturating_sub(claim.time().as_millis()));
         Self { kind, version, age }
+    }
+
+    /// How a form was signed that was verified at `now`.
+    pub fn of_form(claim: &FormClaim, now: Timestamp) -> Self {
+        let version = if claim.time().is_some() { "AWS4-HMAC-SHA256" } else { "AWS" };
+        let age = claim.time().map(|time| now.as_millis().saturating_sub(time.as_millis()));
+        Self { kind: SigningKind::Form, version, age }
     }
 }
 
