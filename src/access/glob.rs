@@ -22,7 +22,7 @@ pub struct Run(Vec<Atom>);
 
 #[derive(Debug, Clone)]
 enum Atom {
-    Text(Box<str>),
+    Text(String),
     /// `?`: any one character.
     One,
     Variable(Variable),
@@ -108,7 +108,7 @@ impl Pieces {
 
     fn push_text(&mut self, text: &str) {
         if let Some(Piece::Atom(Atom::Text(last))) = self.0.last_mut() {
-            *last = format!("{last}{text}").into();
+            last.push_str(text);
         } else {
             self.0.push(Piece::Atom(Atom::Text(text.into())));
         }
@@ -260,7 +260,7 @@ impl Run {
     /// What is behind the run's first place in the text.
     fn find<'t>(&self, text: &'t str, case: Case, variables: &dyn Variables) -> Option<&'t str> {
         if let ([Atom::Text(fixed)], Case::Sensitive) = (self.0.as_slice(), case) {
-            return text.split_once(&**fixed).map(|(_, rest)| rest);
+            return text.split_once(fixed.as_str()).map(|(_, rest)| rest);
         }
         let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
         starts.find_map(|at| self.strip_prefix(&text[at..], case, variables))
