@@ -314,9 +314,9 @@ mod tests {
     #[allow(clippy::field_reassign_with_default)]
     fn a_grantee_is_of_the_type_that_it_says() {
         let grantee = |kind: &str, id: Option<&str>, uri: Option<&str>| {
+            let (id, uri) = (id.map(str::to_owned), uri.map(str::to_owned));
             let mut grantee = input::Grantee::default();
-            grantee.kind = kind.to_owned();
-            (grantee.id, grantee.uri) = (id.map(str::to_owned), uri.map(str::to_owned));
+            (grantee.kind, grantee.id, grantee.uri) = (kind.to_owned(), id, uri);
             grantee
         };
         assert_eq!(Named::of(&grantee("CanonicalUser", Some("a"), None)).unwrap(), Named::Id("a"));
