@@ -19,3 +19,4 @@ mod raw;
 mod signed;
 mod slow_answers;
 mod streaming;
+mod versions;
