@@ -2,6 +2,7 @@
 //!
 //! `docs/architecture.md` is the map: which module does what, and which may name which.
 
+pub mod access;
 #[cfg(feature = "server")]
 pub mod admin;
 pub mod auth;
@@ -13,10 +14,13 @@ pub mod clock;
 pub mod config;
 #[cfg(test)]
 pub mod fuzz;
+pub mod guard;
 pub mod http;
 pub mod identity;
 pub mod kv;
 pub mod names;
+#[cfg(feature = "server")]
+pub mod query;
 pub mod report;
 #[cfg(feature = "server")]
 pub mod s3;
@@ -24,3 +28,6 @@ pub mod s3;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+#[cfg(feature = "server")]
+pub mod transport;
+pub mod xml;

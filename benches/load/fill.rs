@@ -65,6 +65,7 @@ async fn put_all(store: Arc<Store>, bucket: Bucket, next: Arc<AtomicU64>, keys: 
             key: ObjectKey::parse(key(number)).expect("a key"),
             metadata: Metadata::default(),
             storage_class: StorageClass::Standard,
+            owner: AccountId::default(),
             acl: Vec::new(),
             precondition: Precondition::None,
             cause: Cause::default(),

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::users;
 use super::wire::{Answer, Command, Reply};
-use crate::identity::{self, Identities};
+use crate::identity::{self, Holder, Identities, Status};
+use crate::names::AccountId;
 use crate::report::Report;
 use crate::store::{self, Store, fsck, scrub};
 
@@ -59,29 +61,35 @@ impl Operator {
     async fn carry_out(&self, command: Command, report: &Report) -> Result<Answer, Error> {
         let identities = &self.identities;
         match command {
-            Command::CreateKey { description } => {
-                let key = identities.create(&description).await?;
-                tracing::info!(access_key_id = %key.access_key_id, "access key created");
+            Command::CreateKey { description, account, user } => {
+                let holder = self.holder(account, user);
+                let key = identities.create_key(&holder, &description).await?;
+                let (account, user) = (holder.account(), holder.user());
+                tracing::info!(access_key_id = %key.access_key_id, %account, user, "access key created");
                 Ok(Answer::CreatedKey { access_key_id: key.access_key_id, secret_access_key: key.secret })
             }
             Command::ListKeys { after } => {
-                let page = identities.list(after.as_deref(), KEYS_PER_PAGE).await?;
+                let page = identities.list_keys(after.as_deref(), KEYS_PER_PAGE).await?;
                 Ok(Answer::Keys { keys: page.keys, after: page.after })
             }
             Command::DisableKey { access_key_id } => {
-                identities.disable(&access_key_id).await?;
+                identities.set_key_status(&access_key_id, None, Status::Disabled).await?;
                 tracing::info!(%access_key_id, "access key disabled");
                 Ok(Answer::Done)
             }
             Command::EnableKey { access_key_id } => {
-                identities.enable(&access_key_id).await?;
+                identities.set_key_status(&access_key_id, None, Status::Active).await?;
                 tracing::info!(%access_key_id, "access key enabled");
                 Ok(Answer::Done)
             }
             Command::DeleteKey { access_key_id } => {
-                identities.delete(&access_key_id).await?;
+                identities.delete_key(&access_key_id, None).await?;
                 tracing::info!(%access_key_id, "access key deleted");
                 Ok(Answer::Done)
+            }
+            Command::User { account, work } => {
+                let account = account.unwrap_or_else(|| self.identities.default_account().id.clone());
+                Ok(users::run(identities, &account, work).await?)
             }
             Command::Fsck { repair } => self.fsck(repair, report).await,
             Command::Scrub { rate, restart } => {
@@ -90,6 +98,15 @@ impl Operator {
                 Ok(Answer::Scrubbed(summary))
             }
             Command::HoldCheckpoint => Err(Error::NotServing),
+        }
+    }
+
+    /// Whom a key is made for: the account itself where no user is named, the default account where no other is.
+    fn holder(&self, account: Option<AccountId>, user: Option<String>) -> Holder {
+        let account = account.unwrap_or_else(|| self.identities.default_account().id.clone());
+        match user {
+            None => Holder::Root(account),
+            Some(name) => Holder::User { account, name },
         }
     }
 

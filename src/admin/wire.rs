@@ -12,7 +12,9 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::users::{UserCommand, UserDetails, UserSummary};
 use crate::identity::{KeySummary, SecretKey};
+use crate::names::AccountId;
 pub use crate::report::Progress;
 use crate::report::{Finding, Note};
 use crate::store::{fsck, scrub};
@@ -30,8 +32,9 @@ const MAX_SOCKET_PATH_BYTES: usize = 107;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", deny_unknown_fields)]
 pub enum Command {
+    /// Of a user, or of the account itself; of the default account where none is named.
     #[serde(rename = "key.create")]
-    CreateKey { description: String },
+    CreateKey { description: String, account: Option<AccountId>, user: Option<String> },
     /// One page of keys, behind `after`.
     #[serde(rename = "key.list")]
     ListKeys { after: Option<String> },
@@ -41,6 +44,9 @@ pub enum Command {
     EnableKey { access_key_id: String },
     #[serde(rename = "key.delete")]
     DeleteKey { access_key_id: String },
+    /// Something with users; in the default account where none is named.
+    #[serde(rename = "user")]
+    User { account: Option<AccountId>, work: UserCommand },
     /// Makes a checkpoint in `DIR/checkpoint/kv`, says so with a progress whose phase is [`HELD`], and keeps it and every blob
     /// that it points at until the client hangs up, or closes its end; then it is removed.
     #[serde(rename = "checkpoint.hold")]
@@ -70,6 +76,16 @@ pub enum Answer {
         keys: Vec<KeySummary>,
         after: Option<String>,
     },
+    User(Box<UserDetails>),
+    /// As [`Keys`](Self::Keys).
+    Users {
+        users: Vec<UserSummary>,
+        after: Option<String>,
+    },
+    /// Names of inline policies.
+    Policies(Vec<String>),
+    /// A policy's document.
+    Policy(String),
     Done,
     Checked(fsck::Summary),
     Scrubbed(scrub::Summary),
@@ -184,8 +200,8 @@ mod tests {
 
     #[test]
     fn lines_have_the_documented_form() {
-        let command = Command::CreateKey { description: "laptop".into() };
-        let line = r#"{"command":"key.create","description":"laptop"}"#;
+        let command = Command::CreateKey { description: "laptop".into(), account: None, user: Some("bob".into()) };
+        let line = r#"{"command":"key.create","description":"laptop","account":null,"user":"bob"}"#;
         assert_eq!(serde_json::to_string(&command).unwrap(), line);
         assert_eq!(serde_json::from_str::<Command>(line).unwrap(), command);
 
@@ -210,6 +226,7 @@ mod tests {
             r#"{"command":"key.disable","access_key_id":"a","force":true}"#,
             r#"{"command":"key.disable"}"#,
             r#"{"command":"scrub","rate":0,"restart":false}"#,
+            r#"{"command":"user","account":null,"work":{"do":"steal","user":"bob"}}"#,
             "[]",
         ] {
             assert!(serde_json::from_str::<Command>(line).is_err(), "{line}");

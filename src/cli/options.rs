@@ -6,6 +6,7 @@ use clap::{Arg, ArgMatches, value_parser};
 
 use super::Failure;
 use crate::config::{Row, ServerConfig, Sources, rows};
+use crate::names::AccountId;
 
 /// `--config`, and the flags of the options whose flag is wanted.
 pub fn arguments(wanted: fn(&str) -> bool) -> Vec<Arg> {
@@ -19,8 +20,22 @@ pub fn arguments(wanted: fn(&str) -> bool) -> Vec<Arg> {
     std::iter::once(config).chain(flags).collect()
 }
 
+/// `--account`, of commands that work with identities.
+pub fn account() -> Arg {
+    Arg::new("account")
+        .long("account")
+        .value_name("ID")
+        .value_parser(value_parser!(AccountId))
+        .help("The account, by its 12 digits; the default account where none is named")
+}
+
 /// Gives the configuration from the flags in `matches`, the environment, and the file that either names.
 pub fn load(matches: &ArgMatches) -> Result<ServerConfig, Failure> {
+    ServerConfig::load(&sources(matches)).map_err(Failure::Configuration)
+}
+
+/// Gives where the configuration comes from: the flags in `matches`, the environment, and the file that either names.
+pub fn sources(matches: &ArgMatches) -> Sources {
     let mut sources = Sources {
         environment: std::env::vars_os().collect(),
         file: matches.get_one::<PathBuf>("config").cloned(),
@@ -31,7 +46,7 @@ pub fn load(matches: &ArgMatches) -> Result<ServerConfig, Failure> {
             sources.flags.insert(flag, value.clone());
         }
     }
-    ServerConfig::load(&sources).map_err(Failure::Configuration)
+    sources
 }
 
 fn argument(row: &Row, flag: &'static str) -> Arg {

@@ -1,48 +1,58 @@
-//! Who may call: the root key and further access keys, every one with full access to the default account.
+//! Who may call: accounts, their users, groups, roles and policies, and the keys that stand for them.
 //!
-//! Secrets rest encrypted under the master key; a key that is disabled or deleted stops working at the next request.
+//! What the configuration declares lives in memory, what is made at run time in the table of identities; [`Identities`]
+//! shows both as one. Secrets rest encrypted under the master key. A change of a key, user, group, role or policy is one
+//! commit and counts from the next request on.
 
+mod account;
+mod attachments;
+mod authenticate;
+mod builtin;
 mod cache;
+mod declared;
+mod entities;
+mod entity;
+mod error;
 #[cfg(test)]
 mod fuzz;
 mod generate;
+mod groups;
+mod identities;
 mod key;
+mod keys;
+pub mod limits;
 mod master;
+mod names;
+mod policies;
+mod public_access;
 mod record;
 mod rows;
 mod secret;
+mod sessions;
+mod table;
 #[cfg(test)]
 mod tests;
+mod token;
 
-pub use key::{Key, KeySummary, NewKey, RootKey, Status};
+pub use account::{Account, derived_canonical_id, valid_canonical_id};
+pub use declared::{Declared, DeclaredAccount, DeclaredPolicy, DeclaredUser, GivenKey};
+pub use entity::{
+    AttachedPolicy, Entity, Listing, ManagedPolicy, NewPolicy, NewRole, PolicyVersion, Role, Scope, Wanted,
+};
+pub use error::{Error, Holds};
+pub use identities::Identities;
+pub use key::{Holder, Key, KeySummary, NewKey, RootKey, Status};
+pub use keys::Page;
 pub use master::{MASTER_KEY_BYTES, MasterKey};
-pub use rows::{Identities, KEYS, MAX_PAGE, Page};
+pub use names::{
+    EntityKind, EntityName, What, check_name, check_path, parse_policy_arn, parse_role_arn, valid_session_name,
+};
 pub use secret::{SecretKey, valid_access_key_id};
+pub use sessions::{AssumeRole, AssumedRole, Temporary};
+pub use table::{IDENTITIES, KEYS};
 
 /// The longest description of a key, in bytes.
 pub const MAX_DESCRIPTION_BYTES: usize = 256;
 
-/// What went wrong with a key.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("there is no access key {0}")]
-    NoSuchKey(String),
-    #[error("{0} is the root key: it is set by the configuration or by DIR/credentials, not by commands")]
-    Root(String),
-    #[error("a description has at most {MAX_DESCRIPTION_BYTES} bytes and no control characters")]
-    Description,
-    /// The row does not open with this master key: another key, or a row that was tampered with.
-    #[error(
-        "the secret of access key {0} does not open: master.key is not the one it was made with, or the row is damaged"
-    )]
-    Sealed(String),
-    /// The row is not one that this binary can read.
-    #[error("the row of access key {0} is damaged or was written by a newer brim")]
-    Record(String),
-    #[error("the access key changed too often meanwhile, try again")]
-    Contended,
-    #[error("no random bytes")]
-    Random,
-    #[error(transparent)]
-    Kv(#[from] crate::kv::Error),
-}
+/// The most items of one page of a list.
+pub const MAX_PAGE: usize = 500;

@@ -1,163 +1,135 @@
-//! The access keys of a server: read at every request, changed by operators.
+//! Rows read and changed: each change is one commit that expects every row it read.
 
-use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::cache::Cache;
-use super::record::KeyRecord;
-use super::{Error, Key, KeySummary, MAX_DESCRIPTION_BYTES, MasterKey, NewKey, RootKey, SecretKey, Status, generate};
-use crate::clock::Clock;
-use crate::kv::{Commit, CommitError, Item, Kv, Profile, Scan, Table};
+use super::record::{self, EntityRecord, Record};
+use super::table::{self, IDENTITIES};
+use super::{Entity, EntityName, Error, Identities, MAX_PAGE};
+use crate::kv::{Commit, CommitError, Item, Scan};
 use crate::names::AccountId;
 
-/// Access key id -> status, time of making, description and encrypted secret.
-pub const KEYS: Table = Table { id: 0, name: "keys", profile: Profile::Records };
+/// How often a change is tried again when another change of the same rows comes between: one whose caller went away.
+const MAX_ATTEMPTS: usize = 16;
 
-/// The most keys of one page of a list.
-pub const MAX_PAGE: usize = 500;
-
-/// How often a change is tried again when another change of the same key comes between.
-const MAX_ATTEMPTS: usize = 8;
-
-/// How many rows are looked at to find one that the master key opens.
-const CHECKED_ROWS: usize = 16;
-
-/// What becomes of a record, or of a row that is none: another record, or nothing.
-type Change = fn(Result<KeyRecord, Error>) -> Result<Option<KeyRecord>, Error>;
-
-/// The root key and the access keys of a server.
-pub struct Identities {
-    kv: Arc<dyn Kv>,
-    master: MasterKey,
-    root: Key,
-    account: AccountId,
-    clock: Clock,
-    cache: Cache,
+/// A record as it was read, for a commit that expects it unchanged.
+pub struct Row<R> {
+    key: Bytes,
+    /// `None`: there is no such row, and `record` is the default one.
+    bytes: Option<Bytes>,
+    pub record: R,
 }
 
-/// One page of a list of keys, ordered by id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    pub keys: Vec<KeySummary>,
-    /// Where the next page starts, behind this id; `None` at the end.
-    pub after: Option<String>,
+impl<R: Record> Row<R> {
+    /// A row that is not there yet.
+    pub fn new(key: Vec<u8>, record: R) -> Self {
+        Self { key: key.into(), bytes: None, record }
+    }
+
+    /// Adds to `commit` that the row is still as it was read.
+    pub fn unchanged(&self, commit: Commit) -> Commit {
+        commit.expect(IDENTITIES, self.key.clone(), self.bytes.clone())
+    }
+
+    /// Adds to `commit` that the row becomes what `record` says now.
+    pub fn replace(&self, commit: Commit) -> Commit {
+        self.unchanged(commit).put(IDENTITIES, self.key.clone(), record::encode(&self.record))
+    }
+
+    /// Adds to `commit` that the row goes.
+    pub fn remove(&self, commit: Commit) -> Commit {
+        self.unchanged(commit).delete(IDENTITIES, self.key.clone())
+    }
 }
 
 impl Identities {
-    /// Gives the keys kept in `kv`, all of `account`. Fails with [`Error::Sealed`] if `master` does not open them.
-    pub async fn open(
-        kv: Arc<dyn Kv>,
-        master: MasterKey,
-        root: RootKey,
-        account: AccountId,
-        clock: Clock,
-    ) -> Result<Self, Error> {
-        let RootKey { access_key_id, secret } = root;
-        let root = Key { access_key_id, secret, account: account.clone(), root: true };
-        let identities = Self { kv, master, root, account, clock, cache: Cache::default() };
-        identities.check_master_key().await?;
-        Ok(identities)
+    pub(super) async fn row<R: Record>(&self, key: Vec<u8>) -> Result<Option<Row<R>>, Error> {
+        let Some(bytes) = self.kv.get(IDENTITIES, &key).await? else { return Ok(None) };
+        let record = decode(&key, &bytes)?;
+        Ok(Some(Row { key: key.into(), bytes: Some(bytes), record }))
     }
 
-    /// Gives the active key with this id. Decrypts once, then answers from memory until the key changes.
-    pub async fn secret_of(&self, access_key_id: &str) -> Result<Option<Key>, Error> {
-        if access_key_id == &*self.root.access_key_id {
-            return Ok(Some(self.root.clone()));
-        }
-        let generation = match self.cache.get(access_key_id) {
-            Ok(key) => return Ok(Some(key)),
-            Err(generation) => generation,
-        };
-        let Some(row) = self.kv.get(KEYS, access_key_id.as_bytes()).await? else { return Ok(None) };
-        let record = decode(access_key_id, &row)?;
-        if record.status != Status::Active {
-            return Ok(None);
-        }
-        let secret = self.unseal(access_key_id, &record)?;
-        let key = Key { access_key_id: access_key_id.into(), secret, account: self.account.clone(), root: false };
-        self.cache.keep(key.clone(), generation);
-        Ok(Some(key))
+    /// The row, or the default record where there is none.
+    pub(super) async fn row_or_default<R: Record + Default>(&self, key: Vec<u8>) -> Result<Row<R>, Error> {
+        let row = self.row(key.clone()).await?;
+        Ok(row.unwrap_or_else(|| Row::new(key, R::default())))
     }
 
-    /// Makes a key. Its secret is given here and never again.
-    pub async fn create(&self, description: &str) -> Result<NewKey, Error> {
-        if description.len() > MAX_DESCRIPTION_BYTES || description.chars().any(char::is_control) {
-            return Err(Error::Description);
-        }
-        let (access_key_id, secret) = (generate::access_key_id()?, generate::secret()?);
-        let record = KeyRecord {
-            status: Status::Active,
-            created: self.clock.now(),
-            description: description.to_owned(),
-            secret: self.master.seal(&access_key_id, secret.expose())?,
-        };
-        let key = Bytes::from(access_key_id.clone());
-        let commit = Commit::new().expect(KEYS, key.clone(), None).put(KEYS, key, record.encode());
-        match self.kv.commit(commit).await {
-            Ok(_) => Ok(NewKey { access_key_id, secret }),
-            Err(CommitError::Conflict { .. }) => Err(Error::Contended),
-            Err(CommitError::Engine(error)) => Err(error.into()),
+    /// The row of a user, group or role, whether or not the configuration declares another of that name.
+    pub(super) async fn stored(&self, name: &EntityName) -> Result<Option<Row<EntityRecord>>, Error> {
+        let row: Option<Row<EntityRecord>> = self.row(table::entity(name)).await?;
+        match row {
+            Some(row) if row.record.detail.kind() != name.kind => Err(Error::Record(name.name.clone())),
+            row => Ok(row),
         }
     }
 
-    /// Gives the keys behind `after`, without secrets, at most `limit` and at most [`MAX_PAGE`]. The root key is not among
-    /// them.
-    pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<Page, Error> {
-        // The smallest key greater than `after`.
-        let start = after.map(|id| [id.as_bytes(), b"\0"].concat()).unwrap_or_default();
-        let limit = limit.clamp(1, MAX_PAGE);
-        let page = self.kv.scan(Scan { table: KEYS, start, end: Vec::new(), limit, group: None }).await?;
-        let mut keys = Vec::with_capacity(page.items.len());
+    /// The row of a user, group or role that commands may change: [`Error::Declared`] where the configuration declares it,
+    /// [`Error::NoSuch`] where there is none.
+    pub(super) async fn changeable(&self, name: &EntityName) -> Result<Row<EntityRecord>, Error> {
+        self.refuse_declared(name)?;
+        self.stored(name).await?.ok_or_else(|| name.missing())
+    }
+
+    pub(super) fn refuse_declared(&self, name: &EntityName) -> Result<(), Error> {
+        match self.declared().user(name) {
+            Some(user) => Err(Error::Declared { what: name.kind.what(), name: user.name.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// One page of rows under `prefix`, behind the key `prefix` + `after`, with what stands behind the prefix in their keys;
+    /// and whether there are more.
+    pub(super) async fn page<R: Record>(
+        &self,
+        prefix: &[u8],
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<(String, R)>, bool), Error> {
+        let (keys, more) = self.page_of_bytes(prefix, after, limit).await?;
+        let mut records = Vec::with_capacity(keys.len());
+        for (name, value) in keys {
+            let record = decode(&[prefix, name.as_bytes()].concat(), &value)?;
+            records.push((name, record));
+        }
+        Ok((records, more))
+    }
+
+    /// As [`page`](Self::page), without a look at the values.
+    pub(super) async fn page_of_bytes(
+        &self,
+        prefix: &[u8],
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<(String, Bytes)>, bool), Error> {
+        let mut scan = Scan::prefix(IDENTITIES, prefix, limit.clamp(1, MAX_PAGE));
+        if let Some(after) = after {
+            // The smallest key greater than the last one of the page before.
+            scan.start = [prefix, after.as_bytes(), b"\0"].concat();
+        }
+        let page = self.kv.scan(scan).await?;
+        let mut rows = Vec::with_capacity(page.items.len());
         for item in page.items {
             let Item::Row { key, value } = item else { continue };
-            let id = String::from_utf8_lossy(&key).into_owned();
-            keys.push(decode(&id, &value)?.summary(id));
+            rows.push((String::from_utf8_lossy(&key[prefix.len()..]).into_owned(), value));
         }
-        let after = keys.last().filter(|_| page.more).map(|key| key.access_key_id.clone());
-        Ok(Page { keys, after })
+        Ok((rows, page.more))
     }
 
-    /// Stops a key from working, from the next request on.
-    ///
-    /// To be awaited to its end, like every change: dropped half-way, the change may stay unnoticed until a restart.
-    pub async fn disable(&self, access_key_id: &str) -> Result<(), Error> {
-        self.change(access_key_id, |record| Ok(Some(KeyRecord { status: Status::Disabled, ..record? }))).await
-    }
-
-    /// Lets a disabled key work again.
-    pub async fn enable(&self, access_key_id: &str) -> Result<(), Error> {
-        self.change(access_key_id, |record| Ok(Some(KeyRecord { status: Status::Active, ..record? }))).await
-    }
-
-    /// Removes a key for good, even one whose row is damaged; it stops working from the next request on.
-    pub async fn delete(&self, access_key_id: &str) -> Result<(), Error> {
-        self.change(access_key_id, |_| Ok(None)).await
-    }
-
-    /// Replaces a key's record by what `next` makes of it, or removes the row.
-    async fn change(&self, access_key_id: &str, next: Change) -> Result<(), Error> {
-        if access_key_id == &*self.root.access_key_id {
-            return Err(Error::Root(access_key_id.to_owned()));
-        }
+    /// Commits what `step` makes of the rows it reads, and tries again where they changed meanwhile. Gives what `step` gave
+    /// beside the commit.
+    pub(super) async fn change<T, F>(&self, step: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<(Commit, T), Error>>,
+    {
+        // One at a time: changes are rare, and would otherwise keep failing each other where many come at once.
+        let _changing = self.changing.lock().await;
         for _ in 0..MAX_ATTEMPTS {
-            let Some(row) = self.kv.get(KEYS, access_key_id.as_bytes()).await? else {
-                return Err(Error::NoSuchKey(access_key_id.to_owned()));
-            };
-            let changed = next(decode(access_key_id, &row))?;
-            let key = Bytes::copy_from_slice(access_key_id.as_bytes());
-            let commit = Commit::new().expect(KEYS, key.clone(), Some(row));
-            let commit = match changed {
-                Some(record) => commit.put(KEYS, key, record.encode()),
-                None => commit.delete(KEYS, key),
-            };
-            let committed = self.kv.commit(commit).await;
-            // After the commit: a reader that found the old row meanwhile cannot keep it any more. After a failed one too:
-            // it may have been applied all the same.
-            self.cache.forget(access_key_id);
-            match committed {
-                Ok(_) => return Ok(()),
+            let (commit, outcome) = step().await?;
+            match self.commit(commit).await? {
+                Ok(_) => return Ok(outcome),
                 Err(CommitError::Conflict { .. }) => continue,
                 Err(CommitError::Engine(error)) => return Err(error.into()),
             }
@@ -165,35 +137,35 @@ impl Identities {
         Err(Error::Contended)
     }
 
-    fn unseal(&self, access_key_id: &str, record: &KeyRecord) -> Result<SecretKey, Error> {
-        let sealed = || Error::Sealed(access_key_id.to_owned());
-        let secret = self.master.open(access_key_id, &record.secret).map_err(|_| sealed())?;
-        SecretKey::parse(&secret).ok_or_else(sealed)
+    /// Commits in a task of its own: whoever hangs up after the commit must not keep the old state in the cache.
+    async fn commit(&self, commit: Commit) -> Result<Result<(), CommitError>, Error> {
+        let (kv, cache) = (Arc::clone(&self.kv), Arc::clone(&self.cache));
+        let committing = tokio::spawn(async move {
+            let committed = kv.commit(commit).await;
+            // After the commit: who found the old rows meanwhile cannot keep them any more. After a failed one too: it may
+            // have been applied all the same.
+            cache.forget();
+            committed.map(drop)
+        });
+        Ok(committing.await?)
     }
+}
 
-    /// Opens a secret, so that a wrong master key stops the start and not the first request. Looks at a few rows: one that
-    /// is damaged must not look like a wrong key, nor keep the operator from deleting it.
-    async fn check_master_key(&self) -> Result<(), Error> {
-        let page = self.kv.scan(Scan::prefix(KEYS, b"", CHECKED_ROWS)).await?;
-        let mut first_error = None;
-        for item in page.items {
-            let Item::Row { key, value } = item else { continue };
-            let id = String::from_utf8_lossy(&key);
-            match decode(&id, &value).and_then(|record| self.unseal(&id, &record)) {
-                Ok(_) => return Ok(()),
-                Err(error) => first_error = first_error.or(Some(error)),
-            }
+impl EntityRecord {
+    /// The record as lists show it.
+    pub(super) fn entity(&self, account: &AccountId) -> Entity {
+        Entity {
+            account: account.clone(),
+            kind: self.detail.kind(),
+            name: self.name.clone(),
+            path: self.path.clone(),
+            id: self.id.clone(),
+            created: self.created,
+            declared: false,
         }
-        first_error.map_or(Ok(()), Err)
     }
 }
 
-fn decode(access_key_id: &str, row: &[u8]) -> Result<KeyRecord, Error> {
-    KeyRecord::decode(row).ok_or_else(|| Error::Record(access_key_id.to_owned()))
-}
-
-impl fmt::Debug for Identities {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identities").field("root", &self.root.access_key_id).finish_non_exhaustive()
-    }
+fn decode<R: Record>(key: &[u8], row: &[u8]) -> Result<R, Error> {
+    record::decode(row).ok_or_else(|| Error::Record(key.escape_ascii().to_string()))
 }

@@ -26,9 +26,10 @@ struct Rows {
 }
 
 impl MemoryKv {
-    /// Makes an empty store with `tables`, whose ids are dense from 0.
+    /// Makes an empty store with `tables`; their ids may have gaps here.
     pub fn new(tables: &[Table]) -> Self {
-        Self { tables: Mutex::new(tables.iter().map(|_| Rows::default()).collect()) }
+        let length = tables.iter().map(|table| table.id + 1).max().unwrap_or(0);
+        Self { tables: Mutex::new(vec![Rows::default(); length]) }
     }
 
     /// Gives a copy of the store as it is at this moment. The two have nothing in common from here on.

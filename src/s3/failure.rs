@@ -3,7 +3,9 @@
 use super::error::{Code, S3Error};
 use crate::http::date;
 use crate::http::head::InvalidHeader;
-use crate::{auth, identity, store};
+use crate::transport::memory::NoRoom;
+use crate::transport::sentence;
+use crate::{auth, guard, identity, store};
 
 impl From<InvalidHeader> for S3Error {
     fn from(error: InvalidHeader) -> Self {
@@ -13,7 +15,26 @@ impl From<InvalidHeader> for S3Error {
 
 impl From<identity::Error> for S3Error {
     fn from(error: identity::Error) -> Self {
-        Self::internal(error)
+        match error {
+            identity::Error::InvalidToken => Self::new(Code::InvalidToken),
+            identity::Error::ExpiredToken => Self::new(Code::ExpiredToken),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<NoRoom> for S3Error {
+    fn from(_: NoRoom) -> Self {
+        Self::new(Code::SlowDown)
+    }
+}
+
+impl From<guard::Error> for S3Error {
+    fn from(error: guard::Error) -> Self {
+        match error {
+            guard::Error::Store(error) => error.into(),
+            damaged @ guard::Error::Document(..) => Self::internal(damaged),
+        }
     }
 }
 
@@ -140,6 +161,8 @@ impl From<auth::Error> for S3Error {
             E::UnsupportedContentSha256(_) => Self::with_message(Code::NotImplemented, message),
             E::BodyDigestMismatch => Self::new(Code::XAmzContentSHA256Mismatch),
             E::InvalidHeader(error) => error.into(),
+            E::FormFieldMissing(name) => Self::invalid_argument(message, name, ""),
+            E::FormFieldInvalid { name, value, .. } => Self::invalid_argument(message, name, &value),
             E::MissingDecodedLength => Self::with_message(Code::MissingContentLength, message),
             E::InvalidDecodedLength(value) => Self::invalid_argument(message, "x-amz-decoded-content-length", &value),
             E::IncompleteBody { .. } => Self::new(Code::IncompleteBody),
@@ -168,13 +191,4 @@ fn signature_mismatch(mismatch: &auth::Mismatch) -> S3Error {
 fn spaced_hex(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
-}
-
-/// An inner message as a sentence for the client.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    match characters.next() {
-        Some(first) => first.to_uppercase().chain(characters).collect(),
-        None => String::new(),
-    }
 }

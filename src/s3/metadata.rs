@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use super::answer::Answer;
 use super::error::{Code, S3Error};
 use super::query::Query;
+use super::tags;
 use crate::http::head::Headers;
-use crate::http::{mime, percent, rfc2047};
+use crate::http::{mime, rfc2047};
 use crate::names::ObjectKey;
 use crate::store::record::{Metadata, StorageClass};
 
@@ -17,16 +18,11 @@ const USER_PREFIX: &str = "x-amz-meta-";
 const MAX_USER_BYTES: usize = 2048;
 /// The most bytes of one system value.
 const MAX_SYSTEM_BYTES: usize = 2048;
-const MAX_TAGS: usize = 10;
-const MAX_TAG_KEY: usize = 128;
-const MAX_TAG_VALUE: usize = 256;
 
 /// Headers that ask for something that would not happen: refused rather than ignored.
-const REFUSED_PREFIXES: [&str; 4] =
-    ["x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-grant-", "x-amz-copy-source-server-side-encryption"];
+const REFUSED_PREFIXES: [&str; 3] =
+    ["x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-copy-source-server-side-encryption"];
 const REFUSED: [&str; 2] = ["x-amz-write-offset-bytes", "x-amz-if-match-initiated-time"];
-/// The canned ACLs that say what is the case anyway.
-const TRUE_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
 
 /// Everything that an object keeps of a request's headers. The type follows from the key where the client gave none.
 pub fn parse(headers: &Headers, key: &ObjectKey) -> Result<Metadata, S3Error> {
@@ -47,7 +43,7 @@ pub fn parse(headers: &Headers, key: &ObjectKey) -> Result<Metadata, S3Error> {
         expires: system("expires")?,
         website_redirect_location: redirect_location(headers)?,
         user: user_metadata(headers)?,
-        tags: tags(headers)?,
+        tags: tags::in_header(headers)?,
     })
 }
 
@@ -58,44 +54,13 @@ pub fn refuse_unsupported(headers: &Headers) -> Result<(), S3Error> {
             return Err(S3Error::header_not_implemented(name));
         }
     }
-    match headers.text("x-amz-acl")? {
-        Some(acl) if !TRUE_ACLS.contains(&acl) => Err(S3Error::header_not_implemented("x-amz-acl")),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 pub fn storage_class(headers: &Headers) -> Result<Option<StorageClass>, S3Error> {
     let Some(name) = headers.text("x-amz-storage-class")? else { return Ok(None) };
     let invalid = || S3Error::new(Code::InvalidStorageClass).detail("StorageClassRequested", name);
     StorageClass::parse(name).map(Some).ok_or_else(invalid)
-}
-
-/// The tags of the `x-amz-tagging` header.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>
-pub fn tags(headers: &Headers) -> Result<Vec<(String, String)>, S3Error> {
-    let invalid = |message: &'static str| S3Error::with_message(Code::InvalidTag, message);
-    let decode = |text: &str| -> Result<String, S3Error> {
-        let bytes = percent::decode_query(text).map_err(|_| invalid("The TagKey or TagValue is not URL-encoded"))?;
-        String::from_utf8(bytes.into_owned()).map_err(|_| invalid("The TagKey or TagValue is not UTF-8"))
-    };
-    let mut tags: Vec<(String, String)> = Vec::new();
-    for parameter in percent::parameters(headers.text("x-amz-tagging")?.unwrap_or_default()) {
-        let (key, value) = (decode(parameter.name)?, decode(parameter.value.unwrap_or_default())?);
-        if key.is_empty() || key.chars().count() > MAX_TAG_KEY || key.starts_with("aws:") {
-            return Err(invalid("The TagKey you have provided is invalid"));
-        }
-        if value.chars().count() > MAX_TAG_VALUE {
-            return Err(invalid("The TagValue you have provided is invalid"));
-        }
-        if tags.iter().any(|(known, _)| *known == key) {
-            return Err(invalid("Cannot provide multiple Tags with the same key"));
-        }
-        tags.push((key, value));
-    }
-    if tags.len() > MAX_TAGS {
-        return Err(S3Error::with_message(Code::BadRequest, "Object tags cannot be greater than 10"));
-    }
-    Ok(tags)
 }
 
 /// Adds what the object keeps to an answer, as it was sent.
@@ -237,28 +202,17 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_held_to_their_bounds() {
-        let parsed = |value: &str| tags(&[("x-amz-tagging", value)].into_iter().collect()).map_err(|error| error.code);
-        assert_eq!(parsed("a=1&b%20c=d+e"), Ok(vec![("a".into(), "1".into()), ("b c".into(), "d e".into())]));
-        assert_eq!(parsed("a=1&a=2"), Err(Code::InvalidTag));
-        assert_eq!(parsed("aws:x=1"), Err(Code::InvalidTag));
-        assert_eq!(parsed(&"x".repeat(129)), Err(Code::InvalidTag));
-        let many: Vec<_> = (0..11).map(|n| format!("k{n}=v")).collect();
-        assert_eq!(parsed(&many.join("&")), Err(Code::BadRequest));
-    }
-
-    #[test]
     fn what_would_be_ignored_is_refused() {
         for (name, value) in [
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
-            ("x-amz-grant-read", "id=1"),
-            ("x-amz-acl", "public-read"),
             ("x-amz-if-match-initiated-time", "Sun, 06 Nov 1994 08:49:37 GMT"),
         ] {
             let refused = refuse_unsupported(&[(name, value)].into_iter().collect());
             assert_eq!(refused.unwrap_err().code, Code::NotImplemented, "{name}");
         }
-        assert!(refuse_unsupported(&[("x-amz-acl", "private")].into_iter().collect()).is_ok());
+        for (name, value) in [("x-amz-acl", "public-read"), ("x-amz-grant-read", "id=1")] {
+            assert!(refuse_unsupported(&[(name, value)].into_iter().collect()).is_ok(), "{name}");
+        }
     }
 }

@@ -10,19 +10,22 @@ pub mod operation;
 pub mod serve;
 pub mod xml;
 
+mod acl;
 mod body;
 mod checksum;
-mod documents;
+mod cors;
 mod failure;
+mod form;
 #[cfg(test)]
 mod fuzz;
 mod metadata;
 mod ops;
 mod owner;
-mod pace;
+mod permission;
 mod precondition;
 mod query;
 mod slow;
+mod tags;
 mod target;
 mod version;
 
@@ -33,9 +36,10 @@ use tokio::sync::Semaphore;
 
 use crate::auth::{self, SigningKeys};
 use crate::clock::Clock;
+use crate::guard::Guard;
 use crate::http::head::Head;
 use crate::identity::Identities;
-use crate::names::{AccountId, BucketName, ObjectKey, VersionId};
+use crate::names::{AccountId, ObjectKey, VersionId};
 use crate::store::Store;
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
@@ -43,13 +47,17 @@ use crate::store::multipart::MAX_PART_BYTES;
 use crate::store::record::ObjectRecord;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::telemetry::{HostId, RequestId};
+use crate::transport::memory::DocumentMemory;
 
 use self::admission::Caller;
 use self::body::RequestBody;
-use self::documents::DocumentMemory;
 use self::error::{Code, S3Error};
+use self::permission::Permission;
 use self::query::Query;
 use self::target::Target;
+
+/// How many bytes of documents that clients send may be in memory at once, over all requests.
+const DOCUMENT_MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
 /// What an operator can choose.
 #[derive(Debug, Clone)]
@@ -73,6 +81,7 @@ pub struct Options {
 pub struct Service {
     pub store: Arc<Store>,
     pub identities: Arc<Identities>,
+    pub guard: Arc<Guard>,
     pub clock: Clock,
     pub host_id: HostId,
     pub metrics: RequestMetrics,
@@ -90,6 +99,7 @@ struct Request {
     query: Query,
     caller: Caller,
     bucket: Option<Bucket>,
+    permission: Permission,
     source_address: String,
     body: RequestBody,
 }
@@ -103,24 +113,19 @@ impl Service {
         options: Options,
     ) -> Self {
         let permits = (options.download_memory / answer::STREAM_BYTES).clamp(1, Semaphore::MAX_PERMITS as u64);
+        let guard = Arc::new(Guard::new(store.clone(), identities.clone()));
         Self {
             store,
             identities,
+            guard,
             clock,
             host_id,
             metrics: RequestMetrics::new(&operation::Operation::names()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
             download_memory: Arc::new(Semaphore::new(permits as usize)),
-            document_memory: DocumentMemory::new(),
+            document_memory: DocumentMemory::new(DOCUMENT_MEMORY_BYTES),
             options,
         }
-    }
-
-    /// A bucket by name, if the caller may use it. For now an account's keys may do everything in its own buckets and
-    /// nothing in others'.
-    async fn bucket_named(&self, name: &BucketName, caller: &Caller) -> Result<Bucket, S3Error> {
-        let bucket = self.store.bucket(name).await?;
-        if bucket.record.account == caller.account { Ok(bucket) } else { Err(S3Error::new(Code::AccessDenied)) }
     }
 
     /// The most bytes of one request: it carries as much as one part does, and larger objects come in parts.
@@ -153,7 +158,7 @@ impl Request {
     /// Who and what is behind a change, for the change log.
     fn cause(&self) -> Cause {
         Cause {
-            principal: self.caller.access_key_id.to_string(),
+            principal: self.caller.identity.user_id.clone(),
             source_address: self.source_address.clone(),
             request_id: self.id.as_str().to_owned(),
         }

@@ -71,20 +71,31 @@ operations! {
     ListObjectsV2 GET Bucket ["list-type"] "s3:ListBucket" Full, "";
     GetBucketVersioning GET Bucket ["versioning"] "s3:GetBucketVersioning" Full, "";
     ListObjectVersions GET Bucket ["versions"] "s3:ListBucketVersions" Full, "versions and delete markers, the newest of a key first";
-    GetBucketAcl GET Bucket ["acl"] "s3:GetBucketAcl" Full, "the owner has full control";
+    GetBucketAcl GET Bucket ["acl"] "s3:GetBucketAcl" Full, "the owner's full control, where access control lists are disabled";
+    PutBucketAcl PUT Bucket ["acl"] "s3:PutBucketAcl" Full, "canned, grants in headers or a body";
     GetBucketLogging GET Bucket ["logging"] "s3:GetBucketLogging" Full, "answers that logging is off";
     GetBucketNotificationConfiguration GET Bucket ["notification"] "s3:GetBucketNotification" Full, "answers that there is none";
     GetBucketAccelerateConfiguration GET Bucket ["accelerate"] "s3:GetAccelerateConfiguration" Full, "answers that there is none";
     GetBucketRequestPayment GET Bucket ["requestPayment"] "s3:GetBucketRequestPayment" Full, "the bucket's owner pays";
-    GetBucketPolicy GET Bucket ["policy"] "s3:GetBucketPolicy" Absent(Code::NoSuchBucketPolicy), "";
-    GetBucketPolicyStatus GET Bucket ["policyStatus"] "s3:GetBucketPolicyStatus" Absent(Code::NoSuchBucketPolicy), "";
-    GetBucketCors GET Bucket ["cors"] "s3:GetBucketCORS" Absent(Code::NoSuchCORSConfiguration), "";
+    GetBucketPolicy GET Bucket ["policy"] "s3:GetBucketPolicy" Full, "as it was put";
+    PutBucketPolicy PUT Bucket ["policy"] "s3:PutBucketPolicy" Full, "up to 20 KiB, validated; see [access](access.md)";
+    DeleteBucketPolicy DELETE Bucket ["policy"] "s3:DeleteBucketPolicy" Full, "";
+    GetBucketPolicyStatus GET Bucket ["policyStatus"] "s3:GetBucketPolicyStatus" Full, "";
+    GetBucketCors GET Bucket ["cors"] "s3:GetBucketCORS" Full, "";
+    PutBucketCors PUT Bucket ["cors"] "s3:PutBucketCORS" Full, "up to 100 rules; see [browsers](browsers.md)";
+    DeleteBucketCors DELETE Bucket ["cors"] "s3:PutBucketCORS" Full, "";
     GetBucketLifecycleConfiguration GET Bucket ["lifecycle"] "s3:GetLifecycleConfiguration" Absent(Code::NoSuchLifecycleConfiguration), "";
-    GetBucketTagging GET Bucket ["tagging"] "s3:GetBucketTagging" Absent(Code::NoSuchTagSet), "";
+    GetBucketTagging GET Bucket ["tagging"] "s3:GetBucketTagging" Full, "";
+    PutBucketTagging PUT Bucket ["tagging"] "s3:PutBucketTagging" Full, "up to 50 tags";
+    DeleteBucketTagging DELETE Bucket ["tagging"] "s3:PutBucketTagging" Full, "";
     GetBucketEncryption GET Bucket ["encryption"] "s3:GetEncryptionConfiguration" Absent(Code::ServerSideEncryptionConfigurationNotFoundError), "";
     GetObjectLockConfiguration GET Bucket ["object-lock"] "s3:GetBucketObjectLockConfiguration" Absent(Code::ObjectLockConfigurationNotFoundError), "";
-    GetPublicAccessBlock GET Bucket ["publicAccessBlock"] "s3:GetBucketPublicAccessBlock" Absent(Code::NoSuchPublicAccessBlockConfiguration), "";
-    GetBucketOwnershipControls GET Bucket ["ownershipControls"] "s3:GetBucketOwnershipControls" Absent(Code::OwnershipControlsNotFoundError), "";
+    GetPublicAccessBlock GET Bucket ["publicAccessBlock"] "s3:GetBucketPublicAccessBlock" Full, "a new bucket has none";
+    PutPublicAccessBlock PUT Bucket ["publicAccessBlock"] "s3:PutBucketPublicAccessBlock" Full, "";
+    DeletePublicAccessBlock DELETE Bucket ["publicAccessBlock"] "s3:PutBucketPublicAccessBlock" Full, "";
+    GetBucketOwnershipControls GET Bucket ["ownershipControls"] "s3:GetBucketOwnershipControls" Full, "a new bucket has `BucketOwnerEnforced`";
+    PutBucketOwnershipControls PUT Bucket ["ownershipControls"] "s3:PutBucketOwnershipControls" Full, "";
+    DeleteBucketOwnershipControls DELETE Bucket ["ownershipControls"] "s3:PutBucketOwnershipControls" Full, "leaves `ObjectWriter`, as at S3";
     GetBucketReplication GET Bucket ["replication"] "s3:GetReplicationConfiguration" Absent(Code::ReplicationConfigurationNotFoundError), "";
     GetBucketWebsite GET Bucket ["website"] "s3:GetBucketWebsite" Absent(Code::NoSuchWebsiteConfiguration), "";
     ListObjects GET Bucket [] "s3:ListBucket" Full, "";
@@ -93,11 +104,15 @@ operations! {
     PutBucketVersioning PUT Bucket ["versioning"] "s3:PutBucketVersioning" Full, "enabled or suspended; no MFA delete";
     DeleteBucket DELETE Bucket [] "s3:DeleteBucket" Full, "without objects, versions and delete markers; uploads left in the bucket are aborted";
     DeleteObjects POST Bucket ["delete"] "s3:DeleteObject" Full, "up to 1,000 keys or versions, each with its own condition";
+    PostObject POST Bucket [] "s3:PutObject" Full, "forms with a policy, or none; see [browsers](browsers.md)";
 
     ListParts GET Object ["uploadId"] "s3:ListMultipartUploadParts" Full, "";
     GetObjectAttributes GET Object ["attributes"] "s3:GetObjectAttributes" Full, "";
-    GetObjectAcl GET Object ["acl"] "s3:GetObjectAcl" Full, "the owner has full control";
-    GetObjectTagging GET Object ["tagging"] "s3:GetObjectTagging" Full, "the tags given with the upload or the copy";
+    GetObjectAcl GET Object ["acl"] "s3:GetObjectAcl" Full, "the owner's full control, where access control lists are disabled";
+    PutObjectAcl PUT Object ["acl"] "s3:PutObjectAcl" Full, "canned, grants in headers or a body";
+    GetObjectTagging GET Object ["tagging"] "s3:GetObjectTagging" Full, "";
+    PutObjectTagging PUT Object ["tagging"] "s3:PutObjectTagging" Full, "up to 10 tags";
+    DeleteObjectTagging DELETE Object ["tagging"] "s3:DeleteObjectTagging" Full, "";
     GetObject GET Object [] "s3:GetObject" Full, "ranges, `partNumber`, conditions, `response-*`, `versionId`";
     HeadObject HEAD Object [] "s3:GetObject" Full, "as GetObject";
     UploadPartCopy PUT Object ["uploadId", "partNumber"] { "x-amz-copy-source" } "s3:PutObject" Full, "ranges and conditions on the source";
@@ -109,6 +124,8 @@ operations! {
     CompleteMultipartUpload POST Object ["uploadId"] "s3:PutObject" Full, "conditional; a retry with the same list gets the same answer for 24 hours";
     AbortMultipartUpload DELETE Object ["uploadId"] "s3:AbortMultipartUpload" Full, "";
     DeleteObject DELETE Object [] "s3:DeleteObject" Full, "conditional; `versionId` removes a version for good";
+
+    Preflight OPTIONS Object [] "" Full, "and `/bucket`: what a browser asks before it sends; not signed";
 
     // What is left is S3's, or nobody's.
     Unknown ANY Service [] "" NotImplemented, "every other operation of S3";
@@ -198,8 +215,9 @@ pub fn markdown() -> String {
         "# Operations\n\n\
          Made from the operation table in `src/s3/operation.rs`; `BLESS=1 cargo test --release --lib operation` writes it\n\
          anew. Whatever is not listed is answered with `501 NotImplemented`, and so are headers that ask for what would not\n\
-         happen: `x-amz-server-side-encryption...`, `x-amz-object-lock-...`, `x-amz-grant-...`, public canned ACLs,\n\
-         `x-amz-write-offset-bytes`. The permission is the action in IAM's words; for now every key has them all.\n\n\
+         happen: `x-amz-server-side-encryption...`, `x-amz-object-lock-...`, `x-amz-write-offset-bytes`. The permission is the\n\
+         action in IAM's words; headers for access control lists and tags, versions and the sources of copies need further ones,\n\
+         as at S3. [access.md](access.md) says how they are decided.\n\n\
          | operation | request | permission | notes |\n| --- | --- | --- | --- |\n",
     );
     for row in ROWS {
@@ -215,8 +233,9 @@ pub fn markdown() -> String {
             Absent(code) => format!("always `{}`: it cannot be configured yet", code.as_str()),
             NotImplemented => continue,
         };
-        let (name, method, action) = (row.operation.name(), row.method, row.action);
-        page.push_str(&format!("| {name} | `{method} {path}{query}`{header} | `{action}` | {note} |\n"));
+        let (name, method) = (row.operation.name(), row.method);
+        let action = if row.action.is_empty() { "none".to_owned() } else { format!("`{}`", row.action) };
+        page.push_str(&format!("| {name} | `{method} {path}{query}`{header} | {action} | {note} |\n"));
     }
     page
 }
@@ -248,6 +267,8 @@ mod tests {
             ("GET", Level::Object, "partNumber=2", None, Operation::GetObject),
             ("GET", Level::Object, "uploadId=x", None, Operation::ListParts),
             ("POST", Level::Object, "uploads", None, Operation::CreateMultipartUpload),
+            ("POST", Level::Bucket, "", None, Operation::PostObject),
+            ("PUT", Level::Object, "tagging", None, Operation::PutObjectTagging),
         ] {
             assert_eq!(find(method, level, query, header), expected, "{method} {query}");
         }
@@ -256,14 +277,13 @@ mod tests {
     #[test]
     fn what_brim_does_not_have_is_never_taken_for_something_else() {
         for (method, level, query) in [
-            ("PUT", Level::Object, "tagging"),
             ("PUT", Level::Object, "retention"),
             ("PUT", Level::Object, "uploadId=x"),
             ("GET", Level::Bucket, "list-type=2&versions"),
-            ("DELETE", Level::Bucket, "policy"),
+            ("DELETE", Level::Bucket, "encryption"),
             ("POST", Level::Bucket, "versioning"),
             ("POST", Level::Object, "select&select-type=2"),
-            ("POST", Level::Bucket, ""),
+            ("POST", Level::Bucket, "tagging"),
             ("PATCH", Level::Object, ""),
         ] {
             assert_eq!(find(method, level, query, None), Operation::Unknown, "{method} {query}");

@@ -1,36 +1,11 @@
 //! Owners as S3 shows them.
 
-use aws_lc_rs::digest;
-
 use super::xml::write::Writer;
-use crate::names::AccountId;
-
-/// The account's canonical user id: 64 hex digits that stay the same for the account's life.
-pub fn canonical_id(account: &AccountId) -> String {
-    let text = format!("brim canonical user id of {account}");
-    hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
-}
+use crate::identity::Account;
 
 /// Writes an `Owner` or `Initiator` element.
-pub fn write(writer: &mut Writer, element: &'static str, account: &AccountId) {
+pub fn write(writer: &mut Writer, element: &'static str, account: &Account) {
     writer.nest(element, |owner| {
-        owner.text("ID", &canonical_id(account)).text("DisplayName", account.as_str());
+        owner.text("ID", &account.canonical_id).text("DisplayName", &account.display_name);
     });
-}
-
-/// The access control policy of everything: its owner has full control, and nobody else has any.
-pub fn full_control(account: &AccountId) -> Writer {
-    let mut document = Writer::new("AccessControlPolicy");
-    write(&mut document, "Owner", account);
-    document.nest("AccessControlList", |list| {
-        list.nest("Grant", |grant| {
-            let attributes =
-                [("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"), ("xsi:type", "CanonicalUser")];
-            grant.nest_with("Grantee", &attributes, |grantee| {
-                grantee.text("ID", &canonical_id(account)).text("DisplayName", account.as_str());
-            });
-            grant.text("Permission", "FULL_CONTROL");
-        });
-    });
-    document
 }

@@ -1,11 +1,12 @@
 //! Between actix and the operations: heads in, bytes out, one log line a request.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::SizedStream;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -14,14 +15,17 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::admission::{Admitted, Refused};
 use super::answer::{Answer, Body};
 use super::body::RequestBody;
+use super::cors::CrossOrigin;
 use super::error::{Code, S3Error};
 use super::operation::Operation;
-use super::pace::Pace;
+use super::permission::Origin;
 use super::{Request, Service, ops, slow};
 use crate::http::head::Head;
 use crate::store::read::ObjectReader;
 use crate::telemetry::RequestId;
 use crate::telemetry::metrics::Measured;
+use crate::transport::head::{head_of, source_address};
+use crate::transport::pace::Pace;
 
 /// How long a download waits for its share of memory before the client is told to slow down.
 const MEMORY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -42,6 +46,8 @@ struct Line {
     bucket: Option<String>,
     /// What was addressed: for error documents and the lines about damage, not for every request's.
     resource: String,
+    /// What every answer to the request says to browsers.
+    cross_origin: CrossOrigin,
     status: u16,
     received: u64,
     sent: u64,
@@ -64,7 +70,8 @@ impl Line {
         bucket: Option<String>,
         resource: String,
     ) -> Self {
-        Self { service, start: Instant::now(), id, operation, bucket, resource, status: 0, received: 0, sent: 0 }
+        let (start, cross_origin) = (Instant::now(), CrossOrigin::default());
+        Self { service, start, id, operation, bucket, resource, cross_origin, status: 0, received: 0, sent: 0 }
     }
 }
 
@@ -96,15 +103,19 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     let service = service.into_inner();
     let id = RequestId::new();
     let head = head_of(http.method(), http.uri(), http.headers());
+    if head.method == "OPTIONS" {
+        return preflight(&service, id, &head).await;
+    }
     let early = http.extensions_mut().remove::<Early>();
     let admitted = match early {
         Some(Early(admitted)) => Ok(admitted),
-        None => service.admit(&head).await,
+        None => service.admit(&head, origin_of(http.peer_addr())).await,
     };
     let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(refused) => {
             let mut line = Line::of_refused(service.clone(), id, &refused);
+            line.cross_origin = service.cross_origin_of_refused(&head, refused.bucket.as_deref()).await;
             let answer = service.refusal(&head, &refused, line.id.as_str());
             line.status = answer.status;
             return respond(&service, answer, line).await;
@@ -112,6 +123,9 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     };
     let operation = admitted.operation;
     let mut line = Line::of_admitted(service.clone(), id, &admitted);
+    if let Some(bucket) = &admitted.bucket {
+        line.cross_origin = service.cross_origin(&head, bucket).await;
+    }
     let result = service.run(head, admitted, payload, source_address(&http), &mut line).await;
     let answer = match result {
         Ok(answer) => answer,
@@ -125,9 +139,25 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     respond(&service, answer, line).await
 }
 
+/// Answers what a browser asks before it sends.
+async fn preflight(service: &Arc<Service>, id: RequestId, head: &Head) -> HttpResponse {
+    let (answer, mut line) = match service.preflight(head).await {
+        Ok((answer, bucket)) => {
+            (answer, Line::new(service.clone(), id, Operation::Preflight, bucket, head.path.clone()))
+        }
+        Err(refused) => {
+            let line = Line::of_refused(service.clone(), id, &refused);
+            (service.refusal(head, &refused, line.id.as_str()), line)
+        }
+    };
+    line.status = answer.status;
+    respond(service, answer, line).await
+}
+
 /// The response to a head that was refused before its body was asked for.
-pub fn refuse_early(service: &Arc<Service>, head: &Head, refused: &Refused) -> HttpResponse {
+pub async fn refuse_early(service: &Arc<Service>, head: &Head, refused: &Refused) -> HttpResponse {
     let mut line = Line::of_refused(service.clone(), RequestId::new(), refused);
+    line.cross_origin = service.cross_origin_of_refused(head, refused.bucket.as_deref()).await;
     let answer = service.refusal(head, refused, line.id.as_str());
     line.status = answer.status;
     let mut response = start_response(service, &answer, &line);
@@ -145,10 +175,15 @@ impl Service {
         source_address: String,
         line: &mut Line,
     ) -> Result<Answer, (Head, S3Error)> {
-        let Admitted { operation, target, query, caller, bucket, payload: claim, body: plan } = admitted;
+        let Admitted { operation, target, query, caller, bucket, permission, payload: claim, body: plan } = admitted;
         let body = RequestBody::new(plan, claim, payload, self.pace(), self.document_memory.room());
-        let mut request = Request { id: line.id, head, target, query, caller, bucket, source_address, body };
-        let result = ops::run(self, operation, &mut request).await;
+        let mut request =
+            Request { id: line.id, head, target, query, caller, bucket, permission, source_address, body };
+        let result = match request.permit_stored(self).await {
+            Ok(()) => ops::run(self, operation, &mut request).await,
+            Err(error) => Err(error),
+        };
+        let result = result.map_err(|error| request.veil(self, error));
         line.received = request.body.received();
         result.map_err(|error| (request.head, error))
     }
@@ -182,25 +217,16 @@ pub(super) fn log_cause(error: &S3Error, id: &str) {
     }
 }
 
-/// The head as the rest of Brim knows it: raw path, raw query, raw values.
-pub fn head_of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Head {
-    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Head {
-        method: method.as_str().to_owned(),
-        path: uri.path().to_owned(),
-        query: uri.query().unwrap_or_default().to_owned(),
-        headers: headers.collect(),
-    }
-}
-
-fn source_address(http: &HttpRequest) -> String {
-    http.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default()
+/// Where a request came from.
+pub fn origin_of(peer: Option<SocketAddr>) -> Origin {
+    Origin { address: peer.map(|peer| peer.ip().to_canonical()), secure: false }
 }
 
 fn start_response(service: &Service, answer: &Answer, line: &Line) -> actix_web::HttpResponseBuilder {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
-    for (name, value) in &answer.headers {
+    let of_answer = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in of_answer.chain(line.cross_origin.headers()) {
         // Values come from requests and have been headers before; one that no longer is one is left out.
         let name = HeaderName::from_bytes(name.as_bytes());
         let value = HeaderValue::from_bytes(value.as_bytes());

@@ -27,6 +27,7 @@ pub const TABLES: &[Table] = &[
     tables::CONFIGURATIONS,
     tables::VERSIONS,
     tables::HEADS,
+    identity::IDENTITIES,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.

@@ -28,8 +28,7 @@ impl Foundation {
         let root = root_key(&dir, &config.root, &config.s3.region)?;
         let master = dir.master_key()?;
         let kv = open_kv(dir.kv(), config).await?;
-        let account = config.identity.account_id.clone();
-        let identities = Identities::open(kv.clone(), master, root.key, account, clock.clone()).await?;
+        let identities = Identities::open(kv.clone(), master, root.key, config.declared(), clock.clone()).await?;
         Ok(Self { kv, identities: Arc::new(identities), credentials: root.file, dir })
     }
 

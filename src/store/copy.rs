@@ -12,7 +12,7 @@ use super::put::{Precondition, Stored};
 use super::record::{Metadata, ObjectRecord, StorageClass, Version};
 use super::versions::ObjectRow;
 use crate::clock::Timestamp;
-use crate::names::ObjectKey;
+use crate::names::{AccountId, ObjectKey};
 
 pub struct CopyObject {
     /// The source as it was read and judged; the commit expects it unchanged.
@@ -23,6 +23,8 @@ pub struct CopyObject {
     pub storage_class: StorageClass,
     /// The checksum that the copy shows: the source's, or one computed anew.
     pub checksum: Option<Checksum>,
+    /// The account that the copy will belong to.
+    pub owner: AccountId,
     /// As [`ObjectRecord::acl`]; never the source's.
     pub acl: Vec<u8>,
     pub precondition: Precondition,
@@ -66,7 +68,7 @@ impl CopyObject {
     fn record(&self, modified: Timestamp, version: Option<Version>) -> ObjectRecord {
         let mut record = self.source.record.clone();
         record.summary.modified = modified;
-        record.summary.owner = self.bucket.record.account.clone();
+        record.summary.owner = self.owner.clone();
         record.summary.storage_class = self.storage_class;
         record.metadata = self.metadata.clone();
         record.checksum = self.checksum.clone();

@@ -1,12 +1,11 @@
 //! The digests of a body, computed while it streams by.
 
 use aws_lc_rs::digest;
-use bytes::Bytes;
 use md5::{Digest as _, Md5};
-use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::checksum::{Algorithm, Checksum, Hasher};
 use super::error::{Digest, Error};
+use super::lane::{Batch, Lane, Work};
 
 /// Which digests to compute besides MD5 and CRC64NVME, which every object has.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,11 +45,13 @@ struct Rest {
     checksum: Option<Hasher>,
 }
 
-/// A digester at work on the blocking threads.
-pub struct Working {
-    md5: JoinHandle<Md5>,
-    rest: JoinHandle<Rest>,
+/// A digester at work on the blocking threads: a thread for MD5, one for the rest.
+pub struct Lanes {
+    md5: Lane<Md5Work>,
+    rest: Lane<Rest>,
 }
+
+struct Md5Work(Md5);
 
 impl Digester {
     pub fn new(plan: DigestPlan) -> Self {
@@ -69,20 +70,9 @@ impl Digester {
         self.rest.update(bytes);
     }
 
-    /// Adds bytes on the blocking threads.
-    pub fn update_elsewhere(self, bytes: Bytes) -> Working {
-        let Self { mut md5, mut rest } = self;
-        let shared = bytes.clone();
-        Working {
-            md5: spawn_blocking(move || {
-                md5.update(&shared);
-                md5
-            }),
-            rest: spawn_blocking(move || {
-                rest.update(&bytes);
-                rest
-            }),
-        }
+    /// Goes on on the blocking threads.
+    pub fn into_lanes(self) -> Lanes {
+        Lanes { md5: Lane::new(Md5Work(self.md5)), rest: Lane::new(self.rest) }
     }
 
     pub fn finish(self, plan: DigestPlan) -> Digests {
@@ -101,7 +91,13 @@ impl Digester {
     }
 }
 
-impl Rest {
+impl Work for Md5Work {
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+}
+
+impl Work for Rest {
     fn update(&mut self, bytes: &[u8]) {
         self.crc64nvme.update(bytes);
         if let Some(sha256) = &mut self.sha256 {
@@ -113,10 +109,16 @@ impl Rest {
     }
 }
 
-impl Working {
+impl Lanes {
+    /// Adds bytes at the end. Never waits.
+    pub fn push(&mut self, batch: Batch) {
+        self.md5.push(batch.clone());
+        self.rest.push(batch);
+    }
+
     /// Waits for the threads. Fails only when the runtime is being torn down.
-    pub async fn join(self) -> Result<Digester, Error> {
-        let (md5, rest) = tokio::try_join!(self.md5, self.rest).map_err(|_| Error::Aborted)?;
+    pub async fn finish(self) -> Result<Digester, Error> {
+        let (Md5Work(md5), rest) = tokio::try_join!(self.md5.finish(), self.rest.finish())?;
         Ok(Digester { md5, rest })
     }
 }
@@ -140,6 +142,11 @@ impl Announced {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     fn digests(plan: DigestPlan, bytes: &[u8]) -> Digests {
@@ -152,8 +159,12 @@ mod tests {
     async fn threads_compute_what_the_caller_would() {
         let plan = DigestPlan { sha256: true, checksum: Some(Algorithm::Sha1) };
         let here = digests(plan, b"hello world");
-        let there = Digester::new(plan).update_elsewhere(Bytes::from_static(b"hello ")).join().await.unwrap();
-        let there = there.update_elsewhere(Bytes::from_static(b"world")).join().await.unwrap().finish(plan);
+        let mut lanes = Digester::new(plan).into_lanes();
+        for bytes in [&b"hello "[..], b"world"] {
+            let room = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+            lanes.push(Batch { bytes: Bytes::from_static(bytes), room: Arc::new(room) });
+        }
+        let there = lanes.finish().await.unwrap().finish(plan);
         assert_eq!((here.md5, here.crc64nvme, here.sha256), (there.md5, there.crc64nvme, there.sha256));
         assert_eq!(here.checksum, there.checksum);
         assert_eq!(hex::encode(here.md5), "5eb63bbbe01eeed093cb22bb8f5acdc3");

@@ -33,6 +33,7 @@ mod error;
 #[cfg(test)]
 mod fuzz;
 mod held;
+mod lane;
 mod lease;
 mod mutation;
 mod pin;

@@ -12,7 +12,7 @@ use super::staging::Staged;
 use super::tables::{self, CURRENT};
 use super::{Position, Store};
 use crate::clock::Timestamp;
-use crate::names::{ETag, ObjectKey, VersionId};
+use crate::names::{AccountId, ETag, ObjectKey, VersionId};
 
 /// A condition on what a write finds in its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct PutObject {
     pub key: ObjectKey,
     pub metadata: Metadata,
     pub storage_class: StorageClass,
+    /// The account that the object will belong to.
+    pub owner: AccountId,
     /// As [`ObjectRecord::acl`].
     pub acl: Vec<u8>,
     pub precondition: Precondition,
@@ -115,7 +117,7 @@ impl PutObject {
                 size: staged.length,
                 etag: ETag::single(staged.digests.md5),
                 modified,
-                owner: self.bucket.record.account.clone(),
+                owner: self.owner.clone(),
                 storage_class: self.storage_class,
                 algorithm: checksum.as_ref().map_or(Algorithm::Crc64Nvme, |checksum| checksum.algorithm),
                 checksum_type: checksum.as_ref().map_or(ChecksumType::FullObject, Checksum::checksum_type),
@@ -158,7 +160,6 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::AccountId;
     use crate::store::record::Data;
 
     fn object(md5: u8) -> ObjectRecord {

@@ -1,6 +1,6 @@
 //! A body on its way in: pushed here piece by piece, staged as inline bytes or as a blob, then committed or discarded.
 //!
-//! A small body stays in memory. A larger one becomes a blob: pieces are gathered into batches, and while one batch is
+//! A small body stays in memory. A larger one becomes a blob: pieces are gathered into batches, and while batches are
 //! hashed and written on the blocking threads the next one is received.
 
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::Store;
-use super::digest::{Announced, DigestPlan, Digester, Digests};
+use super::digest::{Announced, DigestPlan, Digester, Digests, Lanes};
 use super::error::Error;
+use super::lane::Batch;
 use super::mutation::Mutation;
 use super::record::{Data, InlineId};
 use super::space::Promise;
@@ -26,8 +26,11 @@ const BATCH_BYTES: usize = 512 * 1024;
 const HASHED_HERE: usize = 128 * 1024;
 /// How many bytes one permit of the upload memory stands for.
 pub(super) const PERMIT_BYTES: u64 = BATCH_BYTES as u64;
-/// What a streaming body holds of it: the batch being received and the one being written.
-pub(super) const STREAM_PERMITS: u32 = 2;
+/// The most batches of one body that wait for a thread or are at work there. Two: the slowest digest then finds the next one
+/// waiting when it is done with one.
+const BATCHES_AHEAD: u32 = 2;
+/// What a streaming body holds of the upload memory: those, and the batch being received.
+pub(super) const STREAM_PERMITS: u32 = BATCHES_AHEAD + 1;
 
 /// How long a body waits for its share of the upload memory before the client is told to slow down.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(30);
@@ -60,15 +63,18 @@ enum State {
 }
 
 struct Streaming {
-    /// There unless a batch is under way.
-    worker: Option<Worker>,
-    running: Option<JoinHandle<Result<Worker, Error>>>,
+    blob: Box<dyn BlobWriter>,
+    digests: Hashing,
+    /// A permit for each batch that may be under way.
+    ahead: Arc<Semaphore>,
     _memory: OwnedSemaphorePermit,
 }
 
-struct Worker {
-    blob: Box<dyn BlobWriter>,
-    digester: Digester,
+/// Where a streaming body is hashed.
+enum Hashing {
+    /// Nothing has been hashed.
+    None,
+    Elsewhere(Lanes),
 }
 
 /// A received and verified body that no record points at yet. Dropped, its blob is removed.
@@ -152,14 +158,26 @@ impl BodyWriter {
         if matches!(self.state, State::Small) {
             return self.finish_small(plan, announced).await;
         }
-        let mut worker = self.idle_worker().await?;
-        if !self.buffer.is_empty() {
-            worker = worker.process(self.buffer.freeze()).await?;
-        }
-        let digests = worker.digester.finish(plan);
+        let last = self.buffer.split().freeze();
+        let State::Streaming(mut streaming) = std::mem::replace(&mut self.state, State::Small) else {
+            return Err(Error::Aborted);
+        };
+        let digester = match streaming.digests {
+            Hashing::None if last.len() <= HASHED_HERE => {
+                let mut digester = Digester::new(plan);
+                digester.update(&last);
+                streaming.blob.write(last).await?;
+                digester
+            }
+            _ => {
+                streaming.push(last, plan).await?;
+                streaming.digested(plan).await?
+            }
+        };
+        let digests = digester.finish(plan);
         // The digests are compared before the blob is finished: what does not agree is dropped, and never existed.
         announced.verify(&digests)?;
-        let blob = worker.blob.finish().await?;
+        let blob = streaming.blob.finish().await?;
         let discard = DiscardOnDrop { blobs: self.store.blobs.clone(), blob: Some(blob) };
         Ok(Staged { length: self.length, digests, bytes: StagedBytes::Blob(blob, discard) })
     }
@@ -168,7 +186,10 @@ impl BodyWriter {
         let bytes = self.buffer.freeze();
         let mut digester = Digester::new(plan);
         if bytes.len() > HASHED_HERE {
-            digester = digester.update_elsewhere(bytes.clone()).join().await?;
+            let room = Arc::new(Semaphore::new(1)).acquire_owned().await.map_err(|_| Error::Aborted)?;
+            let mut lanes = digester.into_lanes();
+            lanes.push(Batch { bytes: bytes.clone(), room: Arc::new(room) });
+            digester = lanes.finish().await?;
         } else {
             digester.update(&bytes);
         }
@@ -188,19 +209,16 @@ impl BodyWriter {
         let blob = self.store.blobs.create(self.incoming.length).await?;
         // The blob has its room now, and the next look at the file system shows it.
         self.promise = None;
-        let worker = Worker { blob, digester: Digester::new(self.incoming.digests) };
-        self.state = State::Streaming(Box::new(Streaming { worker: Some(worker), running: None, _memory: memory }));
+        let ahead = Arc::new(Semaphore::new(BATCHES_AHEAD as usize));
+        self.state = State::Streaming(Box::new(Streaming { blob, digests: Hashing::None, ahead, _memory: memory }));
         Ok(())
     }
 
-    /// Hands the buffer to the blocking threads, once they are done with the batch before.
+    /// Hands the buffer to the blocking threads, once there is room for it.
     async fn dispatch(&mut self) -> Result<(), Error> {
-        let worker = self.idle_worker().await?;
         let batch = self.take_buffer();
-        if let State::Streaming(streaming) = &mut self.state {
-            streaming.running = Some(tokio::spawn(worker.process(batch)));
-        }
-        Ok(())
+        let State::Streaming(streaming) = &mut self.state else { return Err(Error::Aborted) };
+        streaming.push(batch, self.incoming.digests).await
     }
 
     /// Gives what was gathered, and makes room for the next batch.
@@ -209,26 +227,30 @@ impl BodyWriter {
         let expected = self.incoming.length.map_or(most, |length| length.min(most));
         std::mem::replace(&mut self.buffer, aligned_buffer(expected as usize)).freeze()
     }
-
-    async fn idle_worker(&mut self) -> Result<Worker, Error> {
-        let State::Streaming(streaming) = &mut self.state else { return Err(Error::Aborted) };
-        if let Some(running) = streaming.running.take() {
-            return running.await.map_err(|_| Error::Aborted)?;
-        }
-        streaming.worker.take().ok_or(Error::Aborted)
-    }
 }
 
-impl Worker {
-    async fn process(mut self, batch: Bytes) -> Result<Self, Error> {
-        if batch.len() <= HASHED_HERE {
-            self.blob.write(batch.clone()).await?;
-            self.digester.update(&batch);
-            return Ok(self);
+impl Streaming {
+    /// Has a batch hashed and written. Waits while as many as may be are under way.
+    async fn push(&mut self, bytes: Bytes, plan: DigestPlan) -> Result<(), Error> {
+        if bytes.is_empty() {
+            return Ok(());
         }
-        let hashing = self.digester.update_elsewhere(batch.clone());
-        self.blob.write(batch).await?;
-        Ok(Self { blob: self.blob, digester: hashing.join().await? })
+        let room = self.ahead.clone().acquire_owned().await.map_err(|_| Error::Aborted)?;
+        if matches!(self.digests, Hashing::None) {
+            self.digests = Hashing::Elsewhere(Digester::new(plan).into_lanes());
+        }
+        if let Hashing::Elsewhere(lanes) = &mut self.digests {
+            lanes.push(Batch { bytes: bytes.clone(), room: Arc::new(room) });
+        }
+        Ok(self.blob.write(bytes).await?)
+    }
+
+    /// Waits for the hashes of everything that was pushed.
+    async fn digested(&mut self, plan: DigestPlan) -> Result<Digester, Error> {
+        match std::mem::replace(&mut self.digests, Hashing::None) {
+            Hashing::None => Ok(Digester::new(plan)),
+            Hashing::Elsewhere(lanes) => lanes.finish().await,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! GetObjectAttributes, GetObjectAcl and GetObjectTagging.
+//! GetObjectAttributes.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::http::date;
 use crate::s3::answer::Answer;
 use crate::s3::error::S3Error;
 use crate::s3::xml::write::Writer;
-use crate::s3::{Request, Service, checksum, owner};
+use crate::s3::{Request, Service, checksum};
 use crate::store::multipart::MAX_PART_NUMBER;
 use crate::store::read::{ObjectPart, OpenObject};
 
@@ -50,6 +50,7 @@ pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Resu
     let (bucket, key) = request.object()?;
     let wanted = parse_attributes(request)?;
     let object = cx.store.open_version(&bucket, &key, request.version()?.as_ref()).await?;
+    request.recheck(cx, &key, object.record())?;
     let record = object.record();
     match Conditions::parse(&request.head.headers, Names::Plain).evaluate(&validators(record)) {
         Outcome::Proceed => (),
@@ -85,28 +86,6 @@ pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Resu
     Ok(Answer::xml(document)
         .header("last-modified", date::format_http(record.summary.modified))
         .version(request.shown_version(record)))
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html>
-pub async fn get_object_acl(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = request.object()?;
-    let object = cx.store.object_version(&bucket, &key, request.version()?.as_ref()).await?;
-    Ok(Answer::xml(owner::full_control(&object.record.summary.owner)).version(request.shown_version(&object.record)))
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
-pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = request.object()?;
-    let object = cx.store.object_version(&bucket, &key, request.version()?.as_ref()).await?;
-    let mut document = Writer::new("Tagging");
-    document.nest("TagSet", |set| {
-        for (name, value) in &object.record.metadata.tags {
-            set.nest("Tag", |tag| {
-                tag.text("Key", name).text("Value", value);
-            });
-        }
-    });
-    Ok(Answer::xml(document).version(request.shown_version(&object.record)))
 }
 
 fn parse_attributes(request: &Request) -> Result<Vec<Attribute>, S3Error> {

@@ -3,16 +3,23 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as TOKEN;
 
+use bytes::Bytes;
+
+use super::tagging;
+use crate::access::{Acl, Ownership};
+use crate::guard::{OwnershipSetting, encode_ownership};
 use crate::http::date;
-use crate::names::BucketName;
+use crate::names::{AccountId, BucketName};
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
+use crate::s3::tags::{self, Tagged, Tags};
 use crate::s3::xml::input::CreateBucketConfiguration;
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service, owner};
 use crate::store;
 use crate::store::bucket::{CreateBucket, ListBuckets};
+use crate::store::configuration::Kind;
 
 /// The most buckets of a page, and the number without `max-buckets`.
 const MAX_BUCKETS: u32 = 10_000;
@@ -29,13 +36,14 @@ pub async fn list_buckets(cx: &Service, request: &Request) -> Result<Answer, S3E
     let prefix = query.get("prefix").unwrap_or_default().to_owned();
     let limit = query.number("max-buckets", 1..=MAX_BUCKETS)?.unwrap_or(MAX_BUCKETS) as usize;
     let region = query.given("bucket-region");
-    let account = request.caller.account.clone();
-    let mut page = cx.store.list_buckets(&ListBuckets { account, prefix: prefix.clone(), after, limit }).await?;
+    let account = own_account(request)?;
+    let mut page =
+        cx.store.list_buckets(&ListBuckets { account: account.clone(), prefix: prefix.clone(), after, limit }).await?;
     let next = page.buckets.last().filter(|_| page.more).map(|last| TOKEN.encode(last.name.as_str()));
     page.buckets.retain(|bucket| region.is_none_or(|region| bucket.region == region));
 
     let mut document = Writer::new("ListAllMyBucketsResult");
-    owner::write(&mut document, "Owner", &request.caller.account);
+    owner::write(&mut document, "Owner", &cx.identities.owner(&account));
     document.nest("Buckets", |buckets| {
         for bucket in &page.buckets {
             buckets.nest("Bucket", |entry| {
@@ -59,15 +67,14 @@ pub async fn create_bucket(cx: &Service, request: &mut Request) -> Result<Answer
     refuse_bucket_headers(request)?;
     let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
     let configuration = CreateBucketConfiguration::from_body(&body)?;
-    if !configuration.tags.is_empty() {
-        return Err(S3Error::with_message(Code::NotImplemented, "Tags of buckets are not implemented"));
-    }
+    let tags = tags::of_elements(configuration.tags, Tagged::Bucket)?;
     check_location(configuration.location_constraint.as_deref(), &cx.options.region)?;
+    let account = own_account(request)?;
     let create = CreateBucket {
         name: name.clone(),
-        account: request.caller.account.clone(),
+        configuration: configured(cx, request, &account, &tags)?,
+        account,
         region: cx.options.region.clone(),
-        configuration: Vec::new(),
         cause: request.cause(),
     };
     let answer = Answer::ok().header("location", format!("/{name}"));
@@ -119,10 +126,9 @@ pub fn get_bucket_request_payment(request: &Request) -> Result<Answer, S3Error> 
     Ok(Answer::xml(document))
 }
 
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html>
-pub fn get_bucket_acl(request: &Request) -> Result<Answer, S3Error> {
-    let bucket = request.bucket()?;
-    Ok(Answer::xml(owner::full_control(&bucket.record.account)))
+/// The account whose buckets are asked for. Nobody has none.
+fn own_account(request: &Request) -> Result<AccountId, S3Error> {
+    request.caller.account().cloned().ok_or_else(|| S3Error::new(Code::AccessDenied))
 }
 
 fn refuse_bucket_headers(request: &Request) -> Result<(), S3Error> {
@@ -131,10 +137,42 @@ fn refuse_bucket_headers(request: &Request) -> Result<(), S3Error> {
     if locked.is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
         return Err(S3Error::header_not_implemented("x-amz-bucket-object-lock-enabled"));
     }
-    match headers.text("x-amz-object-ownership")? {
-        Some(value) if value != "BucketOwnerEnforced" => Err(S3Error::header_not_implemented("x-amz-object-ownership")),
-        _ => Ok(()),
+    Ok(())
+}
+
+/// What a new bucket says of access to it: who owns its objects, and who else may do what.
+fn configured(
+    cx: &Service,
+    request: &Request,
+    account: &AccountId,
+    tags: &Tags,
+) -> Result<Vec<(Kind, Bytes)>, S3Error> {
+    let headers = &request.head.headers;
+    let mut rows = Vec::new();
+    if !tags.is_empty() {
+        rows.push(tagging::stored(tags)?);
     }
+    let ownership = match headers.text("x-amz-object-ownership")? {
+        Some(name) => {
+            let invalid =
+                || S3Error::invalid_argument("Invalid x-amz-object-ownership header", "x-amz-object-ownership", name);
+            let ownership = Ownership::parse(name).ok_or_else(invalid)?;
+            rows.push((Kind::OwnershipControls, encode_ownership(OwnershipSetting::Set(ownership))));
+            ownership
+        }
+        None => Ownership::default(),
+    };
+    let acl = cx.acl_of_bucket(headers, account)?.filter(|acl| *acl != Acl::private(account.clone()));
+    if let Some(acl) = acl {
+        if ownership == Ownership::BucketOwnerEnforced {
+            return Err(S3Error::new(Code::InvalidBucketAclWithObjectOwnership));
+        }
+        if cx.identities.public_access_block(account).is_some_and(|block| block.block_public_acls) && acl.is_public() {
+            return Err(S3Error::new(Code::AccessDenied));
+        }
+        rows.push((Kind::Acl, Bytes::from(acl.encode())));
+    }
+    Ok(rows)
 }
 
 /// A client names the region of the endpoint, or none.

@@ -6,8 +6,10 @@ use super::get::validators;
 use crate::http::conditional::{Conditions, Names, Outcome};
 use crate::http::{date, percent};
 use crate::names::{BucketName, ObjectKey, VersionId};
+use crate::s3::acl::Written;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
+use crate::s3::permission::SourceJudge;
 use crate::s3::slow::{self, Late};
 use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service, checksum, metadata, precondition, target, version};
@@ -45,6 +47,8 @@ struct Copy {
     storage_class: Option<StorageClass>,
     algorithm: Option<Algorithm>,
     precondition: Precondition,
+    judge: SourceJudge,
+    written: Written,
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
@@ -66,7 +70,9 @@ pub async fn copy_object(cx: &Arc<Service>, request: &mut Request) -> Result<Ans
 }
 
 async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -> Result<Answer, S3Error> {
-    let source = open_source(cx, &copy.source_bucket, &copy.source_key, copy.source_version.as_ref()).await?;
+    let source = open_source(cx, &copy.source_bucket, &copy.source_key, copy.source_version.as_ref()).await;
+    let source = source.map_err(|error| copy.judge.veil(cx, error))?;
+    copy.judge.permit(cx, &copy.source_key, source.record(), copy.replaced_tags.is_none())?;
     check_source(&copy.conditions, source.record())?;
     let row = source.row.clone();
     let copied_version = copy.source_bucket.shown_version(row.record.version);
@@ -81,7 +87,8 @@ async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -
         metadata: kept,
         storage_class: copy.storage_class.unwrap_or_default(),
         checksum,
-        acl: Vec::new(),
+        owner: copy.written.owner.clone(),
+        acl: copy.written.acl(),
         precondition: copy.precondition.clone(),
         cause,
     };
@@ -122,7 +129,10 @@ async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
     }
     let source_bucket = source_bucket(cx, request, &source).await?;
     let parsed = metadata::parse(headers, &key)?;
+    let judge = SourceJudge::of(cx, request, source_bucket.clone(), source.version.is_some()).await?;
     Ok(Copy {
+        written: request.written(cx)?,
+        judge,
         source_bucket,
         source_key: source.key,
         source_version: source.version,
@@ -138,9 +148,9 @@ async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
     })
 }
 
-/// The bucket that a copy reads from, if the caller may read there.
+/// The bucket that a copy reads from. Whether the caller may read there is judged with the object at hand.
 pub async fn source_bucket(cx: &Service, request: &Request, source: &Source) -> Result<Bucket, S3Error> {
-    let bucket = cx.bucket_named(&source.bucket, &request.caller).await?;
+    let bucket = cx.store.bucket(&source.bucket).await?;
     crate::s3::expect_owner(&request.head, "x-amz-source-expected-bucket-owner", &bucket.record.account)?;
     Ok(bucket)
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
+use crate::access::Arn;
 use crate::clock::Timestamp;
 use crate::http::date;
 use crate::http::tag::TagList;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
+use crate::s3::permission::{Judge, versioned};
 use crate::s3::xml::input::{Delete, ObjectIdentifier};
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;
@@ -53,7 +55,11 @@ pub async fn delete_objects(cx: &Arc<Service>, request: &mut Request) -> Result<
     let parsed = tokio::task::spawn_blocking(move || Delete::from_body(&body)).await.map_err(S3Error::internal)?;
     let Delete { objects, quiet } = parsed?;
     let cause = request.cause();
-    let deletions = objects.into_iter().map(|object| delete_one(cx, bucket.clone(), object, cause.clone()));
+    let judge = request.judge(cx)?;
+    let deletions = objects.into_iter().map(|object| {
+        let permitted = permit_one(&judge, &object);
+        delete_one(cx, bucket.clone(), object, permitted, cause.clone())
+    });
     let results: Vec<_> = stream::iter(deletions).buffered(AT_A_TIME).collect().await;
 
     let mut document = Writer::new("DeleteResult");
@@ -86,9 +92,10 @@ async fn delete_one(
     cx: &Service,
     bucket: Bucket,
     object: ObjectIdentifier,
+    permitted: Result<(), S3Error>,
     cause: Cause,
 ) -> (ObjectIdentifier, Result<Deleted, S3Error>) {
-    let result = match parse_one(bucket, &object, cause) {
+    let result = match permitted.and_then(|()| parse_one(bucket, &object, cause)) {
         Ok(delete) => cx.store.delete_object(delete).await.map_err(S3Error::from),
         Err(error) => Err(error),
     };
@@ -98,6 +105,12 @@ async fn delete_one(
         tracing::error!(%error, cause = ?error.source, "an object of a list was not deleted");
     }
     (object, result)
+}
+
+/// Every object of a list is judged by itself.
+fn permit_one(judge: &Judge<'_>, object: &ObjectIdentifier) -> Result<(), S3Error> {
+    let action = versioned("s3:DeleteObject", object.version_id.as_deref());
+    judge.permit(action, &Arn::object(&judge.bucket.record.name, &object.key))
 }
 
 fn parse_one(bucket: Bucket, object: &ObjectIdentifier, cause: Cause) -> Result<DeleteObject, S3Error> {

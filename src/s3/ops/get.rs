@@ -26,6 +26,7 @@ struct Wanted {
 pub async fn get_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
     let object = cx.store.open_version(&bucket, &key, request.version()?.as_ref()).await?;
+    request.recheck(cx, &key, object.record())?;
     let part = match part_number(request)? {
         Some(number) => Some(find_part(&object, number).await?),
         None => None,
@@ -46,10 +47,15 @@ pub async fn head_object(cx: &Arc<Service>, request: &Request) -> Result<Answer,
         // Only where a part is wanted does the answer need more than the record.
         Some(number) => {
             let object = cx.store.open_version(&bucket, &key, version.as_ref()).await?;
+            request.recheck(cx, &key, object.record())?;
             let part = find_part(&object, number).await?;
             describe(request, object.record(), Some(part))?
         }
-        None => describe(request, &cx.store.object_version(&bucket, &key, version.as_ref()).await?.record, None)?,
+        None => {
+            let row = cx.store.object_version(&bucket, &key, version.as_ref()).await?;
+            request.recheck(cx, &key, &row.record)?;
+            describe(request, &row.record, None)?
+        }
     };
     Ok(answer.body(Body::Head(wanted.range.end - wanted.range.start)))
 }

@@ -1,11 +1,13 @@
 //! ListObjects and ListObjectsV2.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as TOKEN;
 
 use crate::http::{date, percent};
+use crate::identity::{Account, Identities};
 use crate::names::AccountId;
 use crate::s3::answer::Answer;
 use crate::s3::error::S3Error;
@@ -67,7 +69,7 @@ pub async fn list_objects(cx: &Service, request: &Request) -> Result<Answer, S3E
         document.text("NextMarker", &encoding.name(next));
     }
     document.number("MaxKeys", list.limit as u64);
-    write_rest(&mut document, &list, &page, encoding, true);
+    write_rest(&mut document, &list, &page, encoding, Some(Owners::of(cx)));
     Ok(Answer::xml(document))
 }
 
@@ -101,7 +103,7 @@ pub async fn list_objects_v2(cx: &Service, request: &Request) -> Result<Answer, 
         .number("KeyCount", (page.objects.len() + page.common_prefixes.len()) as u64)
         .number("MaxKeys", list.limit as u64);
     let with_owner = query.get("fetch-owner").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    write_rest(&mut document, &list, &page, encoding, with_owner);
+    write_rest(&mut document, &list, &page, encoding, with_owner.then(|| Owners::of(cx)));
     Ok(Answer::xml(document))
 }
 
@@ -115,16 +117,21 @@ pub(super) fn parse(query: &Query, after: String) -> Result<ListObjects, S3Error
     })
 }
 
-fn write_rest(document: &mut Writer, list: &ListObjects, page: &ObjectPage, encoding: Encoding, with_owner: bool) {
+fn write_rest(
+    document: &mut Writer,
+    list: &ListObjects,
+    page: &ObjectPage,
+    encoding: Encoding,
+    mut owners: Option<Owners<'_>>,
+) {
     document.optional("Delimiter", list.delimiter.as_deref().map(|delimiter| encoding.name(delimiter)).as_deref());
     encoding.write(document);
     document.flag("IsTruncated", page.next.is_some());
-    let mut owners = Owners::default();
     for (key, summary) in &page.objects {
         document.nest("Contents", |entry| {
             entry.text("Key", &encoding.name(key));
             write_summary(entry, summary);
-            if with_owner {
+            if let Some(owners) = &mut owners {
                 owners.write(entry, &summary.owner);
             }
             entry.text("StorageClass", summary.storage_class.as_str());
@@ -146,19 +153,22 @@ pub(super) fn write_summary(entry: &mut Writer, summary: &Summary) {
         .number("Size", summary.size);
 }
 
-/// The last owner written: a canonical id is a digest, and a page's objects nearly always have one owner.
-#[derive(Default)]
-pub(super) struct Owners(Option<(AccountId, String)>);
+/// Writes owners. A page's objects nearly always have one, which is looked up once.
+pub(super) struct Owners<'s> {
+    identities: &'s Identities,
+    last: Option<Arc<Account>>,
+}
 
-impl Owners {
+impl<'s> Owners<'s> {
+    pub(super) fn of(cx: &'s Service) -> Self {
+        Self { identities: &cx.identities, last: None }
+    }
+
     pub(super) fn write(&mut self, entry: &mut Writer, account: &AccountId) {
-        if self.0.as_ref().is_none_or(|(known, _)| known != account) {
-            self.0 = Some((account.clone(), owner::canonical_id(account)));
-        }
-        let Some((account, id)) = &self.0 else { return };
-        entry.nest("Owner", |owner| {
-            owner.text("ID", id).text("DisplayName", account.as_str());
-        });
+        let known = self.last.take().filter(|known| known.id == *account);
+        let known = known.unwrap_or_else(|| self.identities.owner(account));
+        owner::write(entry, "Owner", &known);
+        self.last = Some(known);
     }
 }
 

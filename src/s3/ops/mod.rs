@@ -1,17 +1,23 @@
 //! The operations, a file a family. Each is parse, run, answer.
 
+mod acl;
 mod attributes;
 mod bucket;
 mod copy;
+mod cors;
 mod delete;
+mod exposure;
 #[cfg(test)]
 mod fuzz;
 mod get;
 mod list;
 mod multipart;
 mod part;
+mod policy;
+mod post;
 mod put;
 mod rename;
+mod tagging;
 mod versions;
 
 use std::sync::Arc;
@@ -36,7 +42,24 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::GetBucketNotificationConfiguration => bucket::unconfigured(request, "NotificationConfiguration"),
         O::GetBucketAccelerateConfiguration => bucket::unconfigured(request, "AccelerateConfiguration"),
         O::GetBucketRequestPayment => bucket::get_bucket_request_payment(request),
-        O::GetBucketAcl => bucket::get_bucket_acl(request),
+        O::GetBucketAcl => acl::get_bucket_acl(cx, request),
+        O::PutBucketAcl => acl::put_bucket_acl(cx, request).await,
+        O::GetBucketPolicy => policy::get_bucket_policy(cx, request).await,
+        O::PutBucketPolicy => policy::put_bucket_policy(cx, request).await,
+        O::DeleteBucketPolicy => policy::delete_bucket_policy(cx, request).await,
+        O::GetBucketPolicyStatus => policy::get_bucket_policy_status(cx, request),
+        O::GetPublicAccessBlock => exposure::get_public_access_block(cx, request),
+        O::PutPublicAccessBlock => exposure::put_public_access_block(cx, request).await,
+        O::DeletePublicAccessBlock => exposure::delete_public_access_block(cx, request).await,
+        O::GetBucketOwnershipControls => exposure::get_bucket_ownership_controls(cx, request),
+        O::PutBucketOwnershipControls => exposure::put_bucket_ownership_controls(cx, request).await,
+        O::DeleteBucketOwnershipControls => exposure::delete_bucket_ownership_controls(cx, request).await,
+        O::GetBucketCors => cors::get_bucket_cors(cx, request).await,
+        O::PutBucketCors => cors::put_bucket_cors(cx, request).await,
+        O::DeleteBucketCors => cors::delete_bucket_cors(cx, request).await,
+        O::GetBucketTagging => tagging::get_bucket_tagging(cx, request).await,
+        O::PutBucketTagging => tagging::put_bucket_tagging(cx, request).await,
+        O::DeleteBucketTagging => tagging::delete_bucket_tagging(cx, request).await,
         O::ListObjects => list::list_objects(cx, request).await,
         O::ListObjectsV2 => list::list_objects_v2(cx, request).await,
         O::ListObjectVersions => versions::list_object_versions(cx, request).await,
@@ -45,8 +68,12 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::GetObject => get::get_object(cx, request).await,
         O::HeadObject => get::head_object(cx, request).await,
         O::GetObjectAttributes => attributes::get_object_attributes(cx, request).await,
-        O::GetObjectAcl => attributes::get_object_acl(cx, request).await,
-        O::GetObjectTagging => attributes::get_object_tagging(cx, request).await,
+        O::GetObjectAcl => acl::get_object_acl(cx, request).await,
+        O::PutObjectAcl => acl::put_object_acl(cx, request).await,
+        O::GetObjectTagging => tagging::get_object_tagging(cx, request).await,
+        O::PutObjectTagging => tagging::put_object_tagging(cx, request).await,
+        O::DeleteObjectTagging => tagging::delete_object_tagging(cx, request).await,
+        O::PostObject => post::post_object(cx, request).await,
         O::PutObject => put::put_object(cx, request).await,
         O::CopyObject => copy::copy_object(cx, request).await,
         O::RenameObject => rename::rename_object(cx, request).await,
@@ -57,17 +84,12 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::ListParts => part::list_parts(cx, request).await,
         O::UploadPart => part::upload_part(cx, request).await,
         O::UploadPartCopy => part::upload_part_copy(cx, request).await,
-        O::GetBucketPolicy
-        | O::GetBucketPolicyStatus
-        | O::GetBucketCors
-        | O::GetBucketLifecycleConfiguration
-        | O::GetBucketTagging
+        O::GetBucketLifecycleConfiguration
         | O::GetBucketEncryption
         | O::GetObjectLockConfiguration
-        | O::GetPublicAccessBlock
-        | O::GetBucketOwnershipControls
         | O::GetBucketReplication
         | O::GetBucketWebsite
+        | O::Preflight
         | O::Unknown => absent(operation, request),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::list::Encoding;
 use crate::http::date;
+use crate::identity::Account;
 use crate::names::{ETag, UploadId};
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
@@ -26,11 +27,13 @@ pub async fn create_multipart_upload(cx: &Service, request: &Request) -> Result<
     let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
     let checksum = checksum::wanted(headers)?;
+    let written = request.written(cx)?;
     let create = CreateUpload {
         metadata: metadata::parse(headers, &key)?,
         storage_class: metadata::storage_class(headers)?.unwrap_or_default(),
         checksum,
-        acl: Vec::new(),
+        acl: written.acl(),
+        owner: written.owner,
         bucket: bucket.clone(),
         key: key.clone(),
     };
@@ -120,7 +123,8 @@ pub async fn list_multipart_uploads(cx: &Service, request: &Request) -> Result<A
     encoding.write(&mut document);
     document.number("MaxUploads", list.limit as u64).flag("IsTruncated", page.next.is_some());
     for listed in &page.uploads {
-        document.nest("Upload", |entry| write_upload(entry, listed, encoding));
+        document
+            .nest("Upload", |entry| write_upload(entry, listed, encoding, &cx.identities.owner(&listed.record.owner)));
     }
     for prefix in &page.common_prefixes {
         document.nest("CommonPrefixes", |entry| {
@@ -193,11 +197,11 @@ pub(super) fn marker(query: &Query) -> Result<UploadMarker, S3Error> {
     }
 }
 
-fn write_upload(entry: &mut Writer, listed: &ListedUpload, encoding: Encoding) {
+fn write_upload(entry: &mut Writer, listed: &ListedUpload, encoding: Encoding, owner: &Account) {
     let record = &listed.record;
     entry.text("Key", &encoding.name(listed.key.as_str())).text("UploadId", &listed.id.to_string());
-    owner::write(entry, "Initiator", &record.owner);
-    owner::write(entry, "Owner", &record.owner);
+    owner::write(entry, "Initiator", owner);
+    owner::write(entry, "Owner", owner);
     entry
         .text("StorageClass", record.storage_class.as_str())
         .text("Initiated", &date::format_iso8601(record.initiated));

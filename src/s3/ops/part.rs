@@ -9,6 +9,7 @@ use crate::http::conditional::Conditions;
 use crate::http::date;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
+use crate::s3::permission::SourceJudge;
 use crate::s3::slow::{self, Late};
 use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service, checksum, owner};
@@ -39,8 +40,10 @@ pub async fn upload_part_copy(cx: &Arc<Service>, request: &mut Request) -> Resul
     let upload = upload(cx, request).await?;
     let headers = &request.head.headers;
     let source = parse_source(headers.text("x-amz-copy-source")?.unwrap_or_default())?;
+    let bucket = source_bucket(cx, request, &source).await?;
     let copy = PartCopy {
-        bucket: source_bucket(cx, request, &source).await?,
+        judge: SourceJudge::of(cx, request, bucket.clone(), source.version.is_some()).await?,
+        bucket,
         source,
         conditions: Conditions::parse_source(headers)?,
         range: headers.text("x-amz-copy-source-range")?.map(parse_range).transpose()?,
@@ -54,6 +57,7 @@ pub async fn upload_part_copy(cx: &Arc<Service>, request: &mut Request) -> Resul
 
 struct PartCopy {
     bucket: Bucket,
+    judge: SourceJudge,
     source: Source,
     conditions: Conditions,
     /// The bytes of the source, both inclusive as in the header.
@@ -65,7 +69,9 @@ struct PartCopy {
 impl PartCopy {
     /// Reads the bytes and stores them as the part: its entity tag is the MD5 of just these bytes.
     async fn run(self, cx: &Arc<Service>) -> Result<Answer, S3Error> {
-        let object = open_source(cx, &self.bucket, &self.source.key, self.source.version.as_ref()).await?;
+        let object = open_source(cx, &self.bucket, &self.source.key, self.source.version.as_ref()).await;
+        let object = object.map_err(|error| self.judge.veil(cx, error))?;
+        self.judge.permit(cx, &self.source.key, object.record(), false)?;
         let copied_version = self.bucket.shown_version(object.record().version);
         check_source(&self.conditions, object.record())?;
         let range = self.within(object.record().summary.size)?;
@@ -129,8 +135,9 @@ pub async fn list_parts(cx: &Service, request: &Request) -> Result<Answer, S3Err
                 .text(checksum::element(shown.algorithm), &checksum::show(&shown));
         });
     }
-    owner::write(&mut document, "Initiator", &record.owner);
-    owner::write(&mut document, "Owner", &record.owner);
+    let owner = cx.identities.owner(&record.owner);
+    owner::write(&mut document, "Initiator", &owner);
+    owner::write(&mut document, "Owner", &owner);
     document.text("StorageClass", record.storage_class.as_str());
     write_checksum(&mut document, record.checksum);
     Ok(Answer::xml(document))

@@ -11,10 +11,12 @@ use crate::store::put::PutObject;
 pub async fn put_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
+    let written = request.written(cx)?;
     let put = PutObject {
         metadata: metadata::parse(headers, &key)?,
         storage_class: metadata::storage_class(headers)?.unwrap_or_default(),
-        acl: Vec::new(),
+        acl: written.acl(),
+        owner: written.owner,
         precondition: precondition::parse(headers)?,
         cause: request.cause(),
         bucket,

@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 
 use super::copy::{ATTEMPTS, check_source};
+use crate::access::Arn;
 use crate::http::conditional::Conditions;
 use crate::http::head::Headers;
 use crate::http::percent;
@@ -15,6 +16,7 @@ use crate::s3::error::{Code, S3Error};
 use crate::s3::{Request, Service, precondition, target};
 use crate::store;
 use crate::store::bucket::Bucket;
+use crate::store::record::ObjectRecord;
 use crate::store::rename::{RenameObject, Token};
 use crate::store::versions::ObjectRow;
 
@@ -42,6 +44,7 @@ pub async fn rename_object(cx: &Arc<Service>, request: &mut Request) -> Result<A
             let message = "The source and the destination of a rename are the same.";
             return Err(S3Error::with_message(Code::InvalidRequest, message));
         }
+        permit_source(cx, request, &source_key, &source.record)?;
         check_source(&conditions, &source.record)?;
         let rename = RenameObject {
             bucket: bucket.clone(),
@@ -58,6 +61,14 @@ pub async fn rename_object(cx: &Arc<Service>, request: &mut Request) -> Result<A
         }
     }
     Err(S3Error::new(Code::SlowDown))
+}
+
+/// A rename reads its source and takes it away.
+fn permit_source(cx: &Service, request: &Request, key: &ObjectKey, record: &ObjectRecord) -> Result<(), S3Error> {
+    let judge = request.judge(cx)?;
+    let resource = Arn::object(&judge.bucket.record.name, key.as_str());
+    judge.permit_stored("s3:GetObject", &resource, record)?;
+    judge.permit("s3:DeleteObject", &resource)
 }
 
 /// The token, and what it stands for: the destination, the source and every condition.

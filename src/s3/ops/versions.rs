@@ -66,7 +66,7 @@ pub async fn list_object_versions(cx: &Service, request: &Request) -> Result<Ans
     document.optional("Delimiter", list.delimiter.as_deref().map(|delimiter| encoding.name(delimiter)).as_deref());
     encoding.write(&mut document);
     document.flag("IsTruncated", page.next.is_some());
-    let mut owners = Owners::default();
+    let mut owners = Owners::of(cx);
     for listed in &page.versions {
         write_version(&mut document, listed, encoding, &mut owners);
     }
@@ -94,7 +94,7 @@ pub(super) fn parse(query: &Query) -> Result<ListVersions, S3Error> {
     Ok(ListVersions { prefix: page.prefix, delimiter: page.delimiter, after, limit: page.limit })
 }
 
-fn write_version(document: &mut Writer, listed: &ListedVersion, encoding: Encoding, owners: &mut Owners) {
+fn write_version(document: &mut Writer, listed: &ListedVersion, encoding: Encoding, owners: &mut Owners<'_>) {
     let begin = |entry: &mut Writer| {
         entry
             .text("Key", &encoding.name(&listed.key))

@@ -1,5 +1,6 @@
 //! S3's XML: bodies read within bounds, answers written so that every key comes through.
 
+pub mod access;
 pub mod input;
 pub mod read;
 pub mod scalar;

@@ -53,6 +53,11 @@ pub fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
+/// Reads a text without the white space around it, which must leave something.
+pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    optional_text(deserializer)?.ok_or_else(|| D::Error::custom("an empty text"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

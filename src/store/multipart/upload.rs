@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand;
 
-use crate::names::{ObjectKey, UploadId};
+use crate::names::{AccountId, ObjectKey, UploadId};
 use crate::store::bucket::{ATTEMPTS, Bucket};
 use crate::store::checksum::{Algorithm, ChecksumType};
 use crate::store::codec::encode;
@@ -22,6 +22,8 @@ pub struct CreateUpload {
     pub storage_class: StorageClass,
     /// The checksum that the client asked for; the type is one that the algorithm allows.
     pub checksum: Option<(Algorithm, ChecksumType)>,
+    /// The account that the object will belong to.
+    pub owner: AccountId,
     /// As [`ObjectRecord::acl`](crate::store::record::ObjectRecord::acl), for the object.
     pub acl: Vec<u8>,
 }
@@ -51,7 +53,7 @@ impl Store {
         let id = UploadId::new(now.as_millis(), random);
         let record = UploadRecord {
             initiated: now,
-            owner: create.bucket.record.account.clone(),
+            owner: create.owner.clone(),
             storage_class: create.storage_class,
             checksum: create.checksum,
             metadata: std::mem::take(&mut create.metadata),

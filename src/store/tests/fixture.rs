@@ -108,6 +108,7 @@ impl Fixture {
             key: key(name),
             metadata: Metadata::default(),
             storage_class: StorageClass::Standard,
+            owner: AccountId::default(),
             acl: Vec::new(),
             precondition,
             cause: Cause::default(),
@@ -143,6 +144,7 @@ impl Fixture {
             metadata: source.record.metadata.clone(),
             storage_class: source.record.summary.storage_class,
             checksum: source.record.checksum.clone(),
+            owner: AccountId::default(),
             acl: Vec::new(),
             source,
             precondition: Precondition::None,
@@ -187,6 +189,7 @@ impl Fixture {
             metadata: Metadata::default(),
             storage_class: StorageClass::Standard,
             checksum,
+            owner: AccountId::default(),
             acl: Vec::new(),
         };
         self.store.create_upload(create).await

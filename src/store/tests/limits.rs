@@ -113,6 +113,7 @@ impl Giant {
             metadata,
             storage_class,
             checksum: None,
+            owner: AccountId::default(),
             acl: Vec::new(),
         };
         let id = store.create_upload(create).await.unwrap();

@@ -80,6 +80,7 @@ async fn an_entry_says_what_who_and_when() {
         key: key("key"),
         metadata: Metadata { user: vec![tags], ..Metadata::default() },
         storage_class: StorageClass::Standard,
+        owner: crate::names::AccountId::default(),
         acl: Vec::new(),
         precondition: Precondition::None,
         cause: cause.clone(),

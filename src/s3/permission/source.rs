@@ -1,0 +1,66 @@
+//! The permission to read what a copy is made of.
+
+use std::sync::Arc;
+
+use super::Judge;
+use super::needs::versioned;
+use crate::access::Arn;
+use crate::guard::BucketRules;
+use crate::http::head::Head;
+use crate::names::ObjectKey;
+use crate::s3::admission::Caller;
+use crate::s3::error::{Code, S3Error};
+use crate::s3::query::Query;
+use crate::s3::{Request, Service};
+use crate::store::bucket::Bucket;
+use crate::store::record::ObjectRecord;
+
+/// Judges reads of a source, in work that goes on without its request.
+pub struct SourceJudge {
+    caller: Caller,
+    head: Head,
+    query: Query,
+    bucket: Bucket,
+    rules: Arc<BucketRules>,
+    /// Whether a version is named.
+    version: bool,
+}
+
+impl SourceJudge {
+    pub async fn of(cx: &Service, request: &Request, bucket: Bucket, version: bool) -> Result<Self, S3Error> {
+        let rules = cx.guard.rules_of(&bucket).await?;
+        let (caller, head, query) = (request.caller.clone(), request.head.clone(), request.query.clone());
+        Ok(Self { caller, head, query, bucket, rules, version })
+    }
+
+    /// Fails unless the caller may read the source, and its tags where they are copied too.
+    pub fn permit(
+        &self,
+        cx: &Service,
+        key: &ObjectKey,
+        record: &ObjectRecord,
+        copies_tags: bool,
+    ) -> Result<(), S3Error> {
+        let resource = Arn::object(&self.bucket.record.name, key.as_str());
+        let judge = self.judge(cx);
+        let version = self.version.then_some("");
+        judge.permit_stored(versioned("s3:GetObject", version), &resource, record)?;
+        if copies_tags && !record.metadata.tags.is_empty() {
+            judge.permit_stored(versioned("s3:GetObjectTagging", version), &resource, record)?;
+        }
+        Ok(())
+    }
+
+    /// What a missing source is called to this caller: as [`Request::veil`].
+    pub fn veil(&self, cx: &Service, error: S3Error) -> S3Error {
+        if !matches!(error.code, Code::NoSuchKey | Code::NoSuchVersion) {
+            return error;
+        }
+        self.judge(cx).permit("s3:ListBucket", &Arn::bucket(&self.bucket.record.name)).err().unwrap_or(error)
+    }
+
+    fn judge<'r>(&'r self, cx: &'r Service) -> Judge<'r> {
+        let (caller, head, query) = (&self.caller, &self.head, &self.query);
+        Judge { service: cx, caller, head, query, bucket: &self.bucket, rules: &self.rules }
+    }
+}
