@@ -185,6 +185,13 @@ mod tests {
     }
 
     #[test]
+    fn session_tokens_that_ended_are_told_from_those_that_never_were() {
+        assert_eq!(told(identity::Error::ExpiredToken).0, Code::ExpiredToken);
+        assert_eq!(told(identity::Error::InvalidToken).0, Code::InvalidClientTokenId);
+        assert_eq!((Code::ExpiredToken.status(), Code::InvalidClientTokenId.status()), (403, 403));
+    }
+
+    #[test]
     fn damage_is_told_to_the_log_alone() {
         let error = QueryError::from(identity::Error::Sealed("AKID".to_owned()));
         assert_eq!((error.code, error.source.is_some()), (Code::InternalFailure, true));
