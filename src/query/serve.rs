@@ -69,7 +69,7 @@ impl Drop for Line {
         let duration = self.start.elapsed();
         tracing::info!(
             op = self.row.map_or(UNKNOWN, |row| row.action.name()),
-            service = self.api.service(),
+            bucket = "-",
             status = self.status,
             bytes_in = self.received,
             bytes_out = self.sent,
