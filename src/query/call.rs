@@ -34,7 +34,11 @@ impl<'h> Origin<'h> {
     /// `address` is the client's, as text.
     pub fn of(head: &'h Head, address: &str) -> Self {
         let text = |name| head.headers.text(name).ok().flatten();
-        Self { address: address.parse().ok().map(|address: IpAddr| address.to_canonical()), user_agent: text("user-agent"), referer: text("referer") }
+        Self {
+            address: address.parse().ok().map(|address: IpAddr| address.to_canonical()),
+            user_agent: text("user-agent"),
+            referer: text("referer"),
+        }
     }
 }
 

@@ -378,6 +378,16 @@ def test_only_the_policies_that_a_condition_names_may_be_attached(iam, server):
     own.attach_user_policy(UserName=name, PolicyArn=allowed)
     assert own.list_users()["Users"]
 
+    deny = {"Effect": "Deny", "Action": "iam:*", "Resource": "*", "Condition": {"ArnEquals": {"iam:PolicyARN": other}}}
+    iam.put_user_policy(UserName=name, PolicyName="inline", PolicyDocument=policy(allow("iam:*"), deny))
+    shouted = other.replace(":policy/policy-", ":policy/POLICY-")
+    for spelling in [other, shouted]:
+        assert refused(own.attach_user_policy, UserName=name, PolicyArn=spelling) == "AccessDenied"
+    deny = {"Effect": "Deny", "Action": "*", "Resource": other}
+    iam.put_user_policy(UserName=name, PolicyName="inline", PolicyDocument=policy(allow("iam:*"), deny))
+    for spelling in [other, shouted]:
+        assert refused(own.delete_policy, PolicyArn=spelling) == "AccessDenied"
+
 
 def new_role(iam, trusted, document, **more):
     name = fresh("role")
