@@ -42,7 +42,7 @@ test: ## Install what the tests need, then run them all
 test-rust: prepare-build ## Run the Rust tests only
 	@.ci/test rust
 
-test-clients: build prepare-tests ## Run the tests with real clients only (aws, boto3, JS, rclone, s3cmd, restic, curl)
+test-clients: build prepare-tests ## Run the tests with real clients only (aws, boto3, JS, Chromium, rclone, s3cmd, restic, curl)
 	@.ci/test clients
 
 soak: prepare-build ## Fuzz, race, cut the power, kill and break the disk by chance, for hours

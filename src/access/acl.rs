@@ -26,7 +26,7 @@ pub struct Grant {
     pub permission: Permission,
 }
 
-/// Whom a grant is for.
+/// Whom a grant is for. Stored by the order of these: a new one goes behind the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Grantee {
     Account(AccountId),

@@ -78,6 +78,12 @@ pub enum Error {
     /// 400 `InvalidArgument`.
     #[error(transparent)]
     InvalidHeader(#[from] InvalidHeader),
+    /// 400 `InvalidArgument`, with `ArgumentName` the field as S3 spells it and an empty `ArgumentValue`.
+    #[error("bucket POST must contain a field named '{0}'.  If it is specified, please check the order of the fields.")]
+    FormFieldMissing(&'static str),
+    /// 400 `InvalidArgument`, with this `ArgumentName` and `ArgumentValue`.
+    #[error("{what}")]
+    FormFieldInvalid { name: &'static str, value: String, what: String },
     /// 411 `MissingContentLength`.
     #[error("you must provide the x-amz-decoded-content-length HTTP header")]
     MissingDecodedLength,

@@ -9,6 +9,7 @@ mod claim;
 mod date;
 mod encoding;
 mod error;
+mod form;
 #[cfg(test)]
 mod fuzz;
 mod keys;
@@ -29,6 +30,7 @@ use claim::Signature;
 pub use chunk::{ChunkDecoder, ChunkPlan, Trailers};
 pub use claim::{Claim, parse};
 pub use error::{Error, Mismatch};
+pub use form::{FormClaim, parse_form};
 pub use keys::{DEFAULT_CAPACITY, SigningKeys};
 pub use payload::{Payload, payload_of_anonymous};
 

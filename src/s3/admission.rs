@@ -5,16 +5,20 @@ use std::sync::Arc;
 use super::Service;
 use super::body::BodyPlan;
 use super::error::{Code, S3Error};
+use super::form::Fields;
 use super::operation::{Operation, Support};
 use super::permission::{Origin, Permission, Signing};
 use super::query::Query;
 use super::target::{Level, Target};
 use crate::access;
-use crate::auth::{self, Claim, Payload};
+use crate::auth::{self, FormClaim, Payload};
 use crate::http::head::Head;
 use crate::identity::Key;
 use crate::names::AccountId;
 use crate::store::bucket::Bucket;
+
+/// How much longer a form may be than its file: fields before and after it, and the boundaries.
+const FORM_BYTES: u64 = 64 * 1024;
 
 /// The methods that S3 knows.
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"];
@@ -30,7 +34,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Nobody.
+    fn of(key: Key, signing: Option<Signing>, origin: Origin) -> Self {
+        Self { identity: key.caller, access_key_id: Some(key.access_key_id), signing, origin }
+    }
+
+    /// Nobody, or somebody whose signature is still to come, in the fields of a form.
     pub fn anonymous(origin: Origin) -> Self {
         Self { identity: Arc::new(access::Caller::anonymous()), access_key_id: None, signing: None, origin }
     }
@@ -76,7 +84,11 @@ impl Service {
         let target = target.map_err(unaddressed)?;
         let query = Query::parse(&head.query).map_err(refused(Operation::Unknown, &target))?;
         let operation = Operation::find(&head.method, target.level(), &query, &head.headers);
-        let (caller, payload) = self.authenticate(head, &target, origin).await.map_err(refused(operation, &target))?;
+        let (caller, payload) = match operation {
+            // Who posts a form, and whether he may, is said in its fields.
+            Operation::PostObject => (Caller::anonymous(origin), Payload::Unsigned),
+            _ => self.authenticate(head, &target, origin).await.map_err(refused(operation, &target))?,
+        };
         let body = BodyPlan::parse(head, &payload, operation).map_err(refused(operation, &target))?;
         let permission = Permission::default();
         let mut admitted = Admitted { operation, target, query, caller, bucket: None, permission, payload, body };
@@ -99,21 +111,32 @@ impl Service {
             );
             return Err(S3Error::with_message(Code::AuthorizationHeaderMalformed, message));
         }
-        let key = self.key_of(&claim).await?;
+        let key = self.key(claim.access_key_id(), claim.session_token()).await?;
         let bucket_in_host = target.bucket.as_deref().filter(|_| target.in_host);
         let now = self.clock.now();
         let payload =
             auth::verify(&claim, head, bucket_in_host, key.secret.expose(), now, options, &self.signing_keys)?;
         let signing = Some(Signing::of(&claim, now));
-        let caller = Caller { identity: key.caller, access_key_id: Some(key.access_key_id), signing, origin };
-        Ok((caller, payload))
+        Ok((Caller::of(key, signing, origin), payload))
+    }
+
+    /// As [`Self::authenticate`], for a form: gives the signed policy too. `None` is a form without a signature.
+    pub(super) async fn authenticate_form(
+        &self,
+        fields: &Fields,
+        origin: Origin,
+    ) -> Result<Option<(Caller, FormClaim)>, S3Error> {
+        let Some(claim) = auth::parse_form(|name| fields.get(name), &self.options.auth)? else { return Ok(None) };
+        let key = self.key(claim.access_key_id(), claim.session_token()).await?;
+        claim.verify(key.secret.expose(), &self.signing_keys)?;
+        let signing = Signing::of_form(&claim, self.clock.now());
+        Ok(Some((Caller::of(key, Some(signing), origin), claim)))
     }
 
     /// The key that a request says it is signed with.
-    pub(super) async fn key_of(&self, claim: &Claim) -> Result<Key, S3Error> {
-        let id = claim.access_key_id();
-        let key = self.identities.authenticate(id, claim.session_token()).await?;
-        key.ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", id))
+    async fn key(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Key, S3Error> {
+        let key = self.identities.authenticate(access_key_id, session_token).await?;
+        key.ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key_id))
     }
 
     /// What can be said against the request before its body; finds the bucket.
@@ -140,6 +163,10 @@ impl Service {
             Operation::PutObject | Operation::UploadPart => {
                 let length = admitted.body.announced_length()?;
                 Ok(self.store.check_room(length, self.put_limit()).await?)
+            }
+            Operation::PostObject => {
+                let length = admitted.body.announced_length()?;
+                Ok(self.store.check_room(length, self.put_limit() + FORM_BYTES).await?)
             }
             _ => Ok(()),
         }

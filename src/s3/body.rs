@@ -176,8 +176,13 @@ impl RequestBody {
         Ok(Announced { md5: self.plan.md5, sha256: self.plan.sha256, checksum })
     }
 
+    /// The body's length as the head announces it, for one that is not taken by [`Self::stage`].
+    pub fn announced_length(&self) -> Result<u64, S3Error> {
+        self.plan.announced_length()
+    }
+
     /// Gives the next bytes without framing, or `None` at the end.
-    async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
         loop {
             if let Some(bytes) = self.decoded.pop_front() {
                 return Ok(Some(bytes));
@@ -231,7 +236,8 @@ fn content_length(headers: &Headers) -> Result<Option<u64>, S3Error> {
     text.parse().map(Some).map_err(|_| invalid())
 }
 
-fn content_md5(headers: &Headers) -> Result<Option<[u8; 16]>, S3Error> {
+/// The digest of the `Content-MD5` header.
+pub fn content_md5(headers: &Headers) -> Result<Option<[u8; 16]>, S3Error> {
     let Some(text) = headers.text("content-md5")? else { return Ok(None) };
     let digest = BASE64.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
     digest.map(Some).ok_or_else(|| S3Error::new(Code::InvalidDigest).detail("Content-MD5", text))

@@ -50,6 +50,20 @@ impl From<store::Error> for S3Error {
             E::BucketNotEmpty(ref bucket) => Self::new(Code::BucketNotEmpty).detail("BucketName", bucket.as_str()),
             E::BucketBusy(_) => Self::new(Code::OperationAborted),
             E::NoSuchKey(ref key) => Self::new(Code::NoSuchKey).detail("Key", key.as_str()),
+            E::NoSuchVersion { ref key, version } => {
+                Self::new(Code::NoSuchVersion).detail("Key", key.as_str()).detail("VersionId", version.to_string())
+            }
+            E::DeleteMarker { ref key, version, modified, named } => {
+                // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html>
+                let error = match named {
+                    true => Self::new(Code::MethodNotAllowed)
+                        .detail("ResourceType", "DeleteMarker")
+                        .header("allow", "DELETE")
+                        .header("last-modified", date::format_http(modified)),
+                    false => Self::new(Code::NoSuchKey).detail("Key", key.as_str()),
+                };
+                error.header("x-amz-delete-marker", "true").header("x-amz-version-id", version.to_string())
+            }
             E::NoSuchUpload(id) => Self::new(Code::NoSuchUpload).detail("UploadId", id.to_string()),
             E::PreconditionFailed => Self::new(Code::PreconditionFailed),
             E::SourceChanged => Self::new(Code::ConditionalRequestConflict),
@@ -147,6 +161,8 @@ impl From<auth::Error> for S3Error {
             E::UnsupportedContentSha256(_) => Self::with_message(Code::NotImplemented, message),
             E::BodyDigestMismatch => Self::new(Code::XAmzContentSHA256Mismatch),
             E::InvalidHeader(error) => error.into(),
+            E::FormFieldMissing(name) => Self::invalid_argument(message, name, ""),
+            E::FormFieldInvalid { name, value, .. } => Self::invalid_argument(message, name, &value),
             E::MissingDecodedLength => Self::with_message(Code::MissingContentLength, message),
             E::InvalidDecodedLength(value) => Self::invalid_argument(message, "x-amz-decoded-content-length", &value),
             E::IncompleteBody { .. } => Self::new(Code::IncompleteBody),

@@ -1,6 +1,11 @@
 //! Fuzz targets: what requests ask for, and the documents they bring.
 
-use super::error::S3Error;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::cors::{Crossing, Rules};
+use super::error::{Code, S3Error};
+use super::form::{Fields, FormParser, Policy, Step};
 use super::operation::{Operation, Support};
 use super::query::Query;
 use super::target::{Level, Target};
@@ -8,6 +13,7 @@ use super::xml::input::{CompleteMultipartUpload, CreateBucketConfiguration, Dele
 use super::xml::write::Writer;
 use super::{checksum, metadata, precondition};
 use crate::auth::payload_of_anonymous;
+use crate::clock::Timestamp;
 use crate::fuzz::{self, Mutated};
 use crate::http::fuzz as http_fuzz;
 use crate::http::head::Head;
@@ -165,4 +171,96 @@ fn written(delete: &Delete) -> Vec<u8> {
         });
     }
     document.finish()
+}
+
+#[test]
+fn cors_rules() {
+    let seeds = [
+        "<?xml version=\"1.0\"?><CORSConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><CORSRule><ID>a</ID><AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><AllowedOrigin>http://*.example.com</AllowedOrigin><AllowedHeader>x-amz-*</AllowedHeader><ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>3000</MaxAgeSeconds></CORSRule></CORSConfiguration>",
+        "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>HEAD</AllowedMethod><AllowedHeader>*</AllowedHeader></CORSRule><CORSRule><AllowedOrigin/><AllowedMethod>POST</AllowedMethod><MaxAgeSeconds/></CORSRule></CORSConfiguration>",
+    ];
+    let words = [
+        "<CORSRule>",
+        "</CORSRule>",
+        "<AllowedOrigin>",
+        "</AllowedOrigin>",
+        "<AllowedHeader>*</AllowedHeader>",
+        "*",
+        "**",
+        "GET",
+        "&#13;",
+    ];
+    bolero::check!().with_test_time(fuzz::time()).with_generator(Mutated::new(seeds, &words)).for_each(|input| {
+        let Ok(rules) = Rules::from_xml(input) else { return };
+        fuzz::promptly(|| {
+            assert_eq!(Rules::decode(&rules.encode().unwrap()).unwrap(), rules);
+            if !input.contains(&0) {
+                assert_eq!(Rules::from_xml(&rules.to_xml().finish()).unwrap(), rules);
+            }
+            for origin in ["http://a.example.com", "null", ""] {
+                let crossing = Crossing { origin, method: "GET", headers: vec!["x-amz-date".to_owned()] };
+                let answer = rules.find(&crossing).map(|rule| rule.answer(&crossing)).unwrap_or_default();
+                let line_break = |text: &str| text.contains(['\r', '\n']);
+                assert!(!answer.iter().any(|(_, value)| line_break(value)), "{answer:?}");
+            }
+        });
+    });
+}
+
+#[test]
+fn upload_policies() {
+    let seeds = [
+        "{\"expiration\": \"2015-12-30T12:00:00.000Z\", \"conditions\": [{\"bucket\": \"b\"}, [\"starts-with\", \"$key\", \"user/\"], {\"acl\": \"private\"}, [\"content-length-range\", 1, 100]]}",
+        "{\"conditions\": [[\"eq\", \"$bucket\", \"b\"], [\"Starts-With\", \"$Content-Type\", \"image/\"], [\"starts-with\", \"$key\", \"\"]], \"expiration\": \"2015-12-30T12:00:00Z\"}",
+    ];
+    let words =
+        ["\"eq\"", "\"$key\"", "[", "]", "{", "}", ",", "\"conditions\":", "\"expiration\":", "\\u0000", "1e9", "null"];
+    bolero::check!().with_test_time(fuzz::time()).with_generator(Mutated::new(seeds, &words)).for_each(|input| {
+        fuzz::promptly(|| {
+            let Ok(policy) = Policy::parse(&BASE64.encode(&**input)) else { return };
+            let mut fields = Fields::default();
+            fields.push("key", "user/a".to_owned()).unwrap();
+            let judged = policy.check(&fields, "b", "user/a", Timestamp::from_seconds(1));
+            // Without a word about the bucket, no form is allowed.
+            let named = String::from_utf8_lossy(input).to_ascii_lowercase();
+            assert!(judged.is_err() || named.contains("bucket") || named.contains('\\'), "{judged:?}");
+            assert!(judged.is_ok() || judged.unwrap_err().code == Code::AccessDenied);
+            assert!(policy.check(&fields, "b", "user/a", Timestamp::from_seconds(1 << 40)).is_err(), "it has ended");
+        });
+    });
+}
+
+#[test]
+fn forms() {
+    let seeds = [
+        "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\na/${filename}\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\nContent-Type: a/b\r\n\r\ncontent\r\n--b--\r\n",
+        "preamble\r\n--b  \r\nContent-Disposition: form-data; name=policy\r\n\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"File\"\r\n\r\n\r\n--b--",
+    ];
+    let words =
+        ["--b", "\r\n--b", "--b--", "Content-Disposition: form-data; name=\"a\"\r\n\r\n", "name=\"file\"", "\r", "--"];
+    bolero::check!().with_test_time(fuzz::time()).with_generator(Mutated::new(seeds, &words)).for_each(|input| {
+        fuzz::promptly(|| {
+            let (whole, cut) = (form_of([&**input]), form_of(fuzz::pieces(input)));
+            assert_eq!(whole, cut, "it depends on how the body is cut");
+        });
+    });
+}
+
+/// Fields, the file's name and its content: what comes of a form in these pieces. The content of one that is broken later
+/// depends on where it is cut, and counts for nothing.
+fn form_of<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> Result<(Fields, String, Vec<u8>), Code> {
+    let mut pieces = pieces.into_iter();
+    let mut parser = FormParser::new("multipart/form-data; boundary=b").map_err(|error| error.code)?;
+    let mut form = (Fields::default(), String::new(), Vec::new());
+    loop {
+        match parser.next().map_err(|error| error.code)? {
+            Step::Hungry => match pieces.next() {
+                Some(piece) => parser.push(bytes::Bytes::copy_from_slice(piece)),
+                None => parser.end(),
+            },
+            Step::File { fields, name } => (form.0, form.1) = (fields, name),
+            Step::Data(bytes) => form.2.extend_from_slice(&bytes),
+            Step::Done => return Ok(form),
+        }
+    }
 }

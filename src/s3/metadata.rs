@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use super::answer::Answer;
 use super::error::{Code, S3Error};
 use super::query::Query;
+use super::tags;
 use crate::http::head::Headers;
-use crate::http::{mime, percent, rfc2047};
+use crate::http::{mime, rfc2047};
 use crate::names::ObjectKey;
 use crate::store::record::{Metadata, StorageClass};
 
@@ -17,9 +18,6 @@ const USER_PREFIX: &str = "x-amz-meta-";
 const MAX_USER_BYTES: usize = 2048;
 /// The most bytes of one system value.
 const MAX_SYSTEM_BYTES: usize = 2048;
-const MAX_TAGS: usize = 10;
-const MAX_TAG_KEY: usize = 128;
-const MAX_TAG_VALUE: usize = 256;
 
 /// Headers that ask for something that would not happen: refused rather than ignored.
 const REFUSED_PREFIXES: [&str; 3] =
@@ -45,7 +43,7 @@ pub fn parse(headers: &Headers, key: &ObjectKey) -> Result<Metadata, S3Error> {
         expires: system("expires")?,
         website_redirect_location: redirect_location(headers)?,
         user: user_metadata(headers)?,
-        tags: tags(headers)?,
+        tags: tags::in_header(headers)?,
     })
 }
 
@@ -63,34 +61,6 @@ pub fn storage_class(headers: &Headers) -> Result<Option<StorageClass>, S3Error>
     let Some(name) = headers.text("x-amz-storage-class")? else { return Ok(None) };
     let invalid = || S3Error::new(Code::InvalidStorageClass).detail("StorageClassRequested", name);
     StorageClass::parse(name).map(Some).ok_or_else(invalid)
-}
-
-/// The tags of the `x-amz-tagging` header.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>
-pub fn tags(headers: &Headers) -> Result<Vec<(String, String)>, S3Error> {
-    let invalid = |message: &'static str| S3Error::with_message(Code::InvalidTag, message);
-    let decode = |text: &str| -> Result<String, S3Error> {
-        let bytes = percent::decode_query(text).map_err(|_| invalid("The TagKey or TagValue is not URL-encoded"))?;
-        String::from_utf8(bytes.into_owned()).map_err(|_| invalid("The TagKey or TagValue is not UTF-8"))
-    };
-    let mut tags: Vec<(String, String)> = Vec::new();
-    for parameter in percent::parameters(headers.text("x-amz-tagging")?.unwrap_or_default()) {
-        let (key, value) = (decode(parameter.name)?, decode(parameter.value.unwrap_or_default())?);
-        if key.is_empty() || key.chars().count() > MAX_TAG_KEY || key.starts_with("aws:") {
-            return Err(invalid("The TagKey you have provided is invalid"));
-        }
-        if value.chars().count() > MAX_TAG_VALUE {
-            return Err(invalid("The TagValue you have provided is invalid"));
-        }
-        if tags.iter().any(|(known, _)| *known == key) {
-            return Err(invalid("Cannot provide multiple Tags with the same key"));
-        }
-        tags.push((key, value));
-    }
-    if tags.len() > MAX_TAGS {
-        return Err(S3Error::with_message(Code::BadRequest, "Object tags cannot be greater than 10"));
-    }
-    Ok(tags)
 }
 
 /// Adds what the object keeps to an answer, as it was sent.
@@ -229,17 +199,6 @@ mod tests {
         let twice = [("x-amz-meta-a", "1"), ("x-amz-meta-b", ""), ("x-amz-meta-a", "2")].into_iter().collect();
         let user = user_metadata(&twice).unwrap();
         assert_eq!(user, [("a".to_owned(), "1,2".to_owned()), ("b".to_owned(), String::new())]);
-    }
-
-    #[test]
-    fn tags_are_held_to_their_bounds() {
-        let parsed = |value: &str| tags(&[("x-amz-tagging", value)].into_iter().collect()).map_err(|error| error.code);
-        assert_eq!(parsed("a=1&b%20c=d+e"), Ok(vec![("a".into(), "1".into()), ("b c".into(), "d e".into())]));
-        assert_eq!(parsed("a=1&a=2"), Err(Code::InvalidTag));
-        assert_eq!(parsed("aws:x=1"), Err(Code::InvalidTag));
-        assert_eq!(parsed(&"x".repeat(129)), Err(Code::InvalidTag));
-        let many: Vec<_> = (0..11).map(|n| format!("k{n}=v")).collect();
-        assert_eq!(parsed(&many.join("&")), Err(Code::BadRequest));
     }
 
     #[test]

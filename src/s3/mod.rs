@@ -13,7 +13,9 @@ pub mod xml;
 mod acl;
 mod body;
 mod checksum;
+mod cors;
 mod failure;
+mod form;
 #[cfg(test)]
 mod fuzz;
 mod metadata;
@@ -23,7 +25,9 @@ mod permission;
 mod precondition;
 mod query;
 mod slow;
+mod tags;
 mod target;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,11 +39,12 @@ use crate::clock::Clock;
 use crate::guard::Guard;
 use crate::http::head::Head;
 use crate::identity::Identities;
-use crate::names::{AccountId, ObjectKey};
+use crate::names::{AccountId, ObjectKey, VersionId};
 use crate::store::Store;
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
 use crate::store::multipart::MAX_PART_BYTES;
+use crate::store::record::ObjectRecord;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::telemetry::{HostId, RequestId};
 use crate::transport::memory::DocumentMemory;
@@ -138,6 +143,16 @@ impl Request {
     /// The object that the request addresses: its bucket and key.
     fn object(&self) -> Result<(Bucket, ObjectKey), S3Error> {
         Ok((self.bucket()?, self.target.object_key()?))
+    }
+
+    /// The version that the request names.
+    fn version(&self) -> Result<Option<VersionId>, S3Error> {
+        self.query.get("versionId").map(|text| version::parse(text, "versionId")).transpose()
+    }
+
+    /// The identifier of an object in the bucket that the request addresses; none in a bucket without versions.
+    fn shown_version(&self, record: &ObjectRecord) -> Option<VersionId> {
+        self.bucket.as_ref().and_then(|bucket| bucket.shown_version(record.version))
     }
 
     /// Who and what is behind a change, for the change log.

@@ -69,7 +69,8 @@ operations! {
     GetBucketLocation GET Bucket ["location"] "s3:GetBucketLocation" Full, "";
     ListMultipartUploads GET Bucket ["uploads"] "s3:ListBucketMultipartUploads" Full, "";
     ListObjectsV2 GET Bucket ["list-type"] "s3:ListBucket" Full, "";
-    GetBucketVersioning GET Bucket ["versioning"] "s3:GetBucketVersioning" Full, "answers that versioning was never enabled";
+    GetBucketVersioning GET Bucket ["versioning"] "s3:GetBucketVersioning" Full, "";
+    ListObjectVersions GET Bucket ["versions"] "s3:ListBucketVersions" Full, "versions and delete markers, the newest of a key first";
     GetBucketAcl GET Bucket ["acl"] "s3:GetBucketAcl" Full, "the owner's full control, where access control lists are disabled";
     PutBucketAcl PUT Bucket ["acl"] "s3:PutBucketAcl" Full, "canned, grants in headers or a body";
     GetBucketLogging GET Bucket ["logging"] "s3:GetBucketLogging" Full, "answers that logging is off";
@@ -77,12 +78,16 @@ operations! {
     GetBucketAccelerateConfiguration GET Bucket ["accelerate"] "s3:GetAccelerateConfiguration" Full, "answers that there is none";
     GetBucketRequestPayment GET Bucket ["requestPayment"] "s3:GetBucketRequestPayment" Full, "the bucket's owner pays";
     GetBucketPolicy GET Bucket ["policy"] "s3:GetBucketPolicy" Full, "as it was put";
-    PutBucketPolicy PUT Bucket ["policy"] "s3:PutBucketPolicy" Full, "up to 20 KiB, validated; see [access.md](access.md)";
+    PutBucketPolicy PUT Bucket ["policy"] "s3:PutBucketPolicy" Full, "up to 20 KiB, validated; see [access](access.md)";
     DeleteBucketPolicy DELETE Bucket ["policy"] "s3:DeleteBucketPolicy" Full, "";
     GetBucketPolicyStatus GET Bucket ["policyStatus"] "s3:GetBucketPolicyStatus" Full, "";
-    GetBucketCors GET Bucket ["cors"] "s3:GetBucketCORS" Absent(Code::NoSuchCORSConfiguration), "";
+    GetBucketCors GET Bucket ["cors"] "s3:GetBucketCORS" Full, "";
+    PutBucketCors PUT Bucket ["cors"] "s3:PutBucketCORS" Full, "up to 100 rules; see [browsers](browsers.md)";
+    DeleteBucketCors DELETE Bucket ["cors"] "s3:PutBucketCORS" Full, "";
     GetBucketLifecycleConfiguration GET Bucket ["lifecycle"] "s3:GetLifecycleConfiguration" Absent(Code::NoSuchLifecycleConfiguration), "";
-    GetBucketTagging GET Bucket ["tagging"] "s3:GetBucketTagging" Absent(Code::NoSuchTagSet), "";
+    GetBucketTagging GET Bucket ["tagging"] "s3:GetBucketTagging" Full, "";
+    PutBucketTagging PUT Bucket ["tagging"] "s3:PutBucketTagging" Full, "up to 50 tags";
+    DeleteBucketTagging DELETE Bucket ["tagging"] "s3:PutBucketTagging" Full, "";
     GetBucketEncryption GET Bucket ["encryption"] "s3:GetEncryptionConfiguration" Absent(Code::ServerSideEncryptionConfigurationNotFoundError), "";
     GetObjectLockConfiguration GET Bucket ["object-lock"] "s3:GetBucketObjectLockConfiguration" Absent(Code::ObjectLockConfigurationNotFoundError), "";
     GetPublicAccessBlock GET Bucket ["publicAccessBlock"] "s3:GetBucketPublicAccessBlock" Full, "a new bucket has none";
@@ -96,25 +101,31 @@ operations! {
     ListObjects GET Bucket [] "s3:ListBucket" Full, "";
     HeadBucket HEAD Bucket [] "s3:ListBucket" Full, "";
     CreateBucket PUT Bucket [] "s3:CreateBucket" Full, "";
-    DeleteBucket DELETE Bucket [] "s3:DeleteBucket" Full, "uploads left in the bucket are aborted";
-    DeleteObjects POST Bucket ["delete"] "s3:DeleteObject" Full, "up to 1,000 keys, each with its own condition";
+    PutBucketVersioning PUT Bucket ["versioning"] "s3:PutBucketVersioning" Full, "enabled or suspended; no MFA delete";
+    DeleteBucket DELETE Bucket [] "s3:DeleteBucket" Full, "without objects, versions and delete markers; uploads left in the bucket are aborted";
+    DeleteObjects POST Bucket ["delete"] "s3:DeleteObject" Full, "up to 1,000 keys or versions, each with its own condition";
+    PostObject POST Bucket [] "s3:PutObject" Full, "forms with a policy, or none; see [browsers](browsers.md)";
 
     ListParts GET Object ["uploadId"] "s3:ListMultipartUploadParts" Full, "";
     GetObjectAttributes GET Object ["attributes"] "s3:GetObjectAttributes" Full, "";
     GetObjectAcl GET Object ["acl"] "s3:GetObjectAcl" Full, "the owner's full control, where access control lists are disabled";
     PutObjectAcl PUT Object ["acl"] "s3:PutObjectAcl" Full, "canned, grants in headers or a body";
-    GetObjectTagging GET Object ["tagging"] "s3:GetObjectTagging" Full, "the tags given with the upload or the copy";
-    GetObject GET Object [] "s3:GetObject" Full, "ranges, `partNumber`, conditions, `response-*`";
+    GetObjectTagging GET Object ["tagging"] "s3:GetObjectTagging" Full, "";
+    PutObjectTagging PUT Object ["tagging"] "s3:PutObjectTagging" Full, "up to 10 tags";
+    DeleteObjectTagging DELETE Object ["tagging"] "s3:DeleteObjectTagging" Full, "";
+    GetObject GET Object [] "s3:GetObject" Full, "ranges, `partNumber`, conditions, `response-*`, `versionId`";
     HeadObject HEAD Object [] "s3:GetObject" Full, "as GetObject";
     UploadPartCopy PUT Object ["uploadId", "partNumber"] { "x-amz-copy-source" } "s3:PutObject" Full, "ranges and conditions on the source";
     UploadPart PUT Object ["uploadId", "partNumber"] "s3:PutObject" Full, "";
-    RenameObject PUT Object ["renameObject"] "s3:PutObject" Full, "in every bucket, atomic; `x-amz-client-token` is known for 24 hours";
-    CopyObject PUT Object [] { "x-amz-copy-source" } "s3:PutObject" Full, "moves no bytes; the copy of a multipart object keeps its ETag";
+    RenameObject PUT Object ["renameObject"] "s3:PutObject" Full, "in every bucket, atomic; `x-amz-client-token` is known for 24 hours; where there are versions, the source gets a delete marker";
+    CopyObject PUT Object [] { "x-amz-copy-source" } "s3:PutObject" Full, "moves no bytes; the copy of a multipart object keeps its ETag; a `versionId` of the source";
     PutObject PUT Object [] "s3:PutObject" Full, "conditional writes, all checksums, all streaming modes";
     CreateMultipartUpload POST Object ["uploads"] "s3:PutObject" Full, "";
     CompleteMultipartUpload POST Object ["uploadId"] "s3:PutObject" Full, "conditional; a retry with the same list gets the same answer for 24 hours";
     AbortMultipartUpload DELETE Object ["uploadId"] "s3:AbortMultipartUpload" Full, "";
-    DeleteObject DELETE Object [] "s3:DeleteObject" Full, "conditional";
+    DeleteObject DELETE Object [] "s3:DeleteObject" Full, "conditional; `versionId` removes a version for good";
+
+    Preflight OPTIONS Object [] "" Full, "and `/bucket`: what a browser asks before it sends; not signed";
 
     // What is left is S3's, or nobody's.
     Unknown ANY Service [] "" NotImplemented, "every other operation of S3";
@@ -222,8 +233,9 @@ pub fn markdown() -> String {
             Absent(code) => format!("always `{}`: it cannot be configured yet", code.as_str()),
             NotImplemented => continue,
         };
-        let (name, method, action) = (row.operation.name(), row.method, row.action);
-        page.push_str(&format!("| {name} | `{method} {path}{query}`{header} | `{action}` | {note} |\n"));
+        let (name, method) = (row.operation.name(), row.method);
+        let action = if row.action.is_empty() { "none".to_owned() } else { format!("`{}`", row.action) };
+        page.push_str(&format!("| {name} | `{method} {path}{query}`{header} | {action} | {note} |\n"));
     }
     page
 }
@@ -245,6 +257,8 @@ mod tests {
             ("GET", Level::Bucket, "prefix=a&max-keys=3", None, Operation::ListObjects),
             ("GET", Level::Bucket, "list-type=2", None, Operation::ListObjectsV2),
             ("GET", Level::Bucket, "location", None, Operation::GetBucketLocation),
+            ("GET", Level::Bucket, "versions&prefix=a", None, Operation::ListObjectVersions),
+            ("PUT", Level::Bucket, "versioning", None, Operation::PutBucketVersioning),
             ("POST", Level::Bucket, "delete=", None, Operation::DeleteObjects),
             ("PUT", Level::Object, "x-id=PutObject", None, Operation::PutObject),
             ("PUT", Level::Object, "", Some("x-amz-copy-source"), Operation::CopyObject),
@@ -253,6 +267,8 @@ mod tests {
             ("GET", Level::Object, "partNumber=2", None, Operation::GetObject),
             ("GET", Level::Object, "uploadId=x", None, Operation::ListParts),
             ("POST", Level::Object, "uploads", None, Operation::CreateMultipartUpload),
+            ("POST", Level::Bucket, "", None, Operation::PostObject),
+            ("PUT", Level::Object, "tagging", None, Operation::PutObjectTagging),
         ] {
             assert_eq!(find(method, level, query, header), expected, "{method} {query}");
         }
@@ -261,15 +277,13 @@ mod tests {
     #[test]
     fn what_brim_does_not_have_is_never_taken_for_something_else() {
         for (method, level, query) in [
-            ("PUT", Level::Object, "tagging"),
             ("PUT", Level::Object, "retention"),
             ("PUT", Level::Object, "uploadId=x"),
-            ("GET", Level::Bucket, "versions"),
             ("GET", Level::Bucket, "list-type=2&versions"),
             ("DELETE", Level::Bucket, "encryption"),
-            ("PUT", Level::Bucket, "versioning"),
+            ("POST", Level::Bucket, "versioning"),
             ("POST", Level::Object, "select&select-type=2"),
-            ("POST", Level::Bucket, ""),
+            ("POST", Level::Bucket, "tagging"),
             ("PATCH", Level::Object, ""),
         ] {
             assert_eq!(find(method, level, query, None), Operation::Unknown, "{method} {query}");

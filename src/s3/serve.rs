@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::admission::{Admitted, Refused};
 use super::answer::{Answer, Body};
 use super::body::RequestBody;
+use super::cors::CrossOrigin;
 use super::error::{Code, S3Error};
 use super::operation::Operation;
 use super::permission::Origin;
@@ -45,6 +46,8 @@ struct Line {
     bucket: Option<String>,
     /// What was addressed: for error documents and the lines about damage, not for every request's.
     resource: String,
+    /// What every answer to the request says to browsers.
+    cross_origin: CrossOrigin,
     status: u16,
     received: u64,
     sent: u64,
@@ -67,7 +70,8 @@ impl Line {
         bucket: Option<String>,
         resource: String,
     ) -> Self {
-        Self { service, start: Instant::now(), id, operation, bucket, resource, status: 0, received: 0, sent: 0 }
+        let (start, cross_origin) = (Instant::now(), CrossOrigin::default());
+        Self { service, start, id, operation, bucket, resource, cross_origin, status: 0, received: 0, sent: 0 }
     }
 }
 
@@ -99,6 +103,9 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     let service = service.into_inner();
     let id = RequestId::new();
     let head = head_of(http.method(), http.uri(), http.headers());
+    if head.method == "OPTIONS" {
+        return preflight(&service, id, &head).await;
+    }
     let early = http.extensions_mut().remove::<Early>();
     let admitted = match early {
         Some(Early(admitted)) => Ok(admitted),
@@ -108,6 +115,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
         Ok(admitted) => admitted,
         Err(refused) => {
             let mut line = Line::of_refused(service.clone(), id, &refused);
+            line.cross_origin = service.cross_origin_of_refused(&head, refused.bucket.as_deref()).await;
             let answer = service.refusal(&head, &refused, line.id.as_str());
             line.status = answer.status;
             return respond(&service, answer, line).await;
@@ -115,6 +123,9 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     };
     let operation = admitted.operation;
     let mut line = Line::of_admitted(service.clone(), id, &admitted);
+    if let Some(bucket) = &admitted.bucket {
+        line.cross_origin = service.cross_origin(&head, bucket).await;
+    }
     let result = service.run(head, admitted, payload, source_address(&http), &mut line).await;
     let answer = match result {
         Ok(answer) => answer,
@@ -128,9 +139,25 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     respond(&service, answer, line).await
 }
 
+/// Answers what a browser asks before it sends.
+async fn preflight(service: &Arc<Service>, id: RequestId, head: &Head) -> HttpResponse {
+    let (answer, mut line) = match service.preflight(head).await {
+        Ok((answer, bucket)) => {
+            (answer, Line::new(service.clone(), id, Operation::Preflight, bucket, head.path.clone()))
+        }
+        Err(refused) => {
+            let line = Line::of_refused(service.clone(), id, &refused);
+            (service.refusal(head, &refused, line.id.as_str()), line)
+        }
+    };
+    line.status = answer.status;
+    respond(service, answer, line).await
+}
+
 /// The response to a head that was refused before its body was asked for.
-pub fn refuse_early(service: &Arc<Service>, head: &Head, refused: &Refused) -> HttpResponse {
+pub async fn refuse_early(service: &Arc<Service>, head: &Head, refused: &Refused) -> HttpResponse {
     let mut line = Line::of_refused(service.clone(), RequestId::new(), refused);
+    line.cross_origin = service.cross_origin_of_refused(head, refused.bucket.as_deref()).await;
     let answer = service.refusal(head, refused, line.id.as_str());
     line.status = answer.status;
     let mut response = start_response(service, &answer, &line);
@@ -198,7 +225,8 @@ pub fn origin_of(peer: Option<SocketAddr>) -> Origin {
 fn start_response(service: &Service, answer: &Answer, line: &Line) -> actix_web::HttpResponseBuilder {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
-    for (name, value) in &answer.headers {
+    let of_answer = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in of_answer.chain(line.cross_origin.headers()) {
         // Values come from requests and have been headers before; one that no longer is one is left out.
         let name = HeaderName::from_bytes(name.as_bytes());
         let value = HeaderValue::from_bytes(value.as_bytes());

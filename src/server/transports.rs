@@ -42,7 +42,7 @@ impl Transports {
                 request.extensions_mut().insert(s3::serve::Early(admitted));
                 Ok(request)
             }
-            Err(refused) => Err(s3::serve::refuse_early(&self.s3, &head, &refused)),
+            Err(refused) => Err(s3::serve::refuse_early(&self.s3, &head, &refused).await),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningParams, SigningSettings,
-    UriPathNormalizationMode, sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningParams,
+    SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
@@ -166,6 +166,30 @@ impl Signed {
         let mut headers: Vec<_> = all.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         headers.extend(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())));
         SignedHead { method: method.to_owned(), target: target.to_owned(), headers, signature, time }
+    }
+
+    /// Presigns with `aws-sigv4`, these headers included; whoever uses the target must send them so. Gives the raw target.
+    pub fn presign_headers(&self, method: &str, target: &str, headers: &[(&str, &str)], valid: Duration) -> String {
+        let mut settings = settings();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
+        settings.expires_in = Some(valid);
+        let host = self.address.to_string();
+        let mut all = vec![("host", host.as_str())];
+        all.extend(headers.iter().copied());
+        let body = SignableBody::UnsignedPayload;
+        let uri = format!("http://{host}{target}");
+        let request = SignableRequest::new(method, uri, all.into_iter(), body).expect("a signable request");
+        let identity = self.credentials().into();
+        let params = v4::SigningParams::builder().identity(&identity).region(REGION).name("s3").time(SystemTime::now());
+        let params: SigningParams = params.settings(settings).build().expect("all parameters").into();
+        let (instructions, _) = sign(request, &params).expect("a signature").into_parts();
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let query: Vec<String> =
+            instructions.params().iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        let separator = if target.contains('?') { '&' } else { '?' };
+        format!("{target}{separator}{}", query.join("&"))
     }
 
     pub fn credentials(&self) -> Credentials {

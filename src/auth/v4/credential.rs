@@ -5,7 +5,7 @@ use super::super::keys::{Scope, TERMINATOR};
 /// Parses `AKID/YYYYMMDD/REGION/SERVICE/aws4_request`. An access key id may itself contain slashes.
 ///
 /// `stamp` is the time of the request as it is signed; both must name the same day. The error is S3's phrase for it.
-pub(super) fn parse(text: &str, stamp: &str) -> Result<(String, Scope), String> {
+pub(in super::super) fn parse(text: &str, stamp: &str) -> Result<(String, Scope), String> {
     let malformed =
         || "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"".to_owned();
     let mut parts = text.rsplitn(5, '/');

@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html>.
 
 mod canonical;
-mod credential;
+pub(super) mod credential;
 mod header;
 mod query;
 mod signed_headers;

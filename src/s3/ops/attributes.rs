@@ -1,8 +1,8 @@
-//! GetObjectAttributes and GetObjectTagging.
+//! GetObjectAttributes.
 
 use std::sync::Arc;
 
-use super::get::{expect_null_version, validators};
+use super::get::validators;
 use crate::http::conditional::{Conditions, Names, Outcome};
 use crate::http::date;
 use crate::s3::answer::Answer;
@@ -48,10 +48,9 @@ struct PartPage {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html>
 pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
     let wanted = parse_attributes(request)?;
-    let object = cx.store.open_object(&bucket, &key).await?;
-    request.recheck(cx, &key, object.record(), &object.row.bytes)?;
+    let object = cx.store.open_version(&bucket, &key, request.version()?.as_ref()).await?;
+    request.recheck(cx, &key, object.record())?;
     let record = object.record();
     match Conditions::parse(&request.head.headers, Names::Plain).evaluate(&validators(record)) {
         Outcome::Proceed => (),
@@ -84,24 +83,9 @@ pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Resu
     if wanted.contains(&Attribute::ObjectSize) {
         document.number("ObjectSize", record.summary.size);
     }
-    Ok(Answer::xml(document).header("last-modified", date::format_http(record.summary.modified)))
-}
-
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
-pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
-    let object = cx.store.object(&bucket, &key).await?;
-    request.recheck(cx, &key, &object.record, &object.bytes)?;
-    let mut document = Writer::new("Tagging");
-    document.nest("TagSet", |set| {
-        for (name, value) in &object.record.metadata.tags {
-            set.nest("Tag", |tag| {
-                tag.text("Key", name).text("Value", value);
-            });
-        }
-    });
-    Ok(Answer::xml(document))
+    Ok(Answer::xml(document)
+        .header("last-modified", date::format_http(record.summary.modified))
+        .version(request.shown_version(record)))
 }
 
 fn parse_attributes(request: &Request) -> Result<Vec<Attribute>, S3Error> {

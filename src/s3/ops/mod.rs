@@ -4,6 +4,7 @@ mod acl;
 mod attributes;
 mod bucket;
 mod copy;
+mod cors;
 mod delete;
 mod exposure;
 #[cfg(test)]
@@ -13,8 +14,11 @@ mod list;
 mod multipart;
 mod part;
 mod policy;
+mod post;
 mod put;
 mod rename;
+mod tagging;
+mod versions;
 
 use std::sync::Arc;
 
@@ -32,7 +36,8 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::HeadBucket => bucket::head_bucket(request),
         O::DeleteBucket => bucket::delete_bucket(cx, request).await,
         O::GetBucketLocation => bucket::get_bucket_location(request),
-        O::GetBucketVersioning => bucket::unconfigured(request, "VersioningConfiguration"),
+        O::GetBucketVersioning => versions::get_bucket_versioning(request),
+        O::PutBucketVersioning => versions::put_bucket_versioning(cx, request).await,
         O::GetBucketLogging => bucket::unconfigured(request, "BucketLoggingStatus"),
         O::GetBucketNotificationConfiguration => bucket::unconfigured(request, "NotificationConfiguration"),
         O::GetBucketAccelerateConfiguration => bucket::unconfigured(request, "AccelerateConfiguration"),
@@ -49,8 +54,15 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::GetBucketOwnershipControls => exposure::get_bucket_ownership_controls(cx, request),
         O::PutBucketOwnershipControls => exposure::put_bucket_ownership_controls(cx, request).await,
         O::DeleteBucketOwnershipControls => exposure::delete_bucket_ownership_controls(cx, request).await,
+        O::GetBucketCors => cors::get_bucket_cors(cx, request).await,
+        O::PutBucketCors => cors::put_bucket_cors(cx, request).await,
+        O::DeleteBucketCors => cors::delete_bucket_cors(cx, request).await,
+        O::GetBucketTagging => tagging::get_bucket_tagging(cx, request).await,
+        O::PutBucketTagging => tagging::put_bucket_tagging(cx, request).await,
+        O::DeleteBucketTagging => tagging::delete_bucket_tagging(cx, request).await,
         O::ListObjects => list::list_objects(cx, request).await,
         O::ListObjectsV2 => list::list_objects_v2(cx, request).await,
+        O::ListObjectVersions => versions::list_object_versions(cx, request).await,
         O::ListMultipartUploads => multipart::list_multipart_uploads(cx, request).await,
         O::DeleteObjects => delete::delete_objects(cx, request).await,
         O::GetObject => get::get_object(cx, request).await,
@@ -58,7 +70,10 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::GetObjectAttributes => attributes::get_object_attributes(cx, request).await,
         O::GetObjectAcl => acl::get_object_acl(cx, request).await,
         O::PutObjectAcl => acl::put_object_acl(cx, request).await,
-        O::GetObjectTagging => attributes::get_object_tagging(cx, request).await,
+        O::GetObjectTagging => tagging::get_object_tagging(cx, request).await,
+        O::PutObjectTagging => tagging::put_object_tagging(cx, request).await,
+        O::DeleteObjectTagging => tagging::delete_object_tagging(cx, request).await,
+        O::PostObject => post::post_object(cx, request).await,
         O::PutObject => put::put_object(cx, request).await,
         O::CopyObject => copy::copy_object(cx, request).await,
         O::RenameObject => rename::rename_object(cx, request).await,
@@ -69,13 +84,12 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::ListParts => part::list_parts(cx, request).await,
         O::UploadPart => part::upload_part(cx, request).await,
         O::UploadPartCopy => part::upload_part_copy(cx, request).await,
-        O::GetBucketCors
-        | O::GetBucketLifecycleConfiguration
-        | O::GetBucketTagging
+        O::GetBucketLifecycleConfiguration
         | O::GetBucketEncryption
         | O::GetObjectLockConfiguration
         | O::GetBucketReplication
         | O::GetBucketWebsite
+        | O::Preflight
         | O::Unknown => absent(operation, request),
     }
 }

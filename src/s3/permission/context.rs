@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use crate::access::{Context, Value};
-use crate::auth::Claim;
+use crate::auth::{Claim, FormClaim};
 use crate::clock::Timestamp;
 use crate::http::head::Head;
 use crate::s3::query::Query;
@@ -73,6 +73,13 @@ impl Signing {
         let age = (claim.region().is_some() || !claim.is_presigned())
             .then(|| now.as_millis().saturating_sub(claim.time().as_millis()));
         Self { kind, version, age }
+    }
+
+    /// How a form was signed that was verified at `now`.
+    pub fn of_form(claim: &FormClaim, now: Timestamp) -> Self {
+        let version = if claim.time().is_some() { "AWS4-HMAC-SHA256" } else { "AWS" };
+        let age = claim.time().map(|time| now.as_millis().saturating_sub(time.as_millis()));
+        Self { kind: SigningKind::Form, version, age }
     }
 }
 

@@ -9,10 +9,8 @@ mod source;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 pub use context::{Origin, Signing};
-pub use needs::versioned;
+pub use needs::{of_written, versioned};
 pub use source::SourceJudge;
 
 use super::admission::{Admitted, Caller};
@@ -20,7 +18,7 @@ use super::error::{Code, S3Error};
 use super::operation::Operation;
 use super::query::Query;
 use super::target::Level;
-use super::{Request, Service, metadata};
+use super::{Request, Service, tags};
 use crate::access::{self, Arn, Context, Decision, ObjectRules, Ownership, Principal, Rules};
 use crate::guard::{self, BucketRules, Question};
 use crate::http::head::Head;
@@ -35,8 +33,8 @@ pub struct Permission {
     pub rules: Option<Arc<BucketRules>>,
     /// Actions that the stored object has a say in.
     pending: Vec<&'static str>,
-    /// The object's row by which they were judged.
-    judged: Option<Bytes>,
+    /// The object by which they were judged.
+    judged: Option<ObjectRecord>,
 }
 
 /// Judges what one request asks of one bucket.
@@ -83,7 +81,7 @@ impl Service {
             Operation::CreateBucket => Arn::bucket(&admitted.target.bucket_name()?),
             _ => Arn::all_buckets(),
         };
-        let tags = metadata::tags(&head.headers)?;
+        let tags = tags::in_header(&head.headers)?;
         let context = facts(self, head, &admitted.query, &admitted.caller, &tags);
         for action in actions {
             let rules = Rules::of_account(account);
@@ -113,16 +111,16 @@ impl Request {
             return Ok(());
         }
         let (bucket, key) = self.object()?;
-        let row = cx.store.object(&bucket, &key).await?;
+        let row = cx.store.object_version(&bucket, &key, self.version()?.as_ref()).await?;
         self.permit_record(cx, &key, &row.record)?;
-        self.permission.judged = Some(row.bytes);
+        self.permission.judged = Some(row.record);
         Ok(())
     }
 
-    /// Judges again where the row that an operation read is not the one that was judged: the object was replaced meanwhile.
-    pub fn recheck(&self, cx: &Service, key: &ObjectKey, record: &ObjectRecord, row: &Bytes) -> Result<(), S3Error> {
+    /// Judges again where what an operation read is not what was judged: the object was replaced meanwhile.
+    pub fn recheck(&self, cx: &Service, key: &ObjectKey, record: &ObjectRecord) -> Result<(), S3Error> {
         match &self.permission.judged {
-            Some(judged) if judged != row => self.permit_record(cx, key, record),
+            Some(judged) if judged != record => self.permit_record(cx, key, record),
             _ => Ok(()),
         }
     }
@@ -155,7 +153,7 @@ impl Judge<'_> {
         if self.nothing_can_forbid() {
             return Ok(());
         }
-        let tags = metadata::tags(&self.head.headers)?;
+        let tags = tags::in_header(&self.head.headers)?;
         self.permit_with_tags(action, resource, &tags)
     }
 
@@ -172,11 +170,22 @@ impl Judge<'_> {
 
     /// As [`Self::permit`], about a stored object.
     pub fn permit_stored(&self, action: &str, resource: &Arn, record: &ObjectRecord) -> Result<(), S3Error> {
+        let tags = tags::in_header(&self.head.headers)?;
+        self.permit_stored_with_tags(action, resource, record, &tags)
+    }
+
+    /// As [`Self::permit_stored`], for a request that gives these tags in its body.
+    pub fn permit_stored_with_tags(
+        &self,
+        action: &str,
+        resource: &Arn,
+        record: &ObjectRecord,
+        tags: &[(String, String)],
+    ) -> Result<(), S3Error> {
         if self.nothing_can_forbid() && self.rules.ownership.effective() == Ownership::BucketOwnerEnforced {
             return Ok(());
         }
-        let tags = metadata::tags(&self.head.headers)?;
-        let mut context = self.context(&tags);
+        let mut context = self.context(tags);
         guard::existing_tags(&mut context, &record.metadata.tags);
         let acl = guard::acl_of(record)?;
         let object = ObjectRules { owner: &record.summary.owner, acl: acl.as_ref() };

@@ -25,29 +25,37 @@ pub fn versioned(action: &'static str, version: Option<&str>) -> &'static str {
 }
 
 /// Every action that the addressed bucket or object must allow, judged by the head. Sources of copies, the keys of
-/// DeleteObjects and the fields of a form are judged where they are read.
+/// DeleteObjects, the tags of a body and the fields of a form are judged where they are read.
 pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'static str> {
     use Operation as O;
     let action = ROWS.iter().find(|row| row.operation == operation).map_or("", |row| row.action);
     let version = query.get("versionId");
     let mut actions = match operation {
-        O::DeleteObjects | O::Unknown => Vec::new(),
+        O::DeleteObjects | O::PostObject | O::PutObjectTagging | O::Unknown => Vec::new(),
         O::GetObjectAttributes => vec![versioned("s3:GetObject", version), versioned(action, version)],
         _ => vec![versioned(action, version)],
     };
-    let lists = headers.iter().any(|(name, _)| name == "x-amz-acl" || name.starts_with("x-amz-grant-"));
     match operation {
         O::PutObject | O::CreateMultipartUpload | O::CopyObject => {
-            actions.extend(lists.then_some("s3:PutObjectAcl"));
-            actions.extend(headers.contains("x-amz-tagging").then_some("s3:PutObjectTagging"));
+            actions.extend(of_written(headers));
         }
         O::CreateBucket => {
-            actions.extend(lists.then_some("s3:PutBucketAcl"));
+            actions.extend(gives_list(headers).then_some("s3:PutBucketAcl"));
             actions.extend(headers.contains("x-amz-object-ownership").then_some("s3:PutBucketOwnershipControls"));
         }
         _ => {}
     }
     actions
+}
+
+/// What an object needs besides, that is written with these headers, or with the fields of a form that are the same.
+pub fn of_written(headers: &Headers) -> impl Iterator<Item = &'static str> {
+    let list = gives_list(headers).then_some("s3:PutObjectAcl");
+    list.into_iter().chain(headers.contains("x-amz-tagging").then_some("s3:PutObjectTagging"))
+}
+
+fn gives_list(headers: &Headers) -> bool {
+    headers.iter().any(|(name, _)| name == "x-amz-acl" || name.starts_with("x-amz-grant-"))
 }
 
 /// Whether a stored object may have a say: in its list, its owner or its tags.
