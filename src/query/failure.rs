@@ -141,7 +141,7 @@ fn misnamed(what: What) -> String {
     };
     format!(
         "The specified value for {parameter} is invalid. It must contain only alphanumeric characters and/or the \
-         following: +=,.@_-, and not too many"
+         following: +=,.@_-"
     )
 }
 

@@ -288,7 +288,7 @@ async fn the_scope_of_the_signature_chooses_the_service() {
         assert_eq!(root.client.send_head(&head, body.as_bytes()).await.status, 200, "{host}");
     }
     for (service, method, target) in
-        [("sns", "POST", "/"), ("iam", "PUT", "/"), ("sts", "POST", "/bucket"), ("iam", "GET", "/b/k")]
+        [("sns", "POST", "/"), ("iam", "PUT", "/"), ("sts", "PUT", "/bucket/k"), ("iam", "GET", "/b/k")]
     {
         let head = root.sign_at(now, service, method, target, b"");
         let answer = root.client.send_head(&head, b"").await;
@@ -298,6 +298,15 @@ async fn the_scope_of_the_signature_chooses_the_service() {
     let answer = root.client.send_head(&head, body.as_bytes()).await;
     assert_eq!(answer.error(), (501, "NotImplemented".to_owned()), "a form that is signed for S3 is S3's");
     assert_eq!(root.client.get("/").await.status, 200);
+
+    let mut connection = Raw::connect(server.s3).await;
+    let unsigned = format!(
+        "POST / HTTP/1.1\r\nhost: bucket.s3.localhost\r\ncontent-type: {}\r\ncontent-length: 0\r\n\r\n",
+        FORM.1
+    );
+    connection.send(unsigned).await;
+    let answer = connection.answer().await;
+    assert!(answer.text().contains("<Error><Code>"), "an unsigned form for a bucket is S3's: {}", answer.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use super::entity;
 use crate::access::Arn;
+use crate::identity::limits::MAX_POLICY_NAME;
 use crate::identity::{self, ManagedPolicy, NewPolicy, Scope, What, check_name, parse_policy_arn};
 use crate::query::call::Call;
 use crate::query::error::{Code, QueryError};
@@ -10,7 +11,7 @@ use crate::xml::Writer;
 
 pub async fn create_policy(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
     let parameters = &call.parameters;
-    let name = parameters.required("PolicyName")?;
+    let name = parameters.required_text("PolicyName", 1..=MAX_POLICY_NAME)?;
     check_name(What::Policy, name)?;
     let path = entity::path(call)?;
     call.authorize(&Arn::iam(call.account(), &format!("policy{path}{name}")))?;
