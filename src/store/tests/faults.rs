@@ -172,12 +172,15 @@ impl Versions {
 /// Part numbers and the MD5s of their bytes.
 type Parts = Vec<(u16, [u8; 16])>;
 
+/// A version: its bucket and key, whether it is the null version, whether it is the latest, and what it holds. Other
+/// identifiers are random.
+type Seen = (BucketName, String, bool, bool, Option<(Bytes, usize)>);
+
 /// What clients can see, and the change log.
 #[derive(Debug, Default, PartialEq)]
 struct State {
     objects: BTreeMap<(BucketName, String), Bytes>,
-    /// Key, whether it is the null version, whether it is the latest, and what it holds: other identifiers are random.
-    versions: Vec<(BucketName, String, bool, bool, Option<(Bytes, usize)>)>,
+    versions: Vec<Seen>,
     uploads: Vec<(BucketName, String, Parts)>,
     buckets: BTreeSet<BucketName>,
     log: Vec<(ChangeKind, Option<String>)>,
