@@ -55,7 +55,7 @@ impl Store {
             Some(Found::Unnumbered(row)) => Ok(ObjectRow::current(id, key, row)),
             Some(Found::Numbered(ordinal, Row { record, bytes })) => match record.entry {
                 Entry::Object(record) => {
-                    Ok(ObjectRow { record, table: VERSIONS, key: tables::version(id, key, ordinal), bytes })
+                    Ok(ObjectRow { record: *record, table: VERSIONS, key: tables::version(id, key, ordinal), bytes })
                 }
                 Entry::DeleteMarker(marker) => Err(Error::DeleteMarker {
                     key: key.clone(),
