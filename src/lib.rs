@@ -19,6 +19,8 @@ pub mod http;
 pub mod identity;
 pub mod kv;
 pub mod names;
+#[cfg(feature = "server")]
+pub mod query;
 pub mod report;
 #[cfg(feature = "server")]
 pub mod s3;
@@ -26,3 +28,6 @@ pub mod s3;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+#[cfg(feature = "server")]
+pub mod transport;
+pub mod xml;

@@ -72,6 +72,9 @@ pub struct Place {
     pub bucket: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Which of the key's versions: its identifier, or its number where that is all that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ pub struct Grant {
     pub permission: Permission,
 }
 
-/// Whom a grant is for.
+/// Whom a grant is for. Stored by the order of these: a new one goes behind the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Grantee {
     Account(AccountId),
@@ -248,5 +248,73 @@ impl Acl {
             Ok((acl, [])) => Ok(acl),
             _ => Err(DecodeError::Damaged),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(digit: &str) -> AccountId {
+        digit.repeat(12).parse().unwrap()
+    }
+
+    /// The grants behind the owner's own.
+    fn further(canned: Canned, bucket_owner: Option<&AccountId>) -> Vec<(String, &'static str)> {
+        let acl = Acl::canned(canned, account("1"), bucket_owner);
+        let own = Grant { grantee: Grantee::Account(account("1")), permission: Permission::FullControl };
+        assert_eq!((&acl.owner, &acl.grants[0]), (&account("1"), &own), "{canned:?}");
+        acl.grants[1..].iter().map(|grant| (grant.grantee.to_string(), grant.permission.name())).collect()
+    }
+
+    #[test]
+    fn canned_lists_stand_for_grants() {
+        let (all, signed, log) = ("all users", "all authenticated users", "log delivery");
+        let owner = account("2");
+        for (name, expected) in [
+            ("private", vec![]),
+            ("public-read", vec![(all, "READ")]),
+            ("public-read-write", vec![(all, "READ"), (all, "WRITE")]),
+            ("authenticated-read", vec![(signed, "READ")]),
+            ("aws-exec-read", vec![]),
+            ("log-delivery-write", vec![(log, "WRITE"), (log, "READ_ACP")]),
+            ("bucket-owner-read", vec![("account 222222222222", "READ")]),
+            ("bucket-owner-full-control", vec![("account 222222222222", "FULL_CONTROL")]),
+        ] {
+            let canned = Canned::parse(name).unwrap();
+            assert_eq!(canned.name(), name);
+            let expected: Vec<_> = expected.into_iter().map(|(to, name)| (to.to_owned(), name)).collect();
+            assert_eq!(further(canned, Some(&owner)), expected, "{name}");
+            let public = name.starts_with("public") || name.starts_with("authenticated");
+            assert_eq!(Acl::canned(canned, account("1"), Some(&owner)).is_public(), public, "{name}");
+        }
+        for canned in [Canned::BucketOwnerRead, Canned::BucketOwnerFullControl] {
+            assert!(further(canned, None).is_empty() && further(canned, Some(&account("1"))).is_empty());
+        }
+        assert_eq!(Canned::parse("public"), None);
+    }
+
+    #[test]
+    fn lists_round_trip_and_damage_is_an_error() {
+        let mut acl = Acl::canned(Canned::LogDeliveryWrite, account("1"), None);
+        acl.grants.push(Grant { grantee: Grantee::AuthenticatedUsers, permission: Permission::WriteAcp });
+        let bytes = acl.encode();
+        assert_eq!(Acl::decode(&bytes), Ok(acl));
+        assert_eq!(Acl::decode(&[]), Err(DecodeError::Damaged));
+        assert_eq!(Acl::decode(&bytes[..bytes.len() - 1]), Err(DecodeError::Damaged));
+        assert_eq!(Acl::decode(&[&bytes[..], &[0]].concat()), Err(DecodeError::Damaged));
+        assert_eq!(Acl::decode(&[VERSION + 1, 0]), Err(DecodeError::Version));
+    }
+
+    #[test]
+    fn names_and_groups_are_s3s() {
+        for permission in ["FULL_CONTROL", "READ", "WRITE", "READ_ACP", "WRITE_ACP"] {
+            assert_eq!(Permission::parse(permission).unwrap().name(), permission);
+        }
+        for group in ["global/AllUsers", "global/AuthenticatedUsers", "s3/LogDelivery"] {
+            let uri = format!("http://acs.amazonaws.com/groups/{group}");
+            assert_eq!(Grantee::group(&uri).unwrap().uri(), Some(uri.as_str()));
+        }
+        assert_eq!((Permission::parse("read"), Grantee::group("AllUsers")), (None, None));
     }
 }

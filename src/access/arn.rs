@@ -65,33 +65,91 @@ fn is_arn(text: &str) -> bool {
 /// Each segment is matched by itself, so that no wildcard reaches across a colon. A pattern with fewer segments ends in
 /// `*`, which stands for all that follows; `*` alone is every ARN.
 #[derive(Debug, Clone)]
-pub struct ArnPattern(Vec<Glob>);
+pub enum ArnPattern {
+    /// Nearly all: everything up to the last colon is fixed, and compared at once.
+    Resource {
+        head: Box<str>,
+        resource: Glob,
+    },
+    Segments(Vec<Glob>),
+}
 
 impl ArnPattern {
     /// Compiles a pattern; `None` where it is neither `*` nor in the form of an ARN.
     pub fn parse(pieces: Pieces) -> Option<Self> {
         if pieces.is_any() {
-            return Some(Self(vec![pieces.glob(Case::Sensitive)]));
+            return Some(Self::Segments(vec![pieces.glob(Case::Sensitive)]));
         }
-        let segments = pieces.split_at_colons(SEGMENTS);
+        let mut segments = pieces.split_at_colons(SEGMENTS);
         let whole = segments.len() == SEGMENTS || segments.last().is_some_and(Pieces::ends_in_any);
         if segments[0].literal() != Some("arn") || !whole {
             return None;
         }
-        Some(Self(segments.into_iter().map(|segment| segment.glob(Case::Sensitive)).collect()))
+        if let Some(head) = head(&segments) {
+            let resource = segments.pop()?.glob(Case::Sensitive);
+            return Some(Self::Resource { head, resource });
+        }
+        Some(Self::Segments(segments.into_iter().map(|segment| segment.glob(Case::Sensitive)).collect()))
     }
 
     /// Whether the text is an ARN that the pattern names.
     pub fn matches(&self, text: &str, variables: &dyn Variables) -> bool {
-        if !is_arn(text) {
-            return false;
+        match self {
+            Self::Resource { head, resource } => {
+                text.strip_prefix(&**head).is_some_and(|rest| resource.matches(rest, variables))
+            }
+            Self::Segments(globs) => {
+                let segments = text.splitn(globs.len(), ':');
+                is_arn(text) && globs.iter().zip(segments).all(|(glob, segment)| glob.matches(segment, variables))
+            }
         }
-        let segments = text.splitn(self.0.len(), ':');
-        self.0.iter().zip(segments).all(|(glob, segment)| glob.matches(segment, variables))
     }
 
     /// Whether it names just one ARN, whatever is asked.
     pub fn is_fixed(&self) -> bool {
-        self.0.len() == SEGMENTS && self.0.iter().all(Glob::is_fixed)
+        matches!(self, Self::Resource { resource, .. } if resource.is_fixed())
+    }
+}
+
+/// The text before the last segment of a whole pattern, its colon included, where all of it is fixed.
+fn head(segments: &[Pieces]) -> Option<Box<str>> {
+    let (_, fixed) = segments.split_last().filter(|(_, fixed)| fixed.len() == SEGMENTS - 1)?;
+    let fixed = fixed.iter().map(Pieces::literal).collect::<Option<Vec<_>>>()?;
+    Some(format!("{}:", fixed.join(":")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::glob::{NoVariables, Syntax};
+
+    fn pattern(text: &str) -> Option<ArnPattern> {
+        ArnPattern::parse(Pieces::parse(text, Syntax { wildcards: true, variables: true }).unwrap())
+    }
+
+    #[test]
+    fn wildcards_stay_within_their_segment() {
+        for (text, arn, matches) in [
+            ("*", "arn:aws:s3:::pail/a", true),
+            ("*", "pail/a", false),
+            ("arn:aws:s3:::pail/*", "arn:aws:s3:::pail/a:b:c", true),
+            ("arn:aws:s3:::pail/*", "arn:aws:s3:::pail", false),
+            ("arn:aws:s3:::*", "arn:aws:s3:::pail", true),
+            ("arn:aws:s3:*:*:pail", "arn:aws:s3:::pail", true),
+            ("arn:aws:*:pail", "arn:aws:s3:::pail", false),
+            ("arn:aws:*", "arn:aws:s3:::pail", true),
+            ("arn:aws:s3:*", "arn:aws:s3:::pail/a", true),
+            ("arn:aws:s*", "arn:aws:s3:::pail/a", true),
+            ("arn:aws:iam::*:user/a", "arn:aws:iam::111122223333:user/a", true),
+            ("arn:aws:iam::*:user/a", "arn:aws:iam:::x:user/a", false),
+            ("arn:*:s3:::${aws:username, 'pail'}/?", "arn:aws:s3:::pail/a", true),
+            ("arn:aws:s3:::${aws:username, 'pail'}/?", "arn:aws:s3:::pail/a", true),
+        ] {
+            let matched = pattern(text).is_some_and(|pattern| pattern.matches(arn, &NoVariables));
+            assert_eq!(matched, matches, "{text} {arn}");
+        }
+        for text in ["", "pail", "arn:aws:s3", "arn:aws:s3:::", "*:aws:s3:::pail", "arn"] {
+            assert_eq!(pattern(text).is_some(), text == "arn:aws:s3:::", "{text}");
+        }
     }
 }

@@ -289,8 +289,6 @@ fn strip_suffix<'t>(text: &'t str, suffix: &str, case: Case) -> Option<&'t str> 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     struct Alice;
@@ -356,18 +354,5 @@ mod tests {
         let old = Syntax { wildcards: true, variables: false };
         let literal = Pieces::parse("${aws:username}", old).unwrap().glob(Case::Sensitive);
         assert!(literal.matches("${aws:username}", &Alice));
-    }
-
-    #[test]
-    fn hostile_patterns_take_no_longer_than_others() {
-        let text = "a".repeat(1024);
-        for unit in ["*a", "*aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "*?a", "*?????????????????b", "*?aaaaaaaaaaaaaaaaaaab*"]
-        {
-            let pattern = format!("{}b", unit.repeat(20_000 / unit.len()));
-            let pattern = glob(&pattern);
-            let started = Instant::now();
-            assert!(!pattern.matches(&text, &NoVariables));
-            assert!(started.elapsed().as_millis() < 100, "{unit}");
-        }
     }
 }

@@ -5,12 +5,16 @@ mod arn;
 mod condition;
 mod context;
 mod decide;
+#[cfg(test)]
+mod fuzz;
 mod glob;
 mod key;
 mod policy;
 mod principal;
 mod question;
 mod reason;
+#[cfg(test)]
+mod reference;
 mod rules;
 #[cfg(test)]
 mod tests;

@@ -92,12 +92,12 @@ mod tests {
     use super::*;
     use crate::blob::MemoryBlobs;
     use crate::clock::Clock;
-    use crate::identity::{Identities, KEYS, MasterKey, RootKey};
+    use crate::identity::{IDENTITIES, Identities, KEYS, MasterKey, RootKey};
     use crate::kv::MemoryKv;
     use crate::store::{Store, tables};
 
     async fn operator() -> Arc<Operator> {
-        let kv = Arc::new(MemoryKv::new(&[&[KEYS], &tables::TABLES[..]].concat()));
+        let kv = Arc::new(MemoryKv::new(&[&[KEYS, IDENTITIES], &tables::TABLES[..]].concat()));
         let (master, root) = (MasterKey::generate().unwrap(), RootKey::generate().unwrap());
         let clock = Clock::system();
         let identities = Identities::open(kv.clone(), master, root, Default::default(), clock.clone()).await.unwrap();
@@ -117,16 +117,18 @@ mod tests {
         let socket = OperatorSocket::start(directory, operator).unwrap();
         assert_eq!(fs::metadata(directory.join("admin.sock")).unwrap().mode() & 0o777, 0o600);
 
-        let made = ask(directory, Command::CreateKey { description: "laptop".into() }).await.unwrap();
+        let made = ask(directory, Command::CreateKey { description: "laptop".into(), account: None, user: None })
+            .await
+            .unwrap();
         let Reply::Ok(Answer::CreatedKey { access_key_id, secret_access_key }) = made else { panic!("{made:?}") };
-        let known = identities.secret_of(&access_key_id).await.unwrap().unwrap();
+        let known = identities.authenticate(&access_key_id, None).await.unwrap().unwrap();
         assert_eq!(known.secret, secret_access_key);
 
         let listed = ask(directory, Command::ListKeys { after: None }).await.unwrap();
         assert!(matches!(listed, Reply::Ok(Answer::Keys { keys, after: None }) if keys[0].description == "laptop"));
         let disabled = ask(directory, Command::DisableKey { access_key_id: access_key_id.clone() }).await.unwrap();
         assert_eq!(disabled, Reply::Ok(Answer::Done));
-        assert!(identities.secret_of(&access_key_id).await.unwrap().is_none());
+        assert!(identities.authenticate(&access_key_id, None).await.unwrap().is_none());
         let unknown = ask(directory, Command::DeleteKey { access_key_id: "nobody".into() }).await.unwrap();
         assert_eq!(unknown, Reply::Error("there is no access key nobody".into()));
 

@@ -81,6 +81,9 @@ fn place(place: &Place) -> String {
     if let Some(key) = &place.key {
         words.push(format!("key {}", printable(key)));
     }
+    if let Some(version) = &place.version {
+        words.push(format!("version {version}"));
+    }
     match (place.part, &place.upload) {
         (Some(part), Some(upload)) => words.push(format!("part {part} of upload {}", printable(upload))),
         (None, Some(upload)) => words.push(format!("upload {}", printable(upload))),

@@ -21,6 +21,11 @@ pub fn arguments(wanted: fn(&str) -> bool) -> Vec<Arg> {
 
 /// Gives the configuration from the flags in `matches`, the environment, and the file that either names.
 pub fn load(matches: &ArgMatches) -> Result<ServerConfig, Failure> {
+    ServerConfig::load(&sources(matches)).map_err(Failure::Configuration)
+}
+
+/// Gives where the configuration comes from: the flags in `matches`, the environment, and the file that either names.
+pub fn sources(matches: &ArgMatches) -> Sources {
     let mut sources = Sources {
         environment: std::env::vars_os().collect(),
         file: matches.get_one::<PathBuf>("config").cloned(),
@@ -31,7 +36,7 @@ pub fn load(matches: &ArgMatches) -> Result<ServerConfig, Failure> {
             sources.flags.insert(flag, value.clone());
         }
     }
-    ServerConfig::load(&sources).map_err(Failure::Configuration)
+    sources
 }
 
 fn argument(row: &Row, flag: &'static str) -> Arg {

@@ -61,6 +61,8 @@ macro_rules! options {
         #[derive(Debug, Clone)]
         pub struct $Config {
             $( $(#[doc = $section_doc])+ pub $section: $Options, )+
+            /// The accounts that the file declares.
+            pub accounts: Vec<DeclaredAccount>,
         }
 
         $(
@@ -82,7 +84,18 @@ macro_rules! options {
             /// Reads every option, so that every fault is found; `None` where there was one.
             pub(super) fn read(reader: &mut Reader) -> Option<Self> {
                 $( let $section = $Options::read(reader); )+
-                Some(Self { $( $section: $section?, )+ })
+                Some(Self { $( $section: $section?, )+ accounts: reader.accounts() })
+            }
+
+            /// The keys of the options whose value is another one in `other`. Accounts are no options.
+            pub fn changed(&self, other: &Self) -> Vec<&'static str> {
+                let mut changed = Vec::new();
+                $( $(
+                    if self.$section.$field != other.$section.$field {
+                        changed.push($key);
+                    }
+                )+ )+
+                changed
             }
         }
 

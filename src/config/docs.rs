@@ -20,6 +20,54 @@ Sizes are a number of bytes or carry a unit: `B`, `KiB`, `MiB`, `GiB`, `TiB`, or
 Times carry a unit: `ms`, `s`, `m`, `h` or `d`. Lists are separated by commas in the environment.
 ";
 
+/// Accounts are no options: they stand in the file alone.
+const ACCOUNTS: &str = "
+## Accounts, users and their keys
+
+The file may declare accounts, each with users, keys and policies. [Identities](identity.md) says what they mean. SIGHUP has
+the file read again: accounts, users, keys and policies count from the next request on, everything else after a restart.
+
+| key | meaning |
+| --- | --- |
+| `[[account]]` | an account; the one called `account_id` is there without being declared |
+| `id` | 12 digits; must be given |
+| `display_name` | how lists of buckets and objects call the owner; without it, the id |
+| `email` | an e-mail that grants may name |
+| `canonical_id` | 64 lower-case hex digits that grants may name; without it, one that is derived from the id |
+| `[[account.key]]` | a key of the account itself, any number of them: `access_key_id` and `secret_access_key` |
+| `[[account.user]]` | a user |
+| `name` | 1 to 64 letters, digits and `+=,.@_-`; unique in the account without regard to case; must be given |
+| `path` | `/` or words between slashes, as in IAM |
+| `root` | `true`: the user's keys stand for the account itself |
+| `keys` | any number of pairs `{ access_key_id = \"...\", secret_access_key = \"...\" }` |
+| `policies` | inline policies: `{ name = \"...\", document = \"JSON\" }`, or `file = \"path\"` in place of `document`; a relative path \
+starts where the configuration file is |
+";
+
+/// The accounts of the example.
+const ACCOUNTS_EXAMPLE: &str = r#"
+[[account]]
+id = "123456789012"
+display_name = "Example"
+email = "storage@example.com"
+
+[[account.user]]
+name = "backup"
+keys = [{ access_key_id = "BACKUPEXAMPLEKEY", secret_access_key = "another-example-of-a-secret" }]
+
+[[account.user.policies]]
+name = "own-bucket"
+document = '''
+{
+  "Version": "2012-10-17",
+  "Statement": [
+    { "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::backups" },
+    { "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::backups/*" }
+  ]
+}
+'''
+"#;
+
 /// Renders the page that documents every option.
 pub fn markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
@@ -30,6 +78,7 @@ pub fn markdown() -> String {
             page.push_str(&table_row(row));
         }
     }
+    page.push_str(ACCOUNTS);
     page.push_str("\n## Example\n\n```toml\n");
     page.push_str(&example());
     page.push_str("```\n");
@@ -67,7 +116,7 @@ fn example() -> String {
         }
         writeln!(text, "{name} = {}", row.example).expect("writing to a String does not fail");
     }
-    text
+    text + ACCOUNTS_EXAMPLE
 }
 
 #[cfg(test)]
@@ -96,5 +145,6 @@ mod tests {
         let config = ServerConfig::load(&Sources { file: Some(file), ..Sources::default() }).unwrap();
         assert_eq!(config.s3.domains, ["s3.example.com", "s3.localhost"]);
         assert!(config.root.key().is_some());
+        assert_eq!(config.accounts[0].users[0].policies.len(), 1);
     }
 }

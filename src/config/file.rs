@@ -4,27 +4,37 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::accounts::{self, ACCOUNT};
 use super::declare::{Row, rows};
 use super::fault::{Fault, Source, nearest};
 use super::kind::Toml;
+use crate::identity::DeclaredAccount;
 
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Gives the options that the file sets, and what is wrong with it.
-pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Vec<(&'static Row, String)> {
+/// What a file sets.
+#[derive(Default)]
+pub struct Contents {
+    pub options: Vec<(&'static Row, String)>,
+    pub accounts: Vec<DeclaredAccount>,
+}
+
+/// Gives what the file sets, and notes what is wrong with it.
+pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
     let place = || Source::File(path.to_owned());
-    let table = match read_table(path) {
+    let mut table = match read_table(path) {
         Ok(table) => table,
         Err(problem) => {
             faults.push(Fault::File { place: place(), problem });
-            return Vec::new();
+            return Contents::default();
         }
     };
+    let accounts = table.remove(ACCOUNT).map(|value| accounts::read(&value, path, faults)).unwrap_or_default();
     let mut leaves = Vec::new();
     flatten(String::new(), table, &mut leaves);
 
-    let mut given = Vec::new();
+    let mut options = Vec::new();
     for (key, value) in leaves {
         let Some(row) = rows().find(|row| row.key == key) else {
             let nearest = nearest(&key, rows().map(|row| row.key.to_owned()));
@@ -32,7 +42,7 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Vec<(&'static Row, String)>
             continue;
         };
         match text_of(row.form.toml, &value) {
-            Some(text) => given.push((row, text)),
+            Some(text) => options.push((row, text)),
             None => faults.push(Fault::Value {
                 key: row.key,
                 place: place(),
@@ -41,7 +51,7 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Vec<(&'static Row, String)>
             }),
         }
     }
-    given
+    Contents { options, accounts }
 }
 
 fn read_table(path: &Path) -> Result<Table, String> {

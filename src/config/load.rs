@@ -9,6 +9,7 @@ use super::fault::{Fault, Faults, Source, nearest};
 use super::file;
 use super::kind::Kind;
 use super::server::ServerConfig;
+use crate::identity::{Declared, DeclaredAccount};
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "BRIM_CONFIG";
@@ -37,6 +38,7 @@ impl ServerConfig {
         reader.check_root_pair();
         if let Some(config) = &config {
             reader.check_addresses(config);
+            reader.check_declared_keys(config);
         }
         match config {
             Some(config) if reader.faults.is_empty() => Ok(config),
@@ -45,10 +47,20 @@ impl ServerConfig {
     }
 }
 
+impl ServerConfig {
+    /// The accounts that there are by configuration.
+    pub fn declared(&self) -> Declared {
+        Declared { default: self.identity.account_id.clone(), accounts: self.accounts.clone() }
+    }
+}
+
 /// What was given, and the faults found so far.
 #[derive(Default)]
 pub struct Reader {
     given: BTreeMap<&'static str, (Source, String)>,
+    accounts: Vec<DeclaredAccount>,
+    /// The file that declares them.
+    file: Option<PathBuf>,
     faults: Vec<Fault>,
 }
 
@@ -72,9 +84,12 @@ impl Reader {
     fn add_file(&mut self, sources: &Sources, environment: &[(String, String)]) {
         let named = environment.iter().find(|(name, _)| name == FILE_VARIABLE).map(|(_, path)| PathBuf::from(path));
         let Some(path) = sources.file.clone().or(named) else { return };
-        for (row, text) in file::read(&path, &mut self.faults) {
+        let contents = file::read(&path, &mut self.faults);
+        for (row, text) in contents.options {
             self.add(row, Source::File(path.clone()), text);
         }
+        self.accounts = contents.accounts;
+        self.file = Some(path);
     }
 
     fn add_environment(&mut self, environment: &[(String, String)]) {
@@ -111,6 +126,24 @@ impl Reader {
             _ => return,
         };
         self.faults.push(fault);
+    }
+
+    /// Gives the accounts of the file.
+    pub fn accounts(&mut self) -> Vec<DeclaredAccount> {
+        std::mem::take(&mut self.accounts)
+    }
+
+    /// The root key is no other key.
+    fn check_declared_keys(&mut self, config: &ServerConfig) {
+        let Some((root, file)) = config.root.access_key_id.as_ref().zip(self.file.as_ref()) else { return };
+        for declared in &config.accounts {
+            let mut keys = declared.keys.iter().chain(declared.users.iter().flat_map(|user| &user.keys));
+            if keys.any(|key| key.access_key_id == *root) {
+                let at = format!("account {}", declared.account.id);
+                let problem = format!("access key {root} is root.access_key_id, too");
+                self.faults.push(Fault::Account { at, place: Source::File(file.clone()), problem });
+            }
+        }
     }
 
     fn check_addresses(&mut self, config: &ServerConfig) {

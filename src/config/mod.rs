@@ -3,6 +3,7 @@
 //! Every option is declared once, in `server`; the typed tree, the flags, the environment variables, the faults and
 //! `docs/configuration.md` are derived from that declaration.
 
+mod accounts;
 mod declare;
 mod docs;
 mod fault;

@@ -8,7 +8,7 @@ use super::declare::{Row, Section, options};
 use super::kind::*;
 use super::load::Reader;
 use super::values::{DiskReserve, Durability};
-use crate::identity::{RootKey, SecretKey};
+use crate::identity::{DeclaredAccount, RootKey, SecretKey};
 use crate::names::AccountId;
 use crate::telemetry::log::Format;
 

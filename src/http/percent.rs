@@ -9,6 +9,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 const LISTING: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
 
+/// All but the unreserved characters of RFC 3986 section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// A `%` that is not followed by two hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a % is not followed by two hexadecimal digits")]
@@ -59,6 +62,11 @@ pub fn parameters(query: &str) -> impl Iterator<Item = Parameter<'_>> {
 pub fn encode_listing(key: &str) -> Cow<'_, str> {
     let escaped: Cow<'_, str> = percent_encode(key.as_bytes(), LISTING).into();
     if escaped.contains(' ') { Cow::Owned(escaped.replace(' ', "+")) } else { escaped }
+}
+
+/// Encodes all but the unreserved characters of RFC 3986 section 2.3.
+pub fn encode_component(text: &str) -> Cow<'_, str> {
+    percent_encode(text.as_bytes(), RESERVED).into()
 }
 
 fn check_escapes(text: &str) -> Result<(), InvalidEscape> {
@@ -134,7 +142,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn components_keep_unreserved_characters_alone() {
+        assert_eq!(
+            encode_component("{\"a b\": [\"*~-._/+%é\"]}"),
+            "%7B%22a%20b%22%3A%20%5B%22%2A~-._%2F%2B%25%C3%A9%22%5D%7D"
+        );
+    }
+
     proptest! {
+        #[test]
+        fn component_encoding_is_undone_by_decoding(text: String) {
+            let encoded = encode_component(&text);
+            prop_assert_eq!(decode(&encoded).unwrap(), text.as_bytes());
+        }
+
         #[test]
         fn listing_encoding_is_undone_by_query_decoding(key: String) {
             let encoded = encode_listing(&key);

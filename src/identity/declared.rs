@@ -76,13 +76,6 @@ impl GivenKey {
     }
 }
 
-impl Declared {
-    /// Only the default account, without users.
-    pub fn account(default: AccountId) -> Self {
-        Self { default, accounts: Vec::new() }
-    }
-}
-
 /// What is declared, in the form in which requests look it up.
 pub(super) struct Snapshot {
     pub default: Arc<Account>,
@@ -122,6 +115,16 @@ impl Snapshot {
     pub fn user(&self, name: &EntityName) -> Option<&DeclaredUser> {
         let declared = (name.kind == EntityKind::User).then(|| (name.account.clone(), folded(&name.name)))?;
         self.users.get(&declared)
+    }
+
+    /// Every declared user.
+    pub fn users(&self) -> impl Iterator<Item = EntityName> {
+        self.users.iter().map(|((account, _), user)| EntityName::user(account, &user.name))
+    }
+
+    /// The id of every key, the root key's among them.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().map(String::as_str)
     }
 
     /// The declared users of an account, by folded name.

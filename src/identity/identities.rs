@@ -9,7 +9,7 @@ use super::cache::Cache;
 use super::declared::Snapshot;
 use super::public_access::Blocks;
 use super::token::Tokens;
-use super::{Account, Declared, Error, MasterKey, RootKey};
+use super::{Account, Declared, Error, KEYS, MasterKey, RootKey, What};
 use crate::clock::Clock;
 use crate::kv::Kv;
 use crate::names::AccountId;
@@ -57,6 +57,22 @@ impl Identities {
         self.cache.forget();
     }
 
+    /// The users and keys that were made at run time and do not count, because what is declared has the same name.
+    pub async fn shadowed(&self) -> Result<Vec<(What, String)>, Error> {
+        let (declared, mut shadowed) = (self.declared(), Vec::new());
+        for user in declared.users() {
+            if self.stored(&user).await?.is_some() {
+                shadowed.push((What::User, format!("{} of account {}", user.name, user.account)));
+            }
+        }
+        for id in declared.key_ids() {
+            if self.kv.get(KEYS, id.as_bytes()).await?.is_some() {
+                shadowed.push((What::AccessKey, id.to_owned()));
+            }
+        }
+        Ok(shadowed)
+    }
+
     /// The account that owns what nothing else owns.
     pub fn default_account(&self) -> Arc<Account> {
         Arc::clone(&self.declared().default)
@@ -97,7 +113,7 @@ impl Identities {
 
     /// The account, or [`Error::NoSuch`].
     pub(super) fn known_account(&self, id: &AccountId) -> Result<Arc<Account>, Error> {
-        self.account(id).ok_or_else(|| Error::NoSuch { what: super::What::Account, name: id.to_string() })
+        self.account(id).ok_or_else(|| Error::NoSuch { what: What::Account, name: id.to_string() })
     }
 }
 

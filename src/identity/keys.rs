@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::declared::DECLARED_SINCE;
 use super::limits::{MAX_KEYS_PER_USER, Quota};
 use super::record::{Detail, EntityRecord, KeyHolder, KeyRecord};
 use super::rows::Row;
@@ -9,6 +10,7 @@ use super::{
     EntityName, Error, Holder, Identities, KEYS, KeySummary, MAX_DESCRIPTION_BYTES, MAX_PAGE, NewKey, SecretKey,
     Status, What, generate,
 };
+use crate::access::Principal;
 use crate::kv::{Commit, Item, Scan};
 use crate::names::AccountId;
 
@@ -91,6 +93,21 @@ impl Identities {
             }
         }
         Ok(keys)
+    }
+
+    /// Gives a key without its secret, declared ones and the root key too, or [`Error::NoSuch`]. Not temporary ones.
+    pub async fn key_summary(&self, id: &str) -> Result<KeySummary, Error> {
+        if let Some(key) = self.declared().key(id) {
+            let user = match &key.caller.principal {
+                Principal::User { name, .. } => Some(name.clone()),
+                _ => None,
+            };
+            let (access_key_id, account) = (id.to_owned(), key.account.id.clone());
+            let (status, created, description) = (Status::Active, DECLARED_SINCE, String::new());
+            return Ok(KeySummary { access_key_id, status, created, description, account, user });
+        }
+        let row = self.kv.get(KEYS, id.as_bytes()).await?.ok_or_else(|| missing(id))?;
+        Ok(decode(id, &row)?.summary(id.to_owned(), &self.default_account().id))
     }
 
     /// Stops a key from working, or lets it work again, from the next request on. With `user`, only where it is that user's.

@@ -10,7 +10,7 @@ pub const KEYS: Table = Table { id: 0, name: "keys", profile: Profile::Records }
 
 /// A letter for the kind of row, the account, the name -> users, groups, roles, managed policies, members of groups, and
 /// what there is once for each account.
-pub const IDENTITIES: Table = Table { id: 14, name: "identities", profile: Profile::Records };
+pub const IDENTITIES: Table = Table { id: 16, name: "identities", profile: Profile::Records };
 
 const POLICY: u8 = b'p';
 const MEMBER: u8 = b'm';

@@ -128,7 +128,7 @@ mod tests {
     fn nothing_of_a_session_is_readable_and_no_two_tokens_are_alike() {
         let (first, second) = (tokens(7).seal("A", &session(None)), tokens(7).seal("A", &session(None)));
         let bytes = STANDARD.decode(first.as_ref().unwrap()).unwrap();
-        assert!(!bytes.windows(6).any(|window| window == b"secret" || window == b"AmazonS"[..6].as_ref()));
+        assert!(!bytes.windows(6).any(|window| window == b"secret" || window == b"Amazon"));
         assert_ne!(first.unwrap(), second.unwrap());
     }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 
 use super::InvalidId;
 
@@ -15,7 +16,7 @@ const BYTES: usize = 24;
 ///
 /// To clients it is opaque. It says where the version's row is, so that finding a version costs one read, and has a random
 /// part that the row has to confirm, so that a number that is given out again never means another version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum VersionId {
     /// The one version of a key that was made while versioning was not enabled; displayed as `null`.
     Null,

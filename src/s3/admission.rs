@@ -34,7 +34,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Nobody.
+    fn of(key: Key, signing: Option<Signing>, origin: Origin) -> Self {
+        Self { identity: key.caller, access_key_id: Some(key.access_key_id), signing, origin }
+    }
+
+    /// Nobody, or somebody whose signature is still to come, in the fields of a form.
     pub fn anonymous(origin: Origin) -> Self {
         Self { identity: Arc::new(access::Caller::anonymous()), access_key_id: None, signing: None, origin }
     }
@@ -107,14 +111,13 @@ impl Service {
             );
             return Err(S3Error::with_message(Code::AuthorizationHeaderMalformed, message));
         }
-        let key = self.key_of(claim.access_key_id(), claim.session_token()).await?;
+        let key = self.key(claim.access_key_id(), claim.session_token()).await?;
         let bucket_in_host = target.bucket.as_deref().filter(|_| target.in_host);
         let now = self.clock.now();
         let payload =
             auth::verify(&claim, head, bucket_in_host, key.secret.expose(), now, options, &self.signing_keys)?;
         let signing = Some(Signing::of(&claim, now));
-        let caller = Caller { identity: key.caller, access_key_id: Some(key.access_key_id), signing, origin };
-        Ok((caller, payload))
+        Ok((Caller::of(key, signing, origin), payload))
     }
 
     /// As [`Self::authenticate`], for a form: gives the signed policy too. `None` is a form without a signature.
@@ -124,17 +127,15 @@ impl Service {
         origin: Origin,
     ) -> Result<Option<(Caller, FormClaim)>, S3Error> {
         let Some(claim) = auth::parse_form(|name| fields.get(name), &self.options.auth)? else { return Ok(None) };
-        let key = self.key_of(claim.access_key_id(), claim.session_token()).await?;
+        let key = self.key(claim.access_key_id(), claim.session_token()).await?;
         claim.verify(key.secret.expose(), &self.signing_keys)?;
-        let signing = Some(Signing::of_form(&claim, self.clock.now()));
-        let caller = Caller { identity: key.caller, access_key_id: Some(key.access_key_id), signing, origin };
-        Ok(Some((caller, claim)))
+        Ok(Some((Caller::of(key, Some(Signing::of_form(&claim, self.clock.now())), origin), claim)))
     }
 
     /// The key that a request says it is signed with.
-    async fn key_of(&self, id: &str, session_token: Option<&str>) -> Result<Key, S3Error> {
-        let key = self.identities.authenticate(id, session_token).await?;
-        key.ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", id))
+    async fn key(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Key, S3Error> {
+        let key = self.identities.authenticate(access_key_id, session_token).await?;
+        key.ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key_id))
     }
 
     /// What can be said against the request before its body; finds the bucket.

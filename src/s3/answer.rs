@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::xml::write::Writer;
-use crate::names::ETag;
+use crate::names::{ETag, VersionId};
 use crate::store::Position;
 use crate::store::checksum::Checksum;
 use crate::store::read::ObjectReader;
@@ -71,6 +71,16 @@ impl Answer {
     /// Where the change is in the change log; an edge that has read so far shows it.
     pub fn position(self, position: Position) -> Self {
         self.header("x-brim-position", position.0.to_string())
+    }
+
+    /// Which version was read or made; nothing in a bucket without versions.
+    pub fn version(self, version: Option<VersionId>) -> Self {
+        self.optional("x-amz-version-id", version.map(|version| version.to_string()))
+    }
+
+    /// Which version a copy was made of.
+    pub fn copied_version(self, version: Option<VersionId>) -> Self {
+        self.optional("x-amz-copy-source-version-id", version.map(|version| version.to_string()))
     }
 
     pub fn body(mut self, body: Body) -> Self {

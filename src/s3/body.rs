@@ -11,16 +11,16 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::checksum::{self, Claimed};
-use super::documents::DocumentRoom;
 use super::error::{Code, S3Error};
 use super::operation::Operation;
-use super::pace::{Pace, TooSlow};
 use crate::auth::{ChunkDecoder, Payload};
 use crate::http::head::{Head, Headers};
 use crate::store::Store;
 use crate::store::checksum::Algorithm;
 use crate::store::digest::{Announced, DigestPlan, Digester};
 use crate::store::staging::{Incoming, Staged};
+use crate::transport::memory::DocumentRoom;
+use crate::transport::pace::{Pace, TooSlow};
 
 /// The body of an admitted request.
 pub struct RequestBody {

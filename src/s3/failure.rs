@@ -3,6 +3,8 @@
 use super::error::{Code, S3Error};
 use crate::http::date;
 use crate::http::head::InvalidHeader;
+use crate::transport::memory::NoRoom;
+use crate::transport::sentence;
 use crate::{auth, guard, identity, store};
 
 impl From<InvalidHeader> for S3Error {
@@ -18,6 +20,12 @@ impl From<identity::Error> for S3Error {
             identity::Error::ExpiredToken => Self::new(Code::ExpiredToken),
             other => Self::internal(other),
         }
+    }
+}
+
+impl From<NoRoom> for S3Error {
+    fn from(_: NoRoom) -> Self {
+        Self::new(Code::SlowDown)
     }
 }
 
@@ -42,6 +50,20 @@ impl From<store::Error> for S3Error {
             E::BucketNotEmpty(ref bucket) => Self::new(Code::BucketNotEmpty).detail("BucketName", bucket.as_str()),
             E::BucketBusy(_) => Self::new(Code::OperationAborted),
             E::NoSuchKey(ref key) => Self::new(Code::NoSuchKey).detail("Key", key.as_str()),
+            E::NoSuchVersion { ref key, version } => {
+                Self::new(Code::NoSuchVersion).detail("Key", key.as_str()).detail("VersionId", version.to_string())
+            }
+            E::DeleteMarker { ref key, version, modified, named } => {
+                // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html>
+                let error = match named {
+                    true => Self::new(Code::MethodNotAllowed)
+                        .detail("ResourceType", "DeleteMarker")
+                        .header("allow", "DELETE")
+                        .header("last-modified", date::format_http(modified)),
+                    false => Self::new(Code::NoSuchKey).detail("Key", key.as_str()),
+                };
+                error.header("x-amz-delete-marker", "true").header("x-amz-version-id", version.to_string())
+            }
             E::NoSuchUpload(id) => Self::new(Code::NoSuchUpload).detail("UploadId", id.to_string()),
             E::PreconditionFailed => Self::new(Code::PreconditionFailed),
             E::SourceChanged => Self::new(Code::ConditionalRequestConflict),
@@ -169,13 +191,4 @@ fn signature_mismatch(mismatch: &auth::Mismatch) -> S3Error {
 fn spaced_hex(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
-}
-
-/// An inner message as a sentence for the client.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    match characters.next() {
-        Some(first) => first.to_uppercase().chain(characters).collect(),
-        None => String::new(),
-    }
 }

@@ -14,7 +14,6 @@ mod acl;
 mod body;
 mod checksum;
 mod cors;
-mod documents;
 mod failure;
 mod form;
 #[cfg(test)]
@@ -22,13 +21,13 @@ mod fuzz;
 mod metadata;
 mod ops;
 mod owner;
-mod pace;
 mod permission;
 mod precondition;
 mod query;
 mod slow;
 mod tags;
 mod target;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,21 +39,25 @@ use crate::clock::Clock;
 use crate::guard::Guard;
 use crate::http::head::Head;
 use crate::identity::Identities;
-use crate::names::{AccountId, ObjectKey};
+use crate::names::{AccountId, ObjectKey, VersionId};
 use crate::store::Store;
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
 use crate::store::multipart::MAX_PART_BYTES;
+use crate::store::record::ObjectRecord;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::telemetry::{HostId, RequestId};
+use crate::transport::memory::DocumentMemory;
 
 use self::admission::Caller;
 use self::body::RequestBody;
-use self::documents::DocumentMemory;
 use self::error::{Code, S3Error};
 use self::permission::Permission;
 use self::query::Query;
 use self::target::Target;
+
+/// How many bytes of documents that clients send may be in memory at once, over all requests.
+const DOCUMENT_MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
 /// What an operator can choose.
 #[derive(Debug, Clone)]
@@ -120,7 +123,7 @@ impl Service {
             metrics: RequestMetrics::new(&operation::Operation::names()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
             download_memory: Arc::new(Semaphore::new(permits as usize)),
-            document_memory: DocumentMemory::new(),
+            document_memory: DocumentMemory::new(DOCUMENT_MEMORY_BYTES),
             options,
         }
     }
@@ -140,6 +143,16 @@ impl Request {
     /// The object that the request addresses: its bucket and key.
     fn object(&self) -> Result<(Bucket, ObjectKey), S3Error> {
         Ok((self.bucket()?, self.target.object_key()?))
+    }
+
+    /// The version that the request names.
+    fn version(&self) -> Result<Option<VersionId>, S3Error> {
+        self.query.get("versionId").map(|text| version::parse(text, "versionId")).transpose()
+    }
+
+    /// The identifier of an object in the bucket that the request addresses; none in a bucket without versions.
+    fn shown_version(&self, record: &ObjectRecord) -> Option<VersionId> {
+        self.bucket.as_ref().and_then(|bucket| bucket.shown_version(record.version))
     }
 
     /// Who and what is behind a change, for the change log.

@@ -77,7 +77,7 @@ operations! {
     GetBucketAccelerateConfiguration GET Bucket ["accelerate"] "s3:GetAccelerateConfiguration" Full, "answers that there is none";
     GetBucketRequestPayment GET Bucket ["requestPayment"] "s3:GetBucketRequestPayment" Full, "the bucket's owner pays";
     GetBucketPolicy GET Bucket ["policy"] "s3:GetBucketPolicy" Full, "as it was put";
-    PutBucketPolicy PUT Bucket ["policy"] "s3:PutBucketPolicy" Full, "up to 20 KiB, validated; see [access.md](access.md)";
+    PutBucketPolicy PUT Bucket ["policy"] "s3:PutBucketPolicy" Full, "up to 20 KiB, validated; see [access](access.md)";
     DeleteBucketPolicy DELETE Bucket ["policy"] "s3:DeleteBucketPolicy" Full, "";
     GetBucketPolicyStatus GET Bucket ["policyStatus"] "s3:GetBucketPolicyStatus" Full, "";
     GetBucketCors GET Bucket ["cors"] "s3:GetBucketCORS" Full, "";

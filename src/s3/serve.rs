@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::SizedStream;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -18,13 +18,14 @@ use super::body::RequestBody;
 use super::cors::CrossOrigin;
 use super::error::{Code, S3Error};
 use super::operation::Operation;
-use super::pace::Pace;
 use super::permission::Origin;
 use super::{Request, Service, ops, slow};
 use crate::http::head::Head;
 use crate::store::read::ObjectReader;
 use crate::telemetry::RequestId;
 use crate::telemetry::metrics::Measured;
+use crate::transport::head::{head_of, source_address};
+use crate::transport::pace::Pace;
 
 /// How long a download waits for its share of memory before the client is told to slow down.
 const MEMORY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -216,24 +217,9 @@ pub(super) fn log_cause(error: &S3Error, id: &str) {
     }
 }
 
-/// The head as the rest of Brim knows it: raw path, raw query, raw values.
-pub fn head_of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Head {
-    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Head {
-        method: method.as_str().to_owned(),
-        path: uri.path().to_owned(),
-        query: uri.query().unwrap_or_default().to_owned(),
-        headers: headers.collect(),
-    }
-}
-
 /// Where a request came from.
 pub fn origin_of(peer: Option<SocketAddr>) -> Origin {
     Origin { address: peer.map(|peer| peer.ip().to_canonical()), secure: false }
-}
-
-fn source_address(http: &HttpRequest) -> String {
-    http.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default()
 }
 
 fn start_response(service: &Service, answer: &Answer, line: &Line) -> actix_web::HttpResponseBuilder {

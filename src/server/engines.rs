@@ -25,6 +25,8 @@ pub const TABLES: &[Table] = &[
     tables::LOG,
     tables::RENAMED,
     tables::CONFIGURATIONS,
+    tables::VERSIONS,
+    tables::HEADS,
     identity::IDENTITIES,
 ];
 

@@ -9,7 +9,7 @@ use super::engines::{close_kv, open_kv};
 use super::start::StartError;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
-use crate::identity::{Declared, Identities};
+use crate::identity::Identities;
 use crate::kv::rocks::RocksKv;
 
 /// Everything that is open while a data directory is in use.
@@ -28,8 +28,7 @@ impl Foundation {
         let root = root_key(&dir, &config.root, &config.s3.region)?;
         let master = dir.master_key()?;
         let kv = open_kv(dir.kv(), config).await?;
-        let declared = Declared::account(config.identity.account_id.clone());
-        let identities = Identities::open(kv.clone(), master, root.key, declared, clock.clone()).await?;
+        let identities = Identities::open(kv.clone(), master, root.key, config.declared(), clock.clone()).await?;
         Ok(Self { kv, identities: Arc::new(identities), credentials: root.file, dir })
     }
 

@@ -14,13 +14,13 @@ use super::ready::ReadyLine;
 use super::s3_listener::S3Listener;
 use super::start::StartError;
 use super::storage::Storage;
+use super::transports::Transports;
 use crate::admin::{HealthListener, Operator, OperatorSocket, Readiness};
-use crate::auth;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
-use crate::s3::{self, Service};
 use crate::store::Store;
 use crate::telemetry::HostId;
+use crate::{auth, query, s3};
 
 /// The running listeners.
 pub struct Listeners {
@@ -65,18 +65,8 @@ impl Listeners {
         let health =
             HealthListener::start(health_listener, readiness(Arc::clone(&stopping), Arc::clone(&storage.store)))
                 .map_err(|source| StartError::Listen { key: "admin.listen", address: health_address, source })?;
-        let service = Service::new(
-            Arc::clone(&storage.store),
-            Arc::clone(&foundation.identities),
-            clock.clone(),
-            HostId::of_instance(foundation.dir.instance()),
-            s3_options(config),
-        );
-        let s3 = S3Listener::start(s3_listener, Arc::new(service), config).map_err(|source| StartError::Listen {
-            key: "s3.listen",
-            address: s3_address,
-            source,
-        })?;
+        let s3 = S3Listener::start(s3_listener, transports(config, foundation, storage, clock), config)
+            .map_err(|source| StartError::Listen { key: "s3.listen", address: s3_address, source })?;
         Ok(Self { s3, s3_address, operators, health, health_address, stopping })
     }
 
@@ -109,15 +99,39 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAd
     Ok((listener, bound))
 }
 
+fn transports(config: &ServerConfig, foundation: &Foundation, storage: &Storage, clock: &Clock) -> Transports {
+    let s3 = s3::Service::new(
+        Arc::clone(&storage.store),
+        Arc::clone(&foundation.identities),
+        clock.clone(),
+        HostId::of_instance(foundation.dir.instance()),
+        s3_options(config),
+    );
+    let query = query::Service::new(Arc::clone(&foundation.identities), clock.clone(), query_options(config));
+    Transports { s3: Arc::new(s3), query: Arc::new(query) }
+}
+
+fn query_options(config: &ServerConfig) -> query::Options {
+    query::Options {
+        auth: auth_options(config),
+        body_idle: config.limits.body_idle_timeout,
+        min_rate: config.limits.transfer_rate,
+    }
+}
+
+fn auth_options(config: &ServerConfig) -> auth::Options {
+    auth::Options {
+        region: config.s3.scope_region.clone(),
+        signature_v2: config.s3.signature_v2,
+        ..auth::Options::default()
+    }
+}
+
 fn s3_options(config: &ServerConfig) -> s3::Options {
     s3::Options {
         region: config.s3.region.clone(),
         domains: config.s3.domains.clone(),
-        auth: auth::Options {
-            region: config.s3.scope_region.clone(),
-            signature_v2: config.s3.signature_v2,
-            ..auth::Options::default()
-        },
+        auth: auth_options(config),
         body_idle: config.limits.body_idle_timeout,
         min_rate: config.limits.transfer_rate,
         download_memory: config.limits.download_memory,

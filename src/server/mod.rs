@@ -18,11 +18,13 @@ mod observer;
 mod offline;
 mod private_file;
 mod ready;
+mod reload;
 mod restore;
 mod s3_listener;
 mod signals;
 mod start;
 mod storage;
+mod transports;
 mod uptake;
 
 pub use backup::{BackupError, BackupOptions, back_up};

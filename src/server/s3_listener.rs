@@ -1,23 +1,22 @@
-//! The S3 endpoint: connections in, requests to [`crate::s3`].
+//! The S3 endpoint: connections in, requests to [`Transports`].
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{Extensions, HttpMessage, HttpService, Request};
+use actix_http::{Extensions, HttpService};
 use actix_server::{Server, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use actix_web::{App, HttpResponse, web};
+use actix_web::{App, web};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, counted};
+use super::transports::Transports;
 use super::uptake::LeastRate;
 use crate::config::ServerConfig;
-use crate::s3::{Service, serve};
 use crate::telemetry::metrics;
 
 /// How long a client whose request was refused may go on sending before its connection is closed.
@@ -52,7 +51,7 @@ impl Drop for Counted {
 
 impl S3Listener {
     /// Serves on `listener` until stopped. Needs a tokio runtime.
-    pub fn start(listener: TcpListener, service: Arc<Service>, config: &ServerConfig) -> io::Result<Self> {
+    pub fn start(listener: TcpListener, transports: Transports, config: &ServerConfig) -> io::Result<Self> {
         let limits = &config.limits;
         let bounds = Bounds {
             keep_alive: limits.keep_alive,
@@ -69,10 +68,10 @@ impl S3Listener {
             .shutdown_timeout(config.process.shutdown_grace.as_secs())
             .disable_signals()
             .listen("s3", listener, move || {
-                let (service, stop) = (Arc::clone(&service), stop.clone());
+                let (transports, stop) = (transports.clone(), stop.clone());
                 let app = App::new()
-                    .app_data(web::Data::from(Arc::clone(&service)))
-                    .default_service(web::to(serve::handle))
+                    .app_data(web::Data::new(transports.clone()))
+                    .default_service(web::to(Transports::handle))
                     .into_factory()
                     .map_err(|error: actix_web::Error| error.error_response());
                 let http = HttpService::build()
@@ -84,7 +83,7 @@ impl S3Listener {
                         connected(connection, extensions, bounds.stall);
                     })
                     // `100 Continue` is sent when this succeeds: a refused upload is never received.
-                    .expect(fn_service(move |request| admit_early(Arc::clone(&service), request)))
+                    .expect(fn_service(move |request| transports.clone().admit_early(request)))
                     .h1(apply_fn_factory(map_config(app, |_| AppConfig::default()), counted));
                 fn_service(move |stream: TcpStream| accepted(stream, bounds)).and_then(http)
             })?
@@ -131,16 +130,5 @@ fn connected(connection: &Connection, extensions: &mut Extensions, stall: Durati
     let stall = u32::try_from(stall.as_millis()).unwrap_or(u32::MAX);
     if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(connection.stream(), stall) {
         tracing::debug!(%error, "a connection cannot be bounded in time");
-    }
-}
-
-async fn admit_early(service: Arc<Service>, request: Request) -> Result<Request, HttpResponse> {
-    let head = serve::head_of(request.method(), request.uri(), request.headers());
-    match service.admit(&head, serve::origin_of(request.head().peer_addr)).await {
-        Ok(admitted) => {
-            request.extensions_mut().insert(serve::Early(admitted));
-            Ok(request)
-        }
-        Err(refused) => Err(serve::refuse_early(&service, &head, &refused).await),
     }
 }

@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: the first asks to stop in order, the second stops at once.
+//! SIGTERM and SIGINT: the first asks to stop in order, the second stops at once. SIGHUP asks a server to read its
+//! configuration again.
 
 use std::io;
 
@@ -11,6 +12,21 @@ const STOPPED_AT_ONCE: i32 = 1;
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+}
+
+/// The signal that has a server read its configuration again.
+pub struct Hangup(Signal);
+
+impl Hangup {
+    /// From here on SIGHUP no longer ends the process.
+    pub fn install() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the signal. Several at once may count as one.
+    pub async fn next(&mut self) {
+        self.0.recv().await;
+    }
 }
 
 impl Signals {

@@ -3,17 +3,19 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::data_dir::DataDir;
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
 use super::listeners::Listeners;
 use super::observer::Observer;
-use super::signals::Signals;
+use super::reload::{Reload, warn_of_shadowed};
+use super::signals::{Hangup, Signals};
 use super::storage::Storage;
 use super::{credentials, data_dir};
 use crate::clock::Clock;
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, Sources};
 use crate::telemetry::metrics;
 use crate::{blob, identity, kv, store};
 
@@ -47,9 +49,11 @@ pub enum StartError {
 /// Runs a server until SIGTERM or SIGINT. Prints one line on standard output when it is ready.
 ///
 /// Needs a multi-threaded tokio runtime. Gives an error where the server cannot start; once it is ready, only `Ok`.
-pub async fn run(config: ServerConfig) -> Result<(), StartError> {
+/// SIGHUP has `sources` read again.
+pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartError> {
     let clock = Clock::system();
     let mut signals = Signals::install().map_err(StartError::Signals)?;
+    let hangup = Hangup::install().map_err(StartError::Signals)?;
     metrics::describe()?;
     metrics::started(clock.now());
 
@@ -61,10 +65,16 @@ pub async fn run(config: ServerConfig) -> Result<(), StartError> {
     let storage = Storage::open(&foundation, &config, &clock).await?;
     let observer = Observer::start(&foundation, &storage).await;
     let listeners = Listeners::start(&config, &foundation, &storage, &clock)?;
+    warn_of_shadowed(&foundation.identities).await;
     listeners.ready_line(&foundation).print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");
 
-    let signal = signals.next().await;
+    let identities = Arc::clone(&foundation.identities);
+    let reload = Reload { hangup, sources, started: config, identities };
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        never = reload.run() => match never {},
+    };
     tracing::info!(signal, "stopping");
     signals.exit_at_next();
     listeners.stop().await;

@@ -62,17 +62,18 @@ impl Store {
         let id = bucket.record.id;
         let _turn = self.queues.turn(id, key.as_bytes()).await?;
         for _ in 0..ATTEMPTS {
-            if matches!(version, Some(VersionId::Numbered { .. })) {
-                return Err(Error::NoSuchKey(key.clone()));
-            }
-            let previous = self.object(&bucket, key).await?;
-            let mut record = previous.record.clone();
+            let current = self.current(id, key).await?;
+            let found = self.object_version(&bucket, key, version.as_ref()).await?;
+            let mut record = found.record.clone();
             annotation.write_into(&mut record);
             let mut change = bucket.change(annotation.kind(), key, &record, cause.clone());
             change.at = self.clock.now();
-            let mutation = Mutation::in_bucket(&bucket)?.put_object(id, key, &record, Some(&previous)).log(&change);
+            let mutation = Mutation::in_bucket(&bucket)?
+                .expect_object(&found)
+                .replace_record(id, key, &record, current.as_ref())
+                .log(&change);
             match self.commit(mutation).await? {
-                Ok(position) => return Ok(Stored { record, position }),
+                Ok(position) => return Ok(bucket.stored(record, position)),
                 Err(conflict) if conflict.index == 0 => self.refresh(&mut bucket).await?,
                 Err(_) => (),
             }

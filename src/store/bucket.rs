@@ -10,7 +10,7 @@ use super::configuration::Kind;
 use super::error::Error;
 use super::mutation::{Mutation, Row};
 use super::record::{BucketRecord, BucketState, Target, Versioning};
-use super::tables::{self, BUCKETS, CONFIGURATIONS, CURRENT, META};
+use super::tables::{self, BUCKETS, CONFIGURATIONS, CURRENT, META, VERSIONS};
 use super::{Position, Store};
 use crate::kv::{Item, Scan, successor_of_prefix};
 use crate::names::{AccountId, BucketId, BucketName};
@@ -197,8 +197,12 @@ impl Store {
     }
 
     async fn is_empty(&self, bucket: BucketId) -> Result<bool, Error> {
-        let page = self.kv.scan(Scan::prefix(CURRENT, &tables::current(bucket, b""), 1)).await?;
-        Ok(page.items.is_empty())
+        for (table, rows) in [(CURRENT, tables::current(bucket, b"")), (VERSIONS, tables::versions(bucket, b""))] {
+            if !self.kv.scan(Scan::prefix(table, &rows, 1)).await?.items.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Reads the row of a bucket again whose commit did not find it as it was: with the new row the commit is to be tried

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::BucketRecord;
+use super::record::{BucketRecord, Version};
 use crate::clock::Timestamp;
 use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey};
 
@@ -57,6 +57,12 @@ pub struct Cause {
 }
 
 impl Change {
+    /// Makes the deletion of an object one that left a delete marker: that is the version which was made.
+    pub(super) fn mark(&mut self, marker: Version) {
+        self.kind = ChangeKind::DeleteMarker;
+        self.version = Some(marker.id().to_string());
+    }
+
     /// A change of `bucket` itself; the other constructors start from here.
     pub fn of_bucket(bucket: &BucketRecord, kind: ChangeKind, at: Timestamp, cause: Cause) -> Self {
         Self {

@@ -7,17 +7,16 @@ use super::bucket::{ATTEMPTS, Bucket};
 use super::change::{Cause, ChangeKind};
 use super::checksum::Checksum;
 use super::error::Error;
-use super::mutation::{Mutation, Row};
+use super::mutation::Mutation;
 use super::put::{Precondition, Stored};
-use super::record::{Metadata, ObjectRecord, StorageClass};
-use super::tables::{self, CURRENT};
+use super::record::{Metadata, ObjectRecord, StorageClass, Version};
+use super::versions::ObjectRow;
+use crate::clock::Timestamp;
 use crate::names::{AccountId, ObjectKey};
 
 pub struct CopyObject {
-    pub source_bucket: Bucket,
-    pub source_key: ObjectKey,
     /// The source as it was read and judged; the commit expects it unchanged.
-    pub source: Row<ObjectRecord>,
+    pub source: ObjectRow,
     pub bucket: Bucket,
     pub key: ObjectKey,
     pub metadata: Metadata,
@@ -45,18 +44,17 @@ impl Store {
         self.space.admit(0).await?;
         let bucket = copy.bucket.record.id;
         let _turn = self.queues.turn(bucket, copy.key.as_bytes()).await?;
-        let source_row = tables::current(copy.source_bucket.record.id, copy.source_key.as_bytes());
         for _ in 0..ATTEMPTS {
             let key = &copy.key;
-            let previous = self.current(bucket, key).await?;
-            copy.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
-            let record = copy.record(self.clock.now());
+            let slot = self.slot(&copy.bucket, key).await?;
+            copy.precondition.check(key, slot.current.as_ref().map(|row| &row.record))?;
+            let record = copy.record(self.clock.now(), slot.object_version());
             let mutation = Mutation::in_bucket(&copy.bucket)?
-                .expect(CURRENT, source_row.clone(), Some(copy.source.bytes.clone()))
-                .put_object(bucket, key, &record, previous.as_ref())
+                .expect_object(&copy.source)
+                .write_object(bucket, key, &record, &slot)
                 .log(&copy.bucket.change(ChangeKind::Copy, key, &record, copy.cause.clone()));
             match self.commit(mutation).await? {
-                Ok(position) => return Ok(Stored { record, position }),
+                Ok(position) => return Ok(copy.bucket.stored(record, position)),
                 Err(conflict) if conflict.index == 0 => self.refresh(&mut copy.bucket).await?,
                 Err(conflict) if conflict.index == 1 => return Err(Error::SourceChanged),
                 Err(_) => (),
@@ -67,14 +65,14 @@ impl Store {
 }
 
 impl CopyObject {
-    fn record(&self, modified: crate::clock::Timestamp) -> ObjectRecord {
+    fn record(&self, modified: Timestamp, version: Option<Version>) -> ObjectRecord {
         let mut record = self.source.record.clone();
         record.summary.modified = modified;
         record.summary.owner = self.owner.clone();
         record.summary.storage_class = self.storage_class;
         record.metadata = self.metadata.clone();
         record.checksum = self.checksum.clone();
-        record.version = None;
+        record.version = version;
         record.acl.clone_from(&self.acl);
         let shown = record.shown_checksum();
         record.summary.algorithm = shown.algorithm;

@@ -1,7 +1,8 @@
 //! What can go wrong in the store, in the store's own words.
 
 use super::checksum::{Algorithm, ChecksumType};
-use crate::names::{BucketName, ObjectKey, UploadId};
+use crate::clock::Timestamp;
+use crate::names::{BucketName, ObjectKey, UploadId, VersionId};
 use crate::{blob, kv, report};
 
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,11 @@ pub enum Error {
     BucketBusy(BucketName),
     #[error("object {0} does not exist")]
     NoSuchKey(ObjectKey),
+    #[error("object {key} has no version {version}")]
+    NoSuchVersion { key: ObjectKey, version: VersionId },
+    /// What was asked for is a delete marker: the current version, or the one that was `named`.
+    #[error("version {version} of object {key} is a delete marker")]
+    DeleteMarker { key: ObjectKey, version: VersionId, modified: Timestamp, named: bool },
     #[error("upload {0} does not exist")]
     NoSuchUpload(UploadId),
     /// A condition on the object to be written does not hold.

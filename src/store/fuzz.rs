@@ -9,14 +9,14 @@ use super::change::{Cause, Change, ChangeKind};
 use super::checksum::{Algorithm, Checksum, ChecksumType};
 use super::codec::{decode, encode};
 use super::record::{
-    BucketRecord, BucketState, CompletedRecord, Data, InlineId, Metadata, ObjectRecord, PartRecord, StorageClass,
-    Summary, Target, UploadRecord, Version, Versioning,
+    BucketRecord, BucketState, CompletedRecord, Data, DeleteMarker, Entry, Head, InlineId, Metadata, ObjectRecord,
+    PartRecord, StorageClass, Summary, Target, UploadRecord, Version, VersionRecord, VersionSummary, Versioning,
 };
 use super::tables;
 use crate::blob::{BlobId, BlobRef, Footer, FooterBuilder};
 use crate::clock::Timestamp;
 use crate::fuzz::{self, Mutated};
-use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey, UploadId};
+use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey, UploadId, VersionId};
 
 const BLOB: BlobRef = BlobRef { id: BlobId { run: 3, number: 4 }, length: 100_000, footer_checksum: 5 };
 
@@ -82,14 +82,25 @@ fn rows() -> Vec<Vec<u8>> {
         etag: ETag::single([2; 16]),
         crc64nvme: 3,
         checksum: None,
-        version: Some(Version { ordinal: 3, random: None }),
+        version: Some(VersionId::Null),
     };
     let mut change = Change::of_bucket(&bucket, ChangeKind::Rename, Timestamp::from_seconds(5), Cause::default());
     change.key = Some(key.clone());
-    let records =
-        [encode(&object()), encode(&bucket), encode(&upload), encode(&part), encode(&completed), encode(&change)];
+    let marker = DeleteMarker { modified: Timestamp::from_seconds(6), owner: AccountId::default() };
+    let records = [
+        encode(&object()),
+        encode(&bucket),
+        encode(&upload),
+        encode(&part),
+        encode(&completed),
+        encode(&change),
+        encode(&VersionRecord { random: Some([9; 16]), entry: Entry::Object(object()) }),
+        encode(&VersionRecord { random: None, entry: Entry::DeleteMarker(marker) }),
+        encode(&Head { newest: 300, null: Some(1) }),
+    ];
     let id = UploadId([6; 16]);
-    let keys = [tables::upload(BucketId(9), &key, id), tables::part(id, 7), tables::offset(id, 8, 9)];
+    let version = tables::version(BucketId(9), &key, 3);
+    let keys = [tables::upload(BucketId(9), &key, id), version, tables::part(id, 7), tables::offset(id, 8, 9)];
     let targets = [
         Target::Inline(InlineId { run: 1, number: 2 }),
         Target::Blob(BLOB.id),
@@ -125,6 +136,9 @@ fn rows_of_every_table() {
             comes_back::<PartRecord>(row);
             comes_back::<CompletedRecord>(row);
             comes_back::<Change>(row);
+            comes_back::<VersionRecord>(row);
+            comes_back::<VersionSummary>(row);
+            comes_back::<Head>(row);
             comes_back::<Target>(row);
             comes_back::<u64>(row);
             keys_come_back(row);
@@ -137,6 +151,9 @@ fn keys_come_back(row: &[u8]) {
     if let Some((key, upload)) = tables::parse_upload(row) {
         let bucket = BucketId(u64::from_be_bytes(*row.first_chunk().expect("a row that was read")));
         assert_eq!(tables::upload(bucket, &key, upload), row);
+    }
+    if let Some((bucket, key, ordinal)) = tables::parse_version(row) {
+        assert_eq!(tables::version(bucket, &key, ordinal), row);
     }
     if let (Some(number), Some(id)) = (tables::parse_part(row), row.first_chunk().filter(|_| row.len() == 18)) {
         assert_eq!(tables::part(UploadId(*id), number), row);

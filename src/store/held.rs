@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::Store;
 use super::codec::decode;
 use super::error::Error;
-use super::record::{BucketRecord, Data, ObjectRecord, PartRecord, Target};
-use super::tables::{self, BUCKETS, CURRENT, Owner, PARTS, REFS};
+use super::record::{BucketRecord, Data, Entry, ObjectRecord, PartRecord, Target, VersionRecord};
+use super::tables::{self, BUCKETS, CURRENT, Owner, PARTS, REFS, VERSIONS};
 use super::walk::Walk;
 use crate::kv::{Item, Kv, Scan};
 use crate::names::{BucketId, BucketName};
@@ -32,6 +32,14 @@ impl Held {
         Self { data: record.data, size: record.summary.size, crc64nvme: record.crc64nvme }
     }
 
+    /// `None` for a delete marker, which has no bytes.
+    pub fn of_version(record: &VersionRecord) -> Option<Self> {
+        match &record.entry {
+            Entry::Object(object) => Some(Self::of_object(object)),
+            Entry::DeleteMarker(_) => None,
+        }
+    }
+
     pub fn of_part(record: &PartRecord) -> Self {
         Self { data: record.data, size: record.size, crc64nvme: record.crc64nvme }
     }
@@ -43,7 +51,14 @@ impl Store {
         match owner {
             Owner::Object { bucket, key } => {
                 let row = self.kv.get(CURRENT, &tables::current(*bucket, key.as_bytes())).await?;
-                row.map(|bytes| decode(&bytes).map(|record| Held::of_object(&record))).transpose()
+                let record = row.map(|bytes| decode::<ObjectRecord>(&bytes)).transpose()?;
+                // The copy of a version holds nothing.
+                Ok(record.filter(|record| record.version.is_none()).as_ref().map(Held::of_object))
+            }
+            Owner::Version { bucket, key, ordinal } => {
+                let row = self.kv.get(VERSIONS, &tables::version(*bucket, key, *ordinal)).await?;
+                let record = row.map(|bytes| decode::<VersionRecord>(&bytes)).transpose()?;
+                Ok(record.as_ref().and_then(Held::of_version))
             }
             Owner::Part { upload, number } => {
                 let row = self.kv.get(PARTS, &tables::part(*upload, *number)).await?;
@@ -66,7 +81,7 @@ impl Store {
     /// at most `limit`. None for a part of an upload that is still open.
     pub(super) async fn objects_behind(&self, owner: &Owner, limit: usize) -> Result<Vec<Owner>, Error> {
         match owner {
-            Owner::Object { .. } => Ok(vec![owner.clone()]),
+            Owner::Object { .. } | Owner::Version { .. } => Ok(vec![owner.clone()]),
             Owner::Part { upload, .. } => self.owners(Target::Upload(*upload), limit).await,
         }
     }
@@ -100,6 +115,12 @@ impl BucketNames {
             Owner::Object { bucket, key } => {
                 Place { bucket: Some(self.name(*bucket)), key: Some(key.as_str().to_owned()), ..Place::default() }
             }
+            Owner::Version { bucket, key, ordinal } => Place {
+                bucket: Some(self.name(*bucket)),
+                key: Some(key.as_str().to_owned()),
+                version: Some(format!("number {ordinal}")),
+                ..Place::default()
+            },
             Owner::Part { upload, number } => {
                 Place { upload: Some(upload.to_string()), part: Some(*number), ..Place::default() }
             }

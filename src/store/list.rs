@@ -59,7 +59,7 @@ impl Store {
 }
 
 impl ListObjects {
-    fn scan(&self, bucket: BucketId) -> Scan {
+    pub(super) fn scan(&self, bucket: BucketId) -> Scan {
         let prefix = tables::current(bucket, self.prefix.as_bytes());
         let group = self.delimiter.as_ref().map(|delimiter| Grouping {
             skip: prefix.len(),
@@ -77,7 +77,7 @@ impl ListObjects {
     }
 }
 
-fn object_key(row: &[u8]) -> Result<String, Error> {
+pub(super) fn object_key(row: &[u8]) -> Result<String, Error> {
     let key = row.get(BUCKET_ID_BYTES..).unwrap_or_default().to_vec();
     String::from_utf8(key).map_err(|_| Error::Record("a key that is not UTF-8"))
 }

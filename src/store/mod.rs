@@ -26,6 +26,7 @@ pub mod space;
 pub mod staging;
 pub mod sweep;
 pub mod tables;
+pub mod versions;
 
 mod crc;
 mod error;
@@ -210,4 +211,9 @@ impl Store {
 #[derive(Debug, Clone, Copy)]
 struct Conflict {
     index: usize,
+}
+
+impl Conflict {
+    /// What was read before a commit did not belong together: it changed between two reads.
+    const MOVED: Self = Self { index: usize::MAX };
 }

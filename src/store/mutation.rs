@@ -89,7 +89,8 @@ impl Mutation {
         )
     }
 
-    fn release_object(
+    /// Ends the hold of the object that was there, whose bytes go to the sweeper unless they are `kept`.
+    pub(super) fn release_object(
         self,
         bucket: BucketId,
         key: &ObjectKey,

@@ -12,7 +12,7 @@ use super::staging::Staged;
 use super::tables::{self, CURRENT};
 use super::{Position, Store};
 use crate::clock::Timestamp;
-use crate::names::{AccountId, ETag, ObjectKey};
+use crate::names::{AccountId, ETag, ObjectKey, VersionId};
 
 /// A condition on what a write finds in its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct PutObject {
 #[derive(Debug, Clone)]
 pub struct Stored {
     pub record: ObjectRecord,
+    /// The identifier by which clients know it; `None` in a bucket without versions.
+    pub version: Option<VersionId>,
     pub position: Position,
 }
 
@@ -74,13 +76,14 @@ impl Store {
         let mut record = put.record(&staged, self.clock.now());
         for _ in 0..ATTEMPTS {
             let key = &put.key;
-            let previous = self.current(bucket, key).await?;
-            put.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
+            let slot = self.slot(&put.bucket, key).await?;
+            put.precondition.check(key, slot.current.as_ref().map(|row| &row.record))?;
             record.summary.modified = self.clock.now();
+            record.version = slot.object_version();
             let mutation = Mutation::in_bucket(&put.bucket)?;
             let mutation = staged
                 .write_into(mutation)
-                .put_object(bucket, key, &record, previous.as_ref())
+                .write_object(bucket, key, &record, &slot)
                 .log(&put.bucket.change(ChangeKind::Put, key, &record, put.cause.clone()));
             // The blob is durable already. While the commit is under way the blob must outlive us: if it is cut here, the
             // record may or may not point at it, and an orphan is the lesser evil.
@@ -88,7 +91,7 @@ impl Store {
             let committed = self.commit(mutation).await;
             staged.take_back_unless_committed(&committed);
             match committed? {
-                Ok(position) => return Ok(Stored { record, position }),
+                Ok(position) => return Ok(put.bucket.stored(record, position)),
                 Err(conflict) if conflict.index == 0 => self.refresh(&mut put.bucket).await?,
                 Err(_) => (),
             }
@@ -130,6 +133,16 @@ impl PutObject {
 }
 
 impl Bucket {
+    /// What a commit in this bucket made of `record`.
+    pub(super) fn stored(&self, record: ObjectRecord, position: Position) -> Stored {
+        Stored { version: self.shown_version(record.version), record, position }
+    }
+
+    /// The change-log entry for a key without an object.
+    pub(super) fn change_of(&self, kind: ChangeKind, key: &ObjectKey, at: Timestamp, cause: Cause) -> Change {
+        Change { key: Some(key.clone()), ..Change::of_bucket(&self.record, kind, at, cause) }
+    }
+
     /// The change-log entry for what `record` is or was under `key`.
     pub(super) fn change(&self, kind: ChangeKind, key: &ObjectKey, record: &ObjectRecord, cause: Cause) -> Change {
         let tags = record.metadata.user.iter().filter(|(name, _)| name == "cache-tag");
@@ -137,6 +150,7 @@ impl Bucket {
             key: Some(key.clone()),
             size: record.summary.size,
             etag: Some(record.summary.etag),
+            version: self.shown_version(record.version).map(|version| version.to_string()),
             cache_tags: tags.flat_map(|(_, tags)| tags.split(',').map(|tag| tag.trim().to_owned())).collect(),
             ..Change::of_bucket(&self.record, kind, record.summary.modified, cause)
         }

@@ -11,12 +11,12 @@ use super::bucket::{Bucket, behind, behind_prefix};
 use super::codec::decode;
 use super::error::Error;
 use super::lease::Lease;
-use super::mutation::Row;
 use super::record::{Data, InlineId, ObjectRecord, PartRecord, Target};
 use super::tables::{self, INLINE, OFFSETS, PARTS};
+use super::versions::ObjectRow;
 use crate::blob::BlobReader;
 use crate::kv::{Item, Scan};
-use crate::names::{ObjectKey, UploadId};
+use crate::names::{ObjectKey, UploadId, VersionId};
 
 /// How many parts are looked up ahead while a multipart object is read.
 const PARTS_AHEAD: usize = 64;
@@ -25,7 +25,7 @@ const ATTEMPTS: usize = 8;
 
 /// An object held for reading: its bytes stay as they are until this is dropped, whatever happens to the key.
 pub struct OpenObject {
-    pub row: Row<ObjectRecord>,
+    pub row: ObjectRow,
     store: Arc<Store>,
     inline: Option<Bytes>,
     _lease: Option<Lease>,
@@ -55,17 +55,21 @@ enum Source {
 }
 
 impl Store {
-    /// Gives the object's row without holding its bytes, or [`Error::NoSuchKey`].
-    pub async fn object(&self, bucket: &Bucket, key: &ObjectKey) -> Result<Row<ObjectRecord>, Error> {
-        let row = self.current(bucket.record.id, key).await?;
-        row.ok_or_else(|| Error::NoSuchKey(key.clone()))
+    /// Opens the object for reading. Fails as [`Self::object`] does.
+    pub async fn open_object(self: &Arc<Self>, bucket: &Bucket, key: &ObjectKey) -> Result<OpenObject, Error> {
+        self.open_version(bucket, key, None).await
     }
 
-    /// Opens the object for reading, or fails with [`Error::NoSuchKey`].
-    pub async fn open_object(self: &Arc<Self>, bucket: &Bucket, key: &ObjectKey) -> Result<OpenObject, Error> {
+    /// Opens a version for reading, or the object where none is named. Fails as [`Self::object_version`] does.
+    pub async fn open_version(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+    ) -> Result<OpenObject, Error> {
         for _ in 0..ATTEMPTS {
             let inside = self.leases.enter().await;
-            let row = self.object(bucket, key).await?;
+            let row = self.object_version(bucket, key, version).await?;
             let lease = match row.record.data.target() {
                 Some(target @ (Target::Blob(_) | Target::Upload(_))) => Some(self.leases.lease(target)),
                 _ => None,

@@ -64,6 +64,51 @@ pub struct Version {
     pub random: Option<[u8; 16]>,
 }
 
+/// Where a key's versions stand; a key has this row as long as it has rows in the table `versions`. Every commit that adds
+/// a version or removes one expects it unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The ordinal of the newest version. The next one's is greater by 1.
+    pub newest: u64,
+    /// The ordinal of the null version, where there is one.
+    pub null: Option<u64>,
+}
+
+/// A version of a key; its ordinal is in the row's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionRecord {
+    /// As [`Version::random`].
+    pub random: Option<[u8; 16]>,
+    pub entry: Entry,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// Its `version` is the row's. Where it is the newest one, the key's row in `current` is a copy of it.
+    Object(ObjectRecord),
+    DeleteMarker(DeleteMarker),
+}
+
+/// Says that an object was deleted, while its versions stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteMarker {
+    pub modified: Timestamp,
+    pub owner: AccountId,
+}
+
+/// What listings show of a version: the beginning of a [`VersionRecord`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionSummary {
+    pub random: Option<[u8; 16]>,
+    pub entry: EntrySummary,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntrySummary {
+    Object(Summary),
+    DeleteMarker(DeleteMarker),
+}
+
 /// What listings show of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -169,7 +214,7 @@ pub struct CompletedRecord {
     pub crc64nvme: u64,
     pub checksum: Option<Checksum>,
     /// The version that the upload became; `None` in a bucket without versions.
-    pub version: Option<Version>,
+    pub version: Option<VersionId>,
 }
 
 /// That a rename with a client's token was carried out, kept for a client that asks again.

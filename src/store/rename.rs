@@ -9,10 +9,11 @@ use super::bucket::{ATTEMPTS, Bucket};
 use super::change::{Cause, ChangeKind};
 use super::codec::encode;
 use super::error::Error;
-use super::mutation::{Mutation, Row};
+use super::mutation::Mutation;
 use super::put::{Precondition, Stored};
 use super::record::{ObjectRecord, RenamedRecord};
 use super::tables::{self, RENAMED};
+use super::versions::{ObjectRow, Slot};
 use crate::clock::Timestamp;
 use crate::names::ObjectKey;
 
@@ -20,7 +21,7 @@ pub struct RenameObject {
     pub bucket: Bucket,
     pub source_key: ObjectKey,
     /// The source as it was read and judged; the commit expects it unchanged.
-    pub source: Row<ObjectRecord>,
+    pub source: ObjectRow,
     pub key: ObjectKey,
     pub precondition: Precondition,
     pub token: Option<Token>,
@@ -50,29 +51,30 @@ impl Store {
         let bucket = rename.bucket.record.id;
         let _turns = self.queues.turns(bucket, [rename.source_key.as_bytes(), rename.key.as_bytes()]).await?;
         for _ in 0..ATTEMPTS {
-            let (key, record) = (&rename.key, &rename.source.record);
+            let key = &rename.key;
             if let Some(token) = &rename.token
                 && self.was_renamed(&rename.bucket, token).await?
             {
                 return Err(Error::SourceChanged);
             }
-            let previous = self.current(bucket, key).await?;
-            rename.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
-            let mut arrived = rename.bucket.change(ChangeKind::Rename, key, record, rename.cause.clone());
-            arrived.at = self.clock.now();
-            let mut left = rename.bucket.change(ChangeKind::Delete, &rename.source_key, record, rename.cause.clone());
-            left.at = arrived.at;
+            let left = self.slot(&rename.bucket, &rename.source_key).await?;
+            if !rename.source.is(left.current.as_ref()) {
+                return Err(Error::SourceChanged);
+            }
+            let slot = self.slot(&rename.bucket, key).await?;
+            rename.precondition.check(key, slot.current.as_ref().map(|row| &row.record))?;
+            let now = self.clock.now();
+            let record = ObjectRecord { version: slot.object_version(), ..rename.source.record.clone() };
+            let mut arrived = rename.bucket.change(ChangeKind::Rename, key, &record, rename.cause.clone());
+            arrived.at = now;
             let mutation = Mutation::in_bucket(&rename.bucket)?
-                .delete_object(bucket, &rename.source_key, &rename.source, record.data.target())
-                .put_object(bucket, key, record, previous.as_ref())
-                .remember(&rename, arrived.at)
-                .log(&left)
+                .leave(&rename, left, now)
+                .write_object(bucket, key, &record, &slot)
+                .remember(&rename, now)
                 .log(&arrived);
             match self.commit(mutation).await? {
-                Ok(position) => return Ok(Stored { record: record.clone(), position }),
+                Ok(position) => return Ok(rename.bucket.stored(record, position)),
                 Err(conflict) if conflict.index == 0 => self.refresh(&mut rename.bucket).await?,
-                // The source, or the token: whoever carried the same request out took the source with it.
-                Err(conflict) if conflict.index != 2 => return Err(Error::SourceChanged),
                 Err(_) => (),
             }
         }
@@ -92,6 +94,22 @@ impl Store {
 }
 
 impl Mutation {
+    /// Takes the source away: where there are versions, a delete marker is left in its place, as by deleting it.
+    fn leave(self, rename: &RenameObject, slot: Slot, at: Timestamp) -> Self {
+        let (bucket, key, record) = (&rename.bucket, &rename.source_key, &rename.source.record);
+        let id = bucket.record.id;
+        let mut change = bucket.change(ChangeKind::Delete, key, record, rename.cause.clone());
+        change.at = at;
+        match (slot.marker_version(), &slot.current) {
+            (Some(version), _) => {
+                change.mark(version);
+                self.write_marker(id, key, version, bucket.marker(at), &slot).log(&change)
+            }
+            (None, Some(row)) => self.delete_object(id, key, row, record.data.target()).log(&change),
+            (None, None) => self,
+        }
+    }
+
     /// Notes that the request with the rename's token is carried out, which it was not before.
     fn remember(self, rename: &RenameObject, renamed: Timestamp) -> Self {
         let Some(token) = &rename.token else { return self };

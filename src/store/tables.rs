@@ -14,6 +14,8 @@
 //! | `renamed` | bucket id, client token | that a rename was carried out, for a client that asks again |
 //! | `sweep` | position | a target that may have become unreferenced |
 //! | `log` | position | [`Change`](super::change::Change) |
+//! | `versions` | bucket id, escaped object key, inverted ordinal | [`VersionRecord`](super::record::VersionRecord) |
+//! | `heads` | bucket id, object key | [`Head`](super::record::Head): where the key's versions stand |
 //! | `configurations` | bucket id, kind | a document of the bucket's configuration |
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -36,6 +38,8 @@ pub const SWEEP: Table = Table { id: 10, name: "sweep", profile: Profile::Queue 
 pub const LOG: Table = Table { id: 11, name: "log", profile: Profile::Queue };
 pub const RENAMED: Table = Table { id: 12, name: "renamed", profile: Profile::Records };
 pub const CONFIGURATIONS: Table = Table { id: 13, name: "configurations", profile: Profile::Records };
+pub const VERSIONS: Table = Table { id: 14, name: "versions", profile: Profile::Records };
+pub const HEADS: Table = Table { id: 15, name: "heads", profile: Profile::Records };
 
 /// Who holds a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,12 @@ pub enum Owner {
     Object {
         bucket: BucketId,
         key: ObjectKey,
+    },
+    /// A version of an object, also where it is the current one: the row in `current`, a copy, holds nothing then.
+    Version {
+        bucket: BucketId,
+        key: ObjectKey,
+        ordinal: u64,
     },
     /// An upload, open or completed, holds the bytes of its parts.
     Part {
@@ -52,8 +62,23 @@ pub enum Owner {
 }
 
 /// Every table of the store, for opening an engine. Their ids begin at 1: 0 is the table of keys.
-pub const TABLES: [Table; 13] =
-    [META, BUCKETS, CURRENT, INLINE, REFS, UPLOADS, PARTS, OFFSETS, COMPLETED, SWEEP, LOG, RENAMED, CONFIGURATIONS];
+pub const TABLES: [Table; 15] = [
+    META,
+    BUCKETS,
+    CURRENT,
+    INLINE,
+    REFS,
+    UPLOADS,
+    PARTS,
+    OFFSETS,
+    COMPLETED,
+    SWEEP,
+    LOG,
+    RENAMED,
+    CONFIGURATIONS,
+    VERSIONS,
+    HEADS,
+];
 
 /// Stands between an escaped key and what follows it: below every escaped byte, so that shorter keys sort first.
 pub const TERMINATOR: [u8; 2] = [0x00, 0x01];
@@ -80,6 +105,35 @@ pub fn current(bucket: BucketId, key: &[u8]) -> Bytes {
 pub fn parse_current(row: &[u8]) -> Option<(BucketId, ObjectKey)> {
     let (bucket, key) = row.split_first_chunk::<BUCKET_ID_BYTES>()?;
     Some((BucketId(u64::from_be_bytes(*bucket)), ObjectKey::parse(key).ok()?))
+}
+
+/// The key of the row that says where a key's versions stand; [`parse_current`] reads it back.
+pub fn head(bucket: BucketId, key: &ObjectKey) -> Bytes {
+    current(bucket, key.as_bytes())
+}
+
+/// The start of the rows of the versions of a bucket's keys that start with `key`.
+pub fn versions(bucket: BucketId, key: &[u8]) -> Bytes {
+    uploads(bucket, key)
+}
+
+/// The start of the rows of the versions of `key` itself.
+pub fn versions_of(bucket: BucketId, key: &[u8]) -> Bytes {
+    [versions(bucket, key).as_ref(), &TERMINATOR].concat().into()
+}
+
+/// The key of a version's row: by bucket, object key, then the newest first.
+pub fn version(bucket: BucketId, key: &ObjectKey, ordinal: u64) -> Bytes {
+    [versions_of(bucket, key.as_bytes()).as_ref(), &(!ordinal).to_be_bytes()].concat().into()
+}
+
+/// Reads the bucket, the object key and the ordinal back out of a version's row key.
+pub fn parse_version(row: &[u8]) -> Option<(BucketId, ObjectKey, u64)> {
+    let (bucket, rest) = row.split_first_chunk::<BUCKET_ID_BYTES>()?;
+    let (escaped, ordinal) = rest.split_last_chunk::<8>()?;
+    let escaped = escaped.strip_suffix(&TERMINATOR)?;
+    let key = ObjectKey::parse(unescape(escaped)?).ok()?;
+    Some((BucketId(u64::from_be_bytes(*bucket)), key, !u64::from_be_bytes(*ordinal)))
 }
 
 /// The key of an inline value.
@@ -213,10 +267,22 @@ pub fn part_reference(target: Target, upload: UploadId, number: u16) -> Bytes {
     row.freeze()
 }
 
+/// The key of the reference that a version holds on `target`.
+pub fn version_reference(target: Target, bucket: BucketId, key: &ObjectKey, ordinal: u64) -> Bytes {
+    let mut row = BytesMut::with_capacity(40 + key.as_bytes().len());
+    put_target(target, &mut row);
+    row.put_u8(b'v');
+    row.put_u64(bucket.0);
+    row.put_slice(key.as_bytes());
+    row.put_u64(ordinal);
+    row.freeze()
+}
+
 /// The key of the reference that `owner` holds on `target`.
 pub fn reference(target: Target, owner: &Owner) -> Bytes {
     match owner {
         Owner::Object { bucket, key } => object_reference(target, *bucket, key),
+        Owner::Version { bucket, key, ordinal } => version_reference(target, *bucket, key, *ordinal),
         Owner::Part { upload, number } => part_reference(target, *upload, *number),
     }
 }
@@ -237,6 +303,11 @@ pub fn parse_reference(row: &[u8]) -> Option<(Target, Owner)> {
         b'o' => {
             let (bucket, key) = parse_current(rest)?;
             Owner::Object { bucket, key }
+        }
+        b'v' => {
+            let (rest, ordinal) = rest.split_last_chunk::<8>()?;
+            let (bucket, key) = parse_current(rest)?;
+            Owner::Version { bucket, key, ordinal: u64::from_be_bytes(*ordinal) }
         }
         b'p' => {
             let (upload, number) = parse_part_row(rest)?;
@@ -328,6 +399,18 @@ mod tests {
         }
 
         #[test]
+        fn version_rows_sort_by_bucket_then_key_then_newest_first_and_read_back(
+            left in (0..3u64, key(), any::<u64>()),
+            right in (0..3u64, key(), any::<u64>()),
+        ) {
+            let row = |(bucket, key, ordinal): &(u64, ObjectKey, u64)| version(BucketId(*bucket), key, *ordinal);
+            let place = |(bucket, key, ordinal): &(u64, ObjectKey, u64)| (*bucket, key.clone(), !*ordinal);
+            prop_assert_eq!(row(&left).cmp(&row(&right)), place(&left).cmp(&place(&right)));
+            prop_assert!(row(&left).starts_with(&versions_of(BucketId(left.0), left.1.as_bytes())));
+            prop_assert_eq!(parse_version(&row(&left)), Some((BucketId(left.0), left.1, left.2)));
+        }
+
+        #[test]
         fn escaping_keeps_prefixes(key: Vec<u8>, more: Vec<u8>) {
             let (mut short, mut long) = (BytesMut::new(), BytesMut::new());
             escape(&key, &mut short);
@@ -353,7 +436,8 @@ mod tests {
                 Target::Upload(UploadId(id)),
             ];
             let owners = [
-                Owner::Object { bucket: BucketId(bucket), key },
+                Owner::Object { bucket: BucketId(bucket), key: key.clone() },
+                Owner::Version { bucket: BucketId(bucket), key, ordinal: number },
                 Owner::Part { upload: UploadId(id), number: part },
             ];
             for target in targets {
@@ -370,7 +454,7 @@ mod tests {
         #[test]
         fn damaged_rows_are_refused_without_panic(row: Vec<u8>) {
             let _ = (parse_upload(&row), parse_part(&row), parse_offset(&row), unescape(&row));
-            let _ = (parse_reference(&row), parse_part_row(&row), parse_inline(&row));
+            let _ = (parse_reference(&row), parse_part_row(&row), parse_inline(&row), parse_version(&row));
         }
     }
 }

@@ -17,6 +17,7 @@ mod many_parts;
 mod operator;
 mod post;
 mod presigned;
+mod query;
 mod races;
 mod raw;
 mod signed;

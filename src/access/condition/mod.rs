@@ -4,6 +4,8 @@
 
 mod network;
 mod operator;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use network::Network;

@@ -9,6 +9,8 @@ mod json;
 mod named;
 mod resources;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 pub use error::{PolicyError, Problem};
 pub use named::{Directness, Named};

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::get::expect_null_version;
 use crate::access::{Acl, Ownership};
 use crate::guard;
 use crate::s3::answer::Answer;
@@ -44,23 +43,23 @@ pub async fn put_bucket_acl(cx: &Service, request: &mut Request) -> Result<Answe
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html>
 pub async fn get_object_acl(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
-    let row = cx.store.object(&bucket, &key).await?;
-    request.recheck(cx, &key, &row.record, &row.bytes)?;
+    let version = request.version()?;
+    let row = cx.store.object_version(&bucket, &key, version.as_ref()).await?;
+    request.recheck(cx, &key, &row.record)?;
     let judge = request.judge(cx)?;
     let acl = match judge.rules.ownership.effective() {
         Ownership::BucketOwnerEnforced => Acl::private(bucket.record.account.clone()),
         _ => guard::acl_of(&row.record)?.unwrap_or_else(|| Acl::private(row.record.summary.owner.clone())),
     };
-    Ok(Answer::xml(cx.acl_document(&acl)))
+    Ok(Answer::xml(cx.acl_document(&acl)).version(request.shown_version(&row.record)))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html>
 pub async fn put_object_acl(cx: &Service, request: &mut Request) -> Result<Answer, S3Error> {
     let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
     let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
-    let row = cx.store.object(&bucket, &key).await?;
+    let version = request.version()?;
+    let row = cx.store.object_version(&bucket, &key, version.as_ref()).await?;
     let judge = request.judge(cx)?;
     let (owner, bucket_owner) = (&row.record.summary.owner, &bucket.record.account);
     let acl = cx.acl_of_request(&request.head.headers, &body, owner, Some(bucket_owner))?;
@@ -69,6 +68,6 @@ pub async fn put_object_acl(cx: &Service, request: &mut Request) -> Result<Answe
     }
     cx.refuse_public(&acl, &bucket, judge.rules)?;
     let annotation = Annotation::Acl(acl.encode());
-    let annotated = cx.store.annotate_object(&bucket, &key, None, annotation, request.cause()).await?;
-    Ok(Answer::ok().position(annotated.position))
+    let annotated = cx.store.annotate_object(&bucket, &key, version.as_ref(), annotation, request.cause()).await?;
+    Ok(Answer::ok().version(request.shown_version(&annotated.record)).position(annotated.position))
 }

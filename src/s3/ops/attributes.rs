@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::get::{expect_null_version, validators};
+use super::get::validators;
 use crate::http::conditional::{Conditions, Names, Outcome};
 use crate::http::date;
 use crate::s3::answer::Answer;
@@ -48,10 +48,9 @@ struct PartPage {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html>
 pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
     let wanted = parse_attributes(request)?;
-    let object = cx.store.open_object(&bucket, &key).await?;
-    request.recheck(cx, &key, object.record(), &object.row.bytes)?;
+    let object = cx.store.open_version(&bucket, &key, request.version()?.as_ref()).await?;
+    request.recheck(cx, &key, object.record())?;
     let record = object.record();
     match Conditions::parse(&request.head.headers, Names::Plain).evaluate(&validators(record)) {
         Outcome::Proceed => (),
@@ -84,7 +83,9 @@ pub async fn get_object_attributes(cx: &Arc<Service>, request: &Request) -> Resu
     if wanted.contains(&Attribute::ObjectSize) {
         document.number("ObjectSize", record.summary.size);
     }
-    Ok(Answer::xml(document).header("last-modified", date::format_http(record.summary.modified)))
+    Ok(Answer::xml(document)
+        .header("last-modified", date::format_http(record.summary.modified))
+        .version(request.shown_version(record)))
 }
 
 fn parse_attributes(request: &Request) -> Result<Vec<Attribute>, S3Error> {

@@ -12,7 +12,7 @@ use crate::http::date;
 use crate::names::{AccountId, BucketName};
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
-use crate::s3::tags::{self, Tagged};
+use crate::s3::tags::{self, Tagged, Tags};
 use crate::s3::xml::input::CreateBucketConfiguration;
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;
@@ -70,13 +70,9 @@ pub async fn create_bucket(cx: &Service, request: &mut Request) -> Result<Answer
     let tags = tags::of_elements(configuration.tags, Tagged::Bucket)?;
     check_location(configuration.location_constraint.as_deref(), &cx.options.region)?;
     let account = own_account(request)?;
-    let mut rows = configured(cx, request, &account)?;
-    if !tags.is_empty() {
-        rows.push(tagging::stored(&tags)?);
-    }
     let create = CreateBucket {
         name: name.clone(),
-        configuration: rows,
+        configuration: configured(cx, request, &account, &tags)?,
         account,
         region: cx.options.region.clone(),
         cause: request.cause(),
@@ -145,9 +141,17 @@ fn refuse_bucket_headers(request: &Request) -> Result<(), S3Error> {
 }
 
 /// What a new bucket says of access to it: who owns its objects, and who else may do what.
-fn configured(cx: &Service, request: &Request, account: &AccountId) -> Result<Vec<(Kind, Bytes)>, S3Error> {
+fn configured(
+    cx: &Service,
+    request: &Request,
+    account: &AccountId,
+    tags: &Tags,
+) -> Result<Vec<(Kind, Bytes)>, S3Error> {
     let headers = &request.head.headers;
     let mut rows = Vec::new();
+    if !tags.is_empty() {
+        rows.push(tagging::stored(tags)?);
+    }
     let ownership = match headers.text("x-amz-object-ownership")? {
         Some(name) => {
             let invalid =

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::get::{expect_null_version, validators};
+use super::get::validators;
 use crate::http::conditional::{Conditions, Names, Outcome};
 use crate::http::{date, percent};
-use crate::names::{BucketName, ObjectKey};
+use crate::names::{BucketName, ObjectKey, VersionId};
 use crate::s3::acl::Written;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
 use crate::s3::permission::SourceJudge;
 use crate::s3::slow::{self, Late};
 use crate::s3::xml::write::Writer;
-use crate::s3::{Request, Service, checksum, metadata, precondition, target};
+use crate::s3::{Request, Service, checksum, metadata, precondition, target, version};
 use crate::store;
 use crate::store::bucket::Bucket;
 use crate::store::checksum::{Algorithm, Checksum, Hasher};
@@ -28,12 +28,14 @@ pub(super) const ATTEMPTS: usize = 16;
 pub struct Source {
     pub bucket: BucketName,
     pub key: ObjectKey,
+    pub version: Option<VersionId>,
 }
 
 /// What the headers of a CopyObject say.
 struct Copy {
     source_bucket: Bucket,
     source_key: ObjectKey,
+    source_version: Option<VersionId>,
     conditions: Conditions,
     bucket: Bucket,
     key: ObjectKey,
@@ -59,7 +61,7 @@ pub async fn copy_object(cx: &Arc<Service>, request: &mut Request) -> Result<Ans
         for _ in 0..ATTEMPTS {
             match run_copy(&service, &copy, cause.clone()).await {
                 Err(error) if error.code == Code::ConditionalRequestConflict => continue,
-                result => return result.map(copied),
+                result => return result,
             }
         }
         Err(S3Error::new(Code::SlowDown))
@@ -67,19 +69,18 @@ pub async fn copy_object(cx: &Arc<Service>, request: &mut Request) -> Result<Ans
     slow::answer(Late::of(request, cx), work).await
 }
 
-async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -> Result<Stored, S3Error> {
-    let source = cx.store.open_object(&copy.source_bucket, &copy.source_key).await;
-    let source = source.map_err(|error| copy.judge.veil(cx, error.into()))?;
+async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -> Result<Answer, S3Error> {
+    let source = open_source(cx, &copy.source_bucket, &copy.source_key, copy.source_version.as_ref()).await;
+    let source = source.map_err(|error| copy.judge.veil(cx, error))?;
     copy.judge.permit(cx, &copy.source_key, source.record(), copy.replaced_tags.is_none())?;
     check_source(&copy.conditions, source.record())?;
     let row = source.row.clone();
+    let copied_version = copy.source_bucket.shown_version(row.record.version);
     let checksum = chosen_checksum(source, copy.algorithm).await?;
     let mut kept = copy.replaced.clone().unwrap_or_else(|| row.record.metadata.clone());
     kept.website_redirect_location.clone_from(&copy.redirect);
     kept.tags = copy.replaced_tags.clone().unwrap_or_else(|| row.record.metadata.tags.clone());
     let copy = CopyObject {
-        source_bucket: copy.source_bucket.clone(),
-        source_key: copy.source_key.clone(),
         source: row,
         bucket: copy.bucket.clone(),
         key: copy.key.clone(),
@@ -91,7 +92,24 @@ async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -
         precondition: copy.precondition.clone(),
         cause,
     };
-    Ok(cx.store.copy_object(copy).await?)
+    let stored = cx.store.copy_object(copy).await?;
+    Ok(copied(&stored).copied_version(copied_version))
+}
+
+/// Opens the object, or the version, that a copy reads. A delete marker is none, and S3 says so in its own words.
+pub async fn open_source(
+    cx: &Arc<Service>,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    version: Option<&VersionId>,
+) -> Result<OpenObject, S3Error> {
+    match cx.store.open_version(bucket, key, version).await {
+        Err(store::Error::DeleteMarker { named: true, .. }) => {
+            let message = "The source of a copy request may not specifically refer to a delete marker by version id.";
+            Err(S3Error::with_message(Code::InvalidRequest, message))
+        }
+        opened => Ok(opened?),
+    }
 }
 
 async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
@@ -102,7 +120,8 @@ async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
     let replace_tags = directive(request, "x-amz-tagging-directive")?;
     let storage_class = metadata::storage_class(headers)?;
     let redirect = headers.contains("x-amz-website-redirect-location");
-    let same = source.bucket == bucket.record.name && source.key == key;
+    // A version copied onto its key becomes the current one again.
+    let same = source.bucket == bucket.record.name && source.key == key && source.version.is_none();
     if same && !replace && !replace_tags && storage_class.is_none() && !redirect {
         let message = "This copy request is illegal because it is trying to copy an object to itself without changing the \
                        object's metadata, storage class, website redirect location or encryption attributes.";
@@ -110,12 +129,13 @@ async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
     }
     let source_bucket = source_bucket(cx, request, &source).await?;
     let parsed = metadata::parse(headers, &key)?;
-    let judge = SourceJudge::of(cx, request, source_bucket.clone(), false).await?;
+    let judge = SourceJudge::of(cx, request, source_bucket.clone(), source.version.is_some()).await?;
     Ok(Copy {
         written: request.written(cx)?,
         judge,
         source_bucket,
         source_key: source.key,
+        source_version: source.version,
         conditions: Conditions::parse_source(headers)?,
         bucket,
         key,
@@ -145,7 +165,7 @@ pub fn parse_source(text: &str) -> Result<Source, S3Error> {
         Some((path, version)) => (path, Some(version)),
         None => (text, None),
     };
-    expect_null_version(version)?;
+    let version = version.map(|version| version::parse(version, "x-amz-copy-source")).transpose()?;
     let decoded = percent::decode(path).map_err(|_| invalid())?.into_owned();
     let decoded = decoded.strip_prefix(b"/").unwrap_or(&decoded);
     let slash = decoded.iter().position(|&byte| byte == b'/').ok_or_else(invalid)?;
@@ -154,7 +174,7 @@ pub fn parse_source(text: &str) -> Result<Source, S3Error> {
     if key.is_empty() {
         return Err(invalid());
     }
-    Ok(Source { bucket: target::parse_bucket(bucket)?, key: target::parse_key(key.to_vec())? })
+    Ok(Source { bucket: target::parse_bucket(bucket)?, key: target::parse_key(key.to_vec())?, version })
 }
 
 /// Fails with PreconditionFailed unless the source is as the conditions want it.
@@ -197,7 +217,7 @@ async fn chosen_checksum(source: OpenObject, wanted: Option<Algorithm>) -> Resul
     Ok(Some(hasher.finish()))
 }
 
-fn copied(stored: Stored) -> Answer {
+fn copied(stored: &Stored) -> Answer {
     let record: &ObjectRecord = &stored.record;
     let shown = record.shown_checksum();
     let mut document = Writer::new("CopyObjectResult");
@@ -206,7 +226,7 @@ fn copied(stored: Stored) -> Answer {
         .text("LastModified", &date::format_iso8601(record.summary.modified))
         .text("ChecksumType", shown.checksum_type().as_str())
         .text(checksum::element(shown.algorithm), &checksum::show(&shown));
-    Answer::xml(document).position(stored.position)
+    Answer::xml(document).version(stored.version).position(stored.position)
 }
 
 #[cfg(test)]

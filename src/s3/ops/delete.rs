@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use super::get::expect_null_version;
 use crate::access::Arn;
 use crate::clock::Timestamp;
 use crate::http::date;
@@ -15,10 +14,10 @@ use crate::s3::permission::{Judge, versioned};
 use crate::s3::xml::input::{Delete, ObjectIdentifier};
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;
-use crate::s3::{Request, Service, precondition, target};
+use crate::s3::{Request, Service, precondition, target, version};
 use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
-use crate::store::delete::{DeleteObject, DeletePrecondition};
+use crate::store::delete::{DeleteObject, DeletePrecondition, Deleted};
 use crate::store::put::Precondition;
 
 /// How many of a request's objects are deleted at a time.
@@ -27,16 +26,18 @@ const AT_A_TIME: usize = 64;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
 pub async fn delete_object(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
+    let version = request.version()?;
     let headers = &request.head.headers;
     let precondition = DeletePrecondition {
         object: precondition::parse(headers)?,
         modified: headers.text("x-amz-if-match-last-modified-time")?.map(parse_time).transpose()?,
         size: headers.text("x-amz-if-match-size")?.map(parse_size).transpose()?,
     };
-    let position = cx.store.delete_object(DeleteObject { bucket, key, precondition, cause: request.cause() }).await?;
-    let answer = Answer::no_content();
-    Ok(match position {
+    let delete = DeleteObject { bucket, key, version, precondition, cause: request.cause() };
+    let deleted = cx.store.delete_object(delete).await?;
+    let answer =
+        Answer::no_content().version(deleted.version).optional("x-amz-delete-marker", deleted.marker.then_some("true"));
+    Ok(match deleted.position {
         Some(position) => answer.position(position),
         None => answer,
     })
@@ -64,10 +65,13 @@ pub async fn delete_objects(cx: &Arc<Service>, request: &mut Request) -> Result<
     let mut document = Writer::new("DeleteResult");
     for (object, result) in results {
         match result {
-            Ok(()) if quiet => (),
-            Ok(()) => {
+            Ok(_) if quiet => (),
+            Ok(done) => {
                 document.nest("Deleted", |deleted| {
                     deleted.text("Key", &object.key).optional("VersionId", object.version_id.as_deref());
+                    if let (true, Some(marker)) = (done.marker, done.version) {
+                        deleted.flag("DeleteMarker", true).text("DeleteMarkerVersionId", &marker.to_string());
+                    }
                 });
             }
             Err(error) => {
@@ -90,9 +94,9 @@ async fn delete_one(
     object: ObjectIdentifier,
     permitted: Result<(), S3Error>,
     cause: Cause,
-) -> (ObjectIdentifier, Result<(), S3Error>) {
+) -> (ObjectIdentifier, Result<Deleted, S3Error>) {
     let result = match permitted.and_then(|()| parse_one(bucket, &object, cause)) {
-        Ok(delete) => cx.store.delete_object(delete).await.map(|_| ()).map_err(S3Error::from),
+        Ok(delete) => cx.store.delete_object(delete).await.map_err(S3Error::from),
         Err(error) => Err(error),
     };
     if let Err(error) = &result
@@ -110,7 +114,7 @@ fn permit_one(judge: &Judge<'_>, object: &ObjectIdentifier) -> Result<(), S3Erro
 }
 
 fn parse_one(bucket: Bucket, object: &ObjectIdentifier, cause: Cause) -> Result<DeleteObject, S3Error> {
-    expect_null_version(object.version_id.as_deref())?;
+    let version = object.version_id.as_deref().map(|text| version::parse(text, "VersionId")).transpose()?;
     let key = target::parse_key(object.key.clone().into_bytes())?;
     let precondition = DeletePrecondition {
         object: match &object.etag {
@@ -120,7 +124,7 @@ fn parse_one(bucket: Bucket, object: &ObjectIdentifier, cause: Cause) -> Result<
         modified: object.last_modified_time.as_deref().map(parse_time).transpose()?,
         size: object.size,
     };
-    Ok(DeleteObject { bucket, key, precondition, cause })
+    Ok(DeleteObject { bucket, key, version, precondition, cause })
 }
 
 fn parse_etag(text: &str) -> Result<Precondition, S3Error> {

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use crate::http::conditional::{Conditions, IfRange, Names, Outcome, Validators};
 use crate::http::date;
 use crate::http::range::{self, Selection};
-use crate::names::ObjectKey;
 use crate::s3::answer::{Answer, Body};
 use crate::s3::error::{Code, S3Error};
 use crate::s3::metadata::{self, Overrides};
 use crate::s3::{Request, Service};
-use crate::store::bucket::Bucket;
 use crate::store::multipart::MAX_PART_NUMBER;
 use crate::store::read::OpenObject;
 use crate::store::record::ObjectRecord;
@@ -26,9 +24,9 @@ struct Wanted {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
 pub async fn get_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = addressed(request)?;
-    let object = cx.store.open_object(&bucket, &key).await?;
-    request.recheck(cx, &key, object.record(), &object.row.bytes)?;
+    let (bucket, key) = request.object()?;
+    let object = cx.store.open_version(&bucket, &key, request.version()?.as_ref()).await?;
+    request.recheck(cx, &key, object.record())?;
     let part = match part_number(request)? {
         Some(number) => Some(find_part(&object, number).await?),
         None => None,
@@ -43,36 +41,23 @@ pub async fn get_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, 
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
 pub async fn head_object(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
-    let (bucket, key) = addressed(request)?;
+    let (bucket, key) = request.object()?;
+    let version = request.version()?;
     let (answer, wanted) = match part_number(request)? {
         // Only where a part is wanted does the answer need more than the record.
         Some(number) => {
-            let object = cx.store.open_object(&bucket, &key).await?;
-            request.recheck(cx, &key, object.record(), &object.row.bytes)?;
+            let object = cx.store.open_version(&bucket, &key, version.as_ref()).await?;
+            request.recheck(cx, &key, object.record())?;
             let part = find_part(&object, number).await?;
             describe(request, object.record(), Some(part))?
         }
         None => {
-            let row = cx.store.object(&bucket, &key).await?;
-            request.recheck(cx, &key, &row.record, &row.bytes)?;
+            let row = cx.store.object_version(&bucket, &key, version.as_ref()).await?;
+            request.recheck(cx, &key, &row.record)?;
             describe(request, &row.record, None)?
         }
     };
     Ok(answer.body(Body::Head(wanted.range.end - wanted.range.start)))
-}
-
-fn addressed(request: &Request) -> Result<(Bucket, ObjectKey), S3Error> {
-    expect_null_version(request.query.get("versionId"))?;
-    request.object()
-}
-
-/// Objects of a bucket without versions have the version id `null`, and no other.
-pub fn expect_null_version(version: Option<&str>) -> Result<(), S3Error> {
-    match version {
-        None | Some("null") => Ok(()),
-        Some("") => Err(S3Error::invalid_argument("Version id cannot be the empty string", "versionId", "")),
-        Some(version) => Err(S3Error::new(Code::NoSuchVersion).detail("VersionId", version)),
-    }
 }
 
 /// Everything of the answer but the body, after conditions and range were decided. `part` is where the wanted part is.
@@ -85,7 +70,8 @@ fn describe(request: &Request, record: &ObjectRecord, part: Option<Range<u64>>) 
     let mut answer = Answer::new(if wanted.partial { 206 } else { 200 })
         .etag(&record.summary.etag)
         .header("last-modified", date::format_http(record.summary.modified))
-        .header("accept-ranges", "bytes");
+        .header("accept-ranges", "bytes")
+        .version(request.shown_version(record));
     if wanted.partial {
         answer = answer.header("content-range", range::content_range(&wanted.range, size));
     }

@@ -178,7 +178,7 @@ fn completed_answer(completed: &Completed, location: &str, bucket: &str, key: &s
         .text("ETag", &completed.etag.quoted())
         .text(checksum::element(completed.checksum.algorithm), &checksum::show(&completed.checksum))
         .text("ChecksumType", completed.checksum.checksum_type().as_str());
-    let answer = Answer::xml(document);
+    let answer = Answer::xml(document).version(completed.version);
     match completed.position {
         Some(position) => answer.position(position),
         None => answer,

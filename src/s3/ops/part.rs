@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::copy::{Source, check_source, parse_source, source_bucket};
+use super::copy::{Source, check_source, open_source, parse_source, source_bucket};
 use super::multipart::{upload, write_checksum};
 use crate::http::conditional::Conditions;
 use crate::http::date;
@@ -42,7 +42,7 @@ pub async fn upload_part_copy(cx: &Arc<Service>, request: &mut Request) -> Resul
     let source = parse_source(headers.text("x-amz-copy-source")?.unwrap_or_default())?;
     let bucket = source_bucket(cx, request, &source).await?;
     let copy = PartCopy {
-        judge: SourceJudge::of(cx, request, bucket.clone(), false).await?,
+        judge: SourceJudge::of(cx, request, bucket.clone(), source.version.is_some()).await?,
         bucket,
         source,
         conditions: Conditions::parse_source(headers)?,
@@ -51,7 +51,7 @@ pub async fn upload_part_copy(cx: &Arc<Service>, request: &mut Request) -> Resul
         number,
     };
     let service = cx.clone();
-    let work = async move { Ok(copied(&copy.run(&service).await?)) };
+    let work = async move { copy.run(&service).await };
     slow::answer(Late::of(request, cx), work).await
 }
 
@@ -68,10 +68,11 @@ struct PartCopy {
 
 impl PartCopy {
     /// Reads the bytes and stores them as the part: its entity tag is the MD5 of just these bytes.
-    async fn run(self, cx: &Arc<Service>) -> Result<PartRecord, S3Error> {
-        let object = cx.store.open_object(&self.bucket, &self.source.key).await;
-        let object = object.map_err(|error| self.judge.veil(cx, error.into()))?;
+    async fn run(self, cx: &Arc<Service>) -> Result<Answer, S3Error> {
+        let object = open_source(cx, &self.bucket, &self.source.key, self.source.version.as_ref()).await;
+        let object = object.map_err(|error| self.judge.veil(cx, error))?;
         self.judge.permit(cx, &self.source.key, object.record(), false)?;
+        let copied_version = self.bucket.shown_version(object.record().version);
         check_source(&self.conditions, object.record())?;
         let range = self.within(object.record().summary.size)?;
         let incoming = Incoming {
@@ -87,7 +88,8 @@ impl PartCopy {
             writer.write(bytes).await?;
         }
         let staged = writer.finish(&Announced::default()).await?;
-        Ok(cx.store.upload_part(UploadPart { upload: self.upload, number: self.number }, staged).await?)
+        let part = cx.store.upload_part(UploadPart { upload: self.upload, number: self.number }, staged).await?;
+        Ok(copied(&part).copied_version(copied_version))
     }
 
     fn within(&self, size: u64) -> Result<Range<u64>, S3Error> {

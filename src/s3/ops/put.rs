@@ -27,5 +27,6 @@ pub async fn put_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answ
     Ok(Answer::ok()
         .etag(&stored.record.summary.etag)
         .checksum(&stored.record.shown_checksum())
+        .version(stored.version)
         .position(stored.position))
 }

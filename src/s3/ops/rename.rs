@@ -14,10 +14,11 @@ use crate::names::ObjectKey;
 use crate::s3::answer::{Answer, Body};
 use crate::s3::error::{Code, S3Error};
 use crate::s3::{Request, Service, precondition, target};
+use crate::store;
 use crate::store::bucket::Bucket;
 use crate::store::record::ObjectRecord;
 use crate::store::rename::{RenameObject, Token};
-use crate::store::{self, Row};
+use crate::store::versions::ObjectRow;
 
 /// The longest client token, in bytes.
 const MAX_TOKEN_BYTES: usize = 64;
@@ -104,7 +105,7 @@ fn renamed_source_conditions(headers: &Headers) -> Headers {
 }
 
 /// The source is a key of the same bucket, URL-encoded; some clients write the bucket before it.
-async fn find_source(cx: &Service, bucket: &Bucket, text: &str) -> Result<(ObjectKey, Row<ObjectRecord>), S3Error> {
+async fn find_source(cx: &Service, bucket: &Bucket, text: &str) -> Result<(ObjectKey, ObjectRow), S3Error> {
     let invalid = || S3Error::invalid_argument("The rename source is not a key", "x-amz-rename-source", text);
     let decoded = percent::decode(text).map_err(|_| invalid())?.into_owned();
     let bare = decoded.strip_prefix(b"/").unwrap_or(&decoded);
@@ -114,7 +115,7 @@ async fn find_source(cx: &Service, bucket: &Bucket, text: &str) -> Result<(Objec
     let key = target::parse_key(bare.to_vec())?;
     let with_bucket = format!("{}/", bucket.record.name);
     match (cx.store.object(bucket, &key).await, bare.strip_prefix(with_bucket.as_bytes())) {
-        (Err(store::Error::NoSuchKey(_)), Some(rest)) if !rest.is_empty() => {
+        (Err(store::Error::NoSuchKey(_) | store::Error::DeleteMarker { .. }), Some(rest)) if !rest.is_empty() => {
             let key = target::parse_key(rest.to_vec())?;
             let row = cx.store.object(bucket, &key).await?;
             Ok((key, row))

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::get::expect_null_version;
 use crate::access::Arn;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
@@ -18,17 +17,17 @@ use crate::store::configuration::Kind;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
 pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
-    let object = cx.store.object(&bucket, &key).await?;
-    request.recheck(cx, &key, &object.record, &object.bytes)?;
-    Ok(Answer::xml(tags::document(&object.record.metadata.tags)))
+    let object = cx.store.object_version(&bucket, &key, request.version()?.as_ref()).await?;
+    request.recheck(cx, &key, &object.record)?;
+    let document = tags::document(&object.record.metadata.tags);
+    Ok(Answer::xml(document).version(request.shown_version(&object.record)))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html>
 pub async fn put_object_tagging(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
     let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
     let tags = tags::in_document(&body, Tagged::Object)?;
-    permit(cx, request, &tags).await?;
+    permit_tags(cx, request, &tags).await?;
     set_object_tags(cx, request, tags, Answer::ok()).await
 }
 
@@ -37,21 +36,21 @@ pub async fn delete_object_tagging(cx: &Arc<Service>, request: &Request) -> Resu
     set_object_tags(cx, request, Tags::new(), Answer::no_content()).await
 }
 
-/// Judges what the head cannot: policies may ask for the tags that are set, and for those that are there.
-async fn permit(cx: &Service, request: &Request, tags: &Tags) -> Result<(), S3Error> {
+/// Judges by the tags that are given as well, which the head does not tell.
+async fn permit_tags(cx: &Service, request: &Request, tags: &Tags) -> Result<(), S3Error> {
     let (bucket, key) = request.object()?;
-    let object = cx.store.object(&bucket, &key).await?;
+    let judge = request.judge(cx)?;
+    let row = cx.store.object_version(&bucket, &key, request.version()?.as_ref()).await?;
     let action = versioned("s3:PutObjectTagging", request.query.get("versionId"));
-    let resource = Arn::object(&bucket.record.name, key.as_str());
-    request.judge(cx)?.permit_stored_with_tags(action, &resource, &object.record, tags)
+    judge.permit_stored_with_tags(action, &Arn::object(&bucket.record.name, key.as_str()), &row.record, tags)
 }
 
 async fn set_object_tags(cx: &Arc<Service>, request: &Request, tags: Tags, answer: Answer) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
-    expect_null_version(request.query.get("versionId"))?;
+    let version = request.version()?;
     let annotation = Annotation::Tags(tags);
-    let stored = cx.store.annotate_object(&bucket, &key, None, annotation, request.cause()).await?;
-    Ok(answer.position(stored.position))
+    let stored = cx.store.annotate_object(&bucket, &key, version.as_ref(), annotation, request.cause()).await?;
+    Ok(answer.version(stored.version).position(stored.position))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html>

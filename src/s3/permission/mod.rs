@@ -9,12 +9,11 @@ mod source;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 pub use context::{Origin, Signing};
-pub use needs::{of_written, versioned};
+pub use needs::versioned;
 pub use source::SourceJudge;
 
+use super::acl::Written;
 use super::admission::{Admitted, Caller};
 use super::error::{Code, S3Error};
 use super::operation::Operation;
@@ -23,7 +22,7 @@ use super::target::Level;
 use super::{Request, Service, tags};
 use crate::access::{self, Arn, Context, Decision, ObjectRules, Ownership, Principal, Rules};
 use crate::guard::{self, BucketRules, Question};
-use crate::http::head::Head;
+use crate::http::head::{Head, Headers};
 use crate::names::ObjectKey;
 use crate::store::bucket::Bucket;
 use crate::store::record::ObjectRecord;
@@ -35,8 +34,8 @@ pub struct Permission {
     pub rules: Option<Arc<BucketRules>>,
     /// Actions that the stored object has a say in.
     pending: Vec<&'static str>,
-    /// The object's row by which they were judged.
-    judged: Option<Bytes>,
+    /// The object by which they were judged.
+    judged: Option<ObjectRecord>,
 }
 
 /// Judges what one request asks of one bucket.
@@ -113,18 +112,38 @@ impl Request {
             return Ok(());
         }
         let (bucket, key) = self.object()?;
-        let row = cx.store.object(&bucket, &key).await?;
+        let row = cx.store.object_version(&bucket, &key, self.version()?.as_ref()).await?;
         self.permit_record(cx, &key, &row.record)?;
-        self.permission.judged = Some(row.bytes);
+        self.permission.judged = Some(row.record);
         Ok(())
     }
 
-    /// Judges again where the row that an operation read is not the one that was judged: the object was replaced meanwhile.
-    pub fn recheck(&self, cx: &Service, key: &ObjectKey, record: &ObjectRecord, row: &Bytes) -> Result<(), S3Error> {
+    /// Judges again where what an operation read is not what was judged: the object was replaced meanwhile.
+    pub fn recheck(&self, cx: &Service, key: &ObjectKey, record: &ObjectRecord) -> Result<(), S3Error> {
         match &self.permission.judged {
-            Some(judged) if judged != row => self.permit_record(cx, key, record),
+            Some(judged) if judged != record => self.permit_record(cx, key, record),
             _ => Ok(()),
         }
+    }
+
+    /// Judges a form as the PutObject with these headers, which its fields stand for. Gives whose the object will be, and
+    /// its list.
+    pub fn permit_form(
+        &self,
+        cx: &Service,
+        headers: &Headers,
+        key: &ObjectKey,
+        tags: &[(String, String)],
+    ) -> Result<Written, S3Error> {
+        let head = Head { headers: headers.clone(), ..self.head.clone() };
+        let judge = Judge { head: &head, ..self.judge(cx)? };
+        let resource = Arn::object(&judge.bucket.record.name, key.as_str());
+        let lists = needs::gives_list(headers).then_some("s3:PutObjectAcl");
+        let tagged = (!tags.is_empty()).then_some("s3:PutObjectTagging");
+        for action in ["s3:PutObject"].into_iter().chain(lists).chain(tagged) {
+            judge.permit_with_tags(action, &resource, tags)?;
+        }
+        cx.acl_of_object(headers, self.caller.account(), judge.bucket, judge.rules)
     }
 
     fn permit_record(&self, cx: &Service, key: &ObjectKey, record: &ObjectRecord) -> Result<(), S3Error> {
@@ -172,9 +191,6 @@ impl Judge<'_> {
 
     /// As [`Self::permit`], about a stored object.
     pub fn permit_stored(&self, action: &str, resource: &Arn, record: &ObjectRecord) -> Result<(), S3Error> {
-        if self.nothing_can_forbid() && self.rules.ownership.effective() == Ownership::BucketOwnerEnforced {
-            return Ok(());
-        }
         let tags = tags::in_header(&self.head.headers)?;
         self.permit_stored_with_tags(action, resource, record, &tags)
     }
@@ -187,6 +203,9 @@ impl Judge<'_> {
         record: &ObjectRecord,
         tags: &[(String, String)],
     ) -> Result<(), S3Error> {
+        if self.nothing_can_forbid() && self.rules.ownership.effective() == Ownership::BucketOwnerEnforced {
+            return Ok(());
+        }
         let mut context = self.context(tags);
         guard::existing_tags(&mut context, &record.metadata.tags);
         let acl = guard::acl_of(record)?;

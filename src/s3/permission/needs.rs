@@ -25,7 +25,7 @@ pub fn versioned(action: &'static str, version: Option<&str>) -> &'static str {
 }
 
 /// Every action that the addressed bucket or object must allow, judged by the head. Sources of copies, the keys of
-/// DeleteObjects, the fields of a form and the tags of PutObjectTagging are judged where they are read.
+/// DeleteObjects, the tags of a body and the fields of a form are judged where they are read.
 pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'static str> {
     use Operation as O;
     let action = ROWS.iter().find(|row| row.operation == operation).map_or("", |row| row.action);
@@ -35,10 +35,14 @@ pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'
         O::GetObjectAttributes => vec![versioned("s3:GetObject", version), versioned(action, version)],
         _ => vec![versioned(action, version)],
     };
+    let lists = gives_list(headers);
     match operation {
-        O::PutObject | O::CreateMultipartUpload | O::CopyObject => actions.extend(of_written(headers)),
+        O::PutObject | O::CreateMultipartUpload | O::CopyObject => {
+            actions.extend(lists.then_some("s3:PutObjectAcl"));
+            actions.extend(headers.contains("x-amz-tagging").then_some("s3:PutObjectTagging"));
+        }
         O::CreateBucket => {
-            actions.extend(gives_list(headers).then_some("s3:PutBucketAcl"));
+            actions.extend(lists.then_some("s3:PutBucketAcl"));
             actions.extend(headers.contains("x-amz-object-ownership").then_some("s3:PutBucketOwnershipControls"));
         }
         _ => {}
@@ -46,13 +50,8 @@ pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'
     actions
 }
 
-/// What an object needs besides, that is written with these headers, or with the fields of a form that are the same.
-pub fn of_written(headers: &Headers) -> impl Iterator<Item = &'static str> {
-    let list = gives_list(headers).then_some("s3:PutObjectAcl");
-    list.into_iter().chain(headers.contains("x-amz-tagging").then_some("s3:PutObjectTagging"))
-}
-
-fn gives_list(headers: &Headers) -> bool {
+/// Whether headers give what is written an access control list.
+pub fn gives_list(headers: &Headers) -> bool {
     headers.iter().any(|(name, _)| name == "x-amz-acl" || name.starts_with("x-amz-grant-"))
 }
 
@@ -85,7 +84,6 @@ mod tests {
             (Operation::CreateBucket, "", &[("x-amz-grant-read", "id=x")], &["s3:CreateBucket", "s3:PutBucketAcl"]),
             (Operation::GetObjectAttributes, "", &[], &["s3:GetObject", "s3:GetObjectAttributes"]),
             (Operation::DeleteObjects, "", &[], &[]),
-            (Operation::PostObject, "", &[("x-amz-acl", "private")], &[]),
         ] {
             assert_eq!(needed(operation, query, headers), expected, "{operation:?}");
         }

@@ -8,7 +8,7 @@ use md5::{Digest as _, Md5};
 
 use super::{MIN_PART_BYTES, Upload};
 use crate::kv::{Item, Scan};
-use crate::names::{ETag, ObjectKey, UploadId};
+use crate::names::{ETag, ObjectKey, UploadId, VersionId};
 use crate::store::bucket::{ATTEMPTS, Bucket, behind};
 use crate::store::change::{Cause, ChangeKind};
 use crate::store::checksum::{Algorithm, Checksum, ChecksumType, composite, full_object};
@@ -16,8 +16,9 @@ use crate::store::codec::{decode, encode};
 use crate::store::error::{Digest, Error};
 use crate::store::mutation::Row;
 use crate::store::put::Precondition;
-use crate::store::record::{CompletedRecord, Data, ObjectRecord, PartRecord, Summary, Target, Version};
+use crate::store::record::{CompletedRecord, Data, ObjectRecord, PartRecord, Summary, Target};
 use crate::store::tables::{self, COMPLETED, OFFSETS, PARTS, UPLOADS};
+use crate::store::versions::Slot;
 use crate::store::{Conflict, Position, Store};
 
 pub struct CompleteUpload {
@@ -50,8 +51,8 @@ pub struct Completed {
     pub etag: ETag,
     /// The checksum that S3 shows.
     pub checksum: Checksum,
-    /// The version that it is; `None` in a bucket without versions.
-    pub version: Option<Version>,
+    /// The identifier by which clients know it; `None` in a bucket without versions.
+    pub version: Option<VersionId>,
     /// `None` where the answer was given before.
     pub position: Option<Position>,
 }
@@ -77,10 +78,11 @@ impl Store {
                 upload => upload?,
             };
             let parts = complete.choose(&self.all_parts(complete.id).await?)?;
-            let record = self.completed_object(&complete, &upload, &parts)?;
-            let previous = self.current(bucket, key).await?;
-            complete.precondition.check(key, previous.as_ref().map(|row| &row.record))?;
-            match self.commit_completed(&complete, &upload, &parts, &record, previous).await? {
+            let mut record = self.completed_object(&complete, &upload, &parts)?;
+            let slot = self.slot(&complete.bucket, key).await?;
+            complete.precondition.check(key, slot.current.as_ref().map(|row| &row.record))?;
+            record.version = slot.object_version();
+            match self.commit_completed(&complete, &upload, &parts, &record, &slot).await? {
                 Ok(completed) => return Ok(completed),
                 Err(conflict) if conflict.index == 0 => self.refresh(&mut complete.bucket).await?,
                 // An upload that has ended meanwhile is looked at again: it may have been completed with this very list.
@@ -97,7 +99,7 @@ impl Store {
         upload: &Upload,
         parts: &[Part],
         record: &ObjectRecord,
-        previous: Option<Row<ObjectRecord>>,
+        slot: &Slot,
     ) -> Result<Result<Completed, Conflict>, Error> {
         let mut mutation = upload.expected()?;
         let mut end = 0;
@@ -117,7 +119,7 @@ impl Store {
             etag: record.summary.etag,
             crc64nvme: record.crc64nvme,
             checksum: record.checksum.clone(),
-            version: record.version,
+            version: complete.bucket.shown_version(record.version),
         };
         let change =
             complete.bucket.change(ChangeKind::CompleteMultipart, &complete.key, record, complete.cause.clone());
@@ -126,7 +128,7 @@ impl Store {
             .put(COMPLETED, tables::completed(complete.id), encode(&answer))
             // Parts that were uploaded and not listed are left to the sweeper.
             .sweep(Target::Upload(complete.id))
-            .put_object(complete.bucket.record.id, &complete.key, record, previous.as_ref())
+            .write_object(complete.bucket.record.id, &complete.key, record, slot)
             .log(&change);
         let committed = self.commit(mutation).await?;
         Ok(committed.map(|position| Completed { position: Some(position), ..answer.answer() }))

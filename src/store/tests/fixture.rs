@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use crate::blob::{Blobs, FaultyBlobs, MemoryBlobs};
 use crate::clock::{Clock, Timestamp};
 use crate::kv::{Fault, FaultyKv, Item, Kv, MemoryKv, Profile, Scan, Table};
-use crate::names::{AccountId, BucketName, ETag, ObjectKey, UploadId};
+use crate::names::{AccountId, BucketName, ETag, ObjectKey, UploadId, VersionId};
 use crate::store::bucket::{Bucket, CreateBucket};
 use crate::store::change::{Cause, Change, ChangeKind};
 use crate::store::checksum::{Algorithm, ChecksumType};
@@ -132,16 +132,13 @@ impl Fixture {
         name: &str,
         precondition: DeletePrecondition,
     ) -> Result<Option<Position>, Error> {
-        let delete = DeleteObject { bucket: bucket.clone(), key: key(name), precondition, cause: Cause::default() };
-        self.store.delete_object(delete).await
+        Ok(self.store.delete_object(deletion(bucket, name, None, precondition)).await?.position)
     }
 
     /// A copy of what is at `from` now.
     pub async fn copying(&self, bucket: &Bucket, from: &str, to: &str) -> Result<CopyObject, Error> {
         let source = self.store.object(bucket, &key(from)).await?;
         Ok(CopyObject {
-            source_bucket: bucket.clone(),
-            source_key: key(from),
             bucket: bucket.clone(),
             key: key(to),
             metadata: source.record.metadata.clone(),
@@ -264,6 +261,15 @@ impl Fixture {
         }
         self.blobs.inner().list(None, usize::MAX).await.unwrap().len()
     }
+}
+
+pub fn deletion(
+    bucket: &Bucket,
+    name: &str,
+    version: Option<VersionId>,
+    precondition: DeletePrecondition,
+) -> DeleteObject {
+    DeleteObject { bucket: bucket.clone(), key: key(name), version, precondition, cause: Cause::default() }
 }
 
 pub fn key(name: &str) -> ObjectKey {

@@ -20,3 +20,5 @@ mod scrubbing;
 mod sweep_order;
 mod sweeping;
 mod upload_listing;
+mod version_listing;
+mod versions;

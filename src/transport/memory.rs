@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::error::{Code, S3Error};
-
-/// How many bytes of documents may be in memory at once, over all requests.
-const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 /// How many bytes are taken at a time: most documents fit in one step.
 const STEP_BYTES: usize = 64 * 1024;
 /// How long a request waits for room before it is told to slow down.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Other documents took all the memory for longer than one may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no memory for another document")]
+pub struct NoRoom;
 
 /// The memory of all documents. Clones share it.
 #[derive(Debug, Clone)]
@@ -29,8 +30,9 @@ pub struct DocumentRoom {
 }
 
 impl DocumentMemory {
-    pub fn new() -> Self {
-        Self { room: Arc::new(Semaphore::new(MEMORY_BYTES / STEP_BYTES)), patience: PATIENCE }
+    /// `bytes` of documents may be in memory at once.
+    pub fn new(bytes: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(bytes / STEP_BYTES)), patience: PATIENCE }
     }
 
     /// Room for a document of which nothing is known yet.
@@ -40,9 +42,8 @@ impl DocumentMemory {
 }
 
 impl DocumentRoom {
-    /// Makes sure that there is room for `bytes` in all; waits for other documents to end, and fails with SlowDown if they
-    /// do not.
-    pub async fn grow_to(&mut self, bytes: usize) -> Result<(), S3Error> {
+    /// Makes sure that there is room for `bytes` in all; waits for other documents to end, and fails if they do not.
+    pub async fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let taken = self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = bytes.div_ceil(STEP_BYTES).saturating_sub(taken);
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
@@ -51,7 +52,7 @@ impl DocumentRoom {
         }
         let more = self.memory.room.clone().acquire_many_owned(missing);
         let Ok(Ok(more)) = tokio::time::timeout(self.memory.patience, more).await else {
-            return Err(S3Error::new(Code::SlowDown));
+            return Err(NoRoom);
         };
         match &mut self.taken {
             Some(taken) => taken.merge(more),
@@ -74,7 +75,7 @@ mod tests {
         }
         second.grow_to(1).await.unwrap();
         assert_eq!(memory.room.available_permits(), 0);
-        assert_eq!(second.grow_to(STEP_BYTES + 1).await.unwrap_err().code, Code::SlowDown);
+        assert_eq!(second.grow_to(STEP_BYTES + 1).await, Err(NoRoom));
         drop(first);
         second.grow_to(3 * STEP_BYTES).await.unwrap();
         drop(second);

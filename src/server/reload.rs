@@ -1,0 +1,63 @@
+//! SIGHUP: the configuration is read again, and what can change while requests are served takes effect.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use super::signals::Hangup;
+use crate::config::{Faults, ServerConfig, Sources};
+use crate::identity::Identities;
+
+/// What is read again, and what it is compared with.
+pub struct Reload {
+    pub hangup: Hangup,
+    pub sources: Sources,
+    /// What the server started with.
+    pub started: ServerConfig,
+    pub identities: Arc<Identities>,
+}
+
+impl Reload {
+    /// Reads the configuration again at every SIGHUP. Never returns.
+    pub async fn run(mut self) -> Infallible {
+        loop {
+            self.hangup.next().await;
+            tracing::info!("reading the configuration again");
+            let sources = self.sources.clone();
+            match tokio::task::spawn_blocking(move || ServerConfig::load(&sources)).await {
+                Ok(Ok(config)) => self.apply(&config).await,
+                Ok(Err(faults)) => report(&faults),
+                Err(stopped) => tracing::error!(error = %stopped, "the configuration was not read to its end"),
+            }
+        }
+    }
+
+    async fn apply(&self, config: &ServerConfig) {
+        self.identities.declare(config.declared());
+        warn_of_shadowed(&self.identities).await;
+        let changed = self.started.changed(config);
+        if !changed.is_empty() {
+            tracing::warn!(options = changed.join(", "), "these options changed and count after a restart");
+        }
+        let users: usize = config.accounts.iter().map(|account| account.users.len()).sum();
+        tracing::info!(accounts = config.accounts.len(), users, "the accounts of the configuration are in force");
+    }
+}
+
+/// Says what was made at run time and does not count, because the configuration declares the same name.
+pub async fn warn_of_shadowed(identities: &Identities) {
+    match identities.shadowed().await {
+        Ok(shadowed) => {
+            for (what, name) in shadowed {
+                tracing::warn!(%what, name, "made at run time, and declared by the configuration: the declared one counts");
+            }
+        }
+        Err(error) => tracing::error!(%error, "what the configuration declares was not compared with what is stored"),
+    }
+}
+
+fn report(faults: &Faults) {
+    for fault in &faults.0 {
+        tracing::error!(%fault, "wrong configuration");
+    }
+    tracing::error!(faults = faults.0.len(), "the configuration was not taken: the one before stays in force");
+}

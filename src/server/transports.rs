@@ -1,0 +1,48 @@
+//! One endpoint, two transports: requests signed for IAM or STS go to [`crate::query`], all others to [`crate::s3`].
+
+use std::sync::Arc;
+
+use actix_http::{HttpMessage, Request};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::transport::head::head_of;
+use crate::{query, s3};
+
+/// What answers the requests of the endpoint. Clones share it.
+#[derive(Clone)]
+pub struct Transports {
+    pub s3: Arc<s3::Service>,
+    pub query: Arc<query::Service>,
+}
+
+impl Transports {
+    /// Answers one request.
+    pub async fn handle(http: HttpRequest, payload: web::Payload, transports: web::Data<Self>) -> HttpResponse {
+        // The path first: hardly any request of S3 is read twice.
+        if http.uri().path() == "/" {
+            let head = head_of(http.method(), http.uri(), http.headers());
+            if transports.query.is_addressed(&head) {
+                return query::serve::handle(http, payload, Arc::clone(&transports.query)).await;
+            }
+        }
+        s3::serve::handle(http, payload, web::Data::from(Arc::clone(&transports.s3))).await
+    }
+
+    /// Judges a head before its body is asked for: `100 Continue` is sent where this succeeds.
+    pub async fn admit_early(self, request: Request) -> Result<Request, HttpResponse> {
+        let head = head_of(request.method(), request.uri(), request.headers());
+        if self.query.is_addressed(&head) {
+            return match self.query.refuse_early(&head).await {
+                Some(refused) => Err(refused),
+                None => Ok(request),
+            };
+        }
+        match self.s3.admit(&head, s3::serve::origin_of(request.head().peer_addr)).await {
+            Ok(admitted) => {
+                request.extensions_mut().insert(s3::serve::Early(admitted));
+                Ok(request)
+            }
+            Err(refused) => Err(s3::serve::refuse_early(&self.s3, &head, &refused).await),
+        }
+    }
+}
