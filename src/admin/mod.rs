@@ -10,6 +10,7 @@ mod hold;
 mod http;
 mod operator;
 mod socket;
+mod users;
 mod wire;
 
 pub use client::{Error as ClientError, call, is_served};
@@ -17,4 +18,5 @@ pub use hold::{Hold, HoldError, hold};
 pub use http::{HealthListener, Readiness};
 pub use operator::{Commands, Operator};
 pub use socket::OperatorSocket;
+pub use users::{UserCommand, UserDetails, UserSummary};
 pub use wire::{Answer, Command, HELD, Progress, Reply};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::users;
 use super::wire::{Answer, Command, Reply};
 use crate::identity::{self, Holder, Identities, Status};
 use crate::names::AccountId;
@@ -85,6 +86,10 @@ impl Operator {
                 identities.delete_key(&access_key_id, None).await?;
                 tracing::info!(%access_key_id, "access key deleted");
                 Ok(Answer::Done)
+            }
+            Command::User { account, work } => {
+                let account = account.unwrap_or_else(|| self.identities.default_account().id.clone());
+                Ok(users::run(identities, &account, work).await?)
             }
             Command::Fsck { repair } => self.fsck(repair, report).await,
             Command::Scrub { rate, restart } => {

@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::users::{UserCommand, UserDetails, UserSummary};
 use crate::identity::{KeySummary, SecretKey};
 use crate::names::AccountId;
 pub use crate::report::Progress;
@@ -43,6 +44,9 @@ pub enum Command {
     EnableKey { access_key_id: String },
     #[serde(rename = "key.delete")]
     DeleteKey { access_key_id: String },
+    /// Something with users; in the default account where none is named.
+    #[serde(rename = "user")]
+    User { account: Option<AccountId>, work: UserCommand },
     /// Makes a checkpoint in `DIR/checkpoint/kv`, says so with a progress whose phase is [`HELD`], and keeps it and every blob
     /// that it points at until the client hangs up, or closes its end; then it is removed.
     #[serde(rename = "checkpoint.hold")]
@@ -72,6 +76,16 @@ pub enum Answer {
         keys: Vec<KeySummary>,
         after: Option<String>,
     },
+    User(Box<UserDetails>),
+    /// As [`Keys`](Self::Keys).
+    Users {
+        users: Vec<UserSummary>,
+        after: Option<String>,
+    },
+    /// Names of inline policies.
+    Policies(Vec<String>),
+    /// A policy's document.
+    Policy(String),
     Done,
     Checked(fsck::Summary),
     Scrubbed(scrub::Summary),
@@ -212,6 +226,7 @@ mod tests {
             r#"{"command":"key.disable","access_key_id":"a","force":true}"#,
             r#"{"command":"key.disable"}"#,
             r#"{"command":"scrub","rate":0,"restart":false}"#,
+            r#"{"command":"user","account":null,"work":{"do":"steal","user":"bob"}}"#,
             "[]",
         ] {
             assert!(serde_json::from_str::<Command>(line).is_err(), "{line}");

@@ -50,10 +50,11 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
 fn words(summary: &Summary) -> String {
     let count = |count| amount(count, Unit::Rows);
     format!(
-        "checked {} buckets, {} objects, {} open uploads, {} parts, {} references, {} inline values, {} blobs, {} entries \
+        "checked {} buckets, {} objects, {} versions, {} open uploads, {} parts, {} references, {} inline values, {} blobs, {} entries \
          of the change log; {} wait to be swept\nfound {} damaged and {} untidy, mended {}",
         count(summary.buckets),
         count(summary.objects),
+        count(summary.versions),
         count(summary.uploads),
         count(summary.parts),
         count(summary.references),

@@ -10,16 +10,19 @@ use super::{AFTER_HELP, Failure, options};
 use crate::admin::{Answer, Command as Operation};
 use crate::config::ServerConfig;
 use crate::identity::{KeySummary, SecretKey, Status};
+use crate::names::AccountId;
 use crate::telemetry::log;
 
 pub fn command() -> Command {
     let id = || Arg::new("ID").required(true).help("The access key id");
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON");
+    let user = Arg::new("user").long("user").value_name("NAME").help("The user whom the key is for");
     let description = Arg::new("description").long("description").value_name("TEXT").default_value("");
     Command::new("key")
         .about("Makes and manages access keys")
         .long_about(
-            "Makes and manages access keys, with full access each.\n\n\
+            "Makes and manages access keys. A key that is made for a user may do what policies allow the user; any other has \
+             full access to its account.\n\n\
              Works while the server runs, through the socket in its data directory, and while it does not.",
         )
         .after_help(AFTER_HELP)
@@ -30,9 +33,11 @@ pub fn command() -> Command {
         .subcommand(
             Command::new("create")
                 .about("Makes a key and prints it; its secret is shown this once")
+                .arg(user)
+                .arg(options::account())
                 .arg(description.help("What the key is for, shown in lists")),
         )
-        .subcommand(Command::new("list").about("Lists the keys, without their secrets"))
+        .subcommand(Command::new("list").about("Lists the keys, without their secrets").arg(options::account().help("Only keys of this account")))
         .subcommand(Command::new("disable").about("Stops a key from working, from the next request on").arg(id()))
         .subcommand(Command::new("enable").about("Lets a disabled key work again").arg(id()))
         .subcommand(Command::new("delete").about("Removes a key for good").arg(id()))
@@ -45,7 +50,11 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     log::init(config.log.format, "warn")?;
     let json = matches.get_flag("json");
     if name == "list" {
-        return print(list(&config)?.as_slice(), json, keys_as_json, keys_as_text);
+        let mut keys = list(&config)?;
+        if let Some(account) = matches.get_one::<AccountId>("account") {
+            keys.retain(|key| key.account == *account);
+        }
+        return print(keys.as_slice(), json, keys_as_json, keys_as_text);
     }
     let operation = operation(name, matches)?;
     let changed = Changed::of(&operation);
@@ -60,7 +69,11 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
 fn operation(name: &str, matches: &ArgMatches) -> Result<Operation, Failure> {
     let text = |argument: &str| matches.get_one::<String>(argument).cloned().unwrap_or_default();
     match name {
-        "create" => Ok(Operation::CreateKey { description: text("description"), account: None, user: None }),
+        "create" => Ok(Operation::CreateKey {
+            description: text("description"),
+            account: matches.get_one::<AccountId>("account").cloned(),
+            user: matches.get_one::<String>("user").cloned(),
+        }),
         "disable" => Ok(Operation::DisableKey { access_key_id: text("ID") }),
         "enable" => Ok(Operation::EnableKey { access_key_id: text("ID") }),
         "delete" => Ok(Operation::DeleteKey { access_key_id: text("ID") }),
@@ -92,7 +105,8 @@ fn list(config: &ServerConfig) -> Result<Vec<KeySummary>, Failure> {
     }
 }
 
-fn print<T: ?Sized>(
+/// Prints an answer as JSON or as text.
+pub fn print<T: ?Sized>(
     answer: &T,
     json: bool,
     as_json: fn(&T) -> Value,
@@ -113,7 +127,7 @@ fn created_as_text((id, secret): &(String, SecretKey)) -> String {
     format!("aws_access_key_id = {id}\naws_secret_access_key = {}\n", secret.expose())
 }
 
-fn status_word(status: Status) -> &'static str {
+pub fn status_word(status: Status) -> &'static str {
     match status {
         Status::Active => "active",
         Status::Disabled => "disabled",
@@ -126,6 +140,8 @@ fn keys_as_json(keys: &[KeySummary]) -> Value {
             "access_key_id": key.access_key_id,
             "status": status_word(key.status),
             "created": key.created.to_string(),
+            "account": key.account,
+            "user": key.user,
             "description": key.description,
         })
     };
@@ -133,10 +149,15 @@ fn keys_as_json(keys: &[KeySummary]) -> Value {
 }
 
 fn keys_as_text(keys: &[KeySummary]) -> String {
-    let mut text = format!("{:<20}  {:<8}  {:<24}  DESCRIPTION\n", "ACCESS KEY ID", "STATUS", "CREATED");
+    let mut text = format!(
+        "{:<20}  {:<8}  {:<24}  {:<12}  {:<16}  DESCRIPTION\n",
+        "ACCESS KEY ID", "STATUS", "CREATED", "ACCOUNT", "USER"
+    );
     for key in keys {
         let (id, status, created) = (&key.access_key_id, status_word(key.status), key.created.to_string());
-        text.push_str(format!("{id:<20}  {status:<8}  {created:<24}  {}", key.description).trim_end());
+        let (account, user) = (key.account.as_str(), key.user.as_deref().unwrap_or("-"));
+        let line = format!("{id:<20}  {status:<8}  {created:<24}  {account:<12}  {user:<16}  {}", key.description);
+        text.push_str(line.trim_end());
         text.push('\n');
     }
     text
@@ -191,7 +212,10 @@ mod tests {
             user: None,
         };
         let text = keys_as_text(std::slice::from_ref(&key));
-        assert_eq!(text.lines().nth(1).unwrap(), "BRIMAAAAAAAAAAAAAAAA  disabled  1970-01-01T00:00:00.000Z  laptop");
+        assert_eq!(
+            text.lines().nth(1).unwrap(),
+            "BRIMAAAAAAAAAAAAAAAA  disabled  1970-01-01T00:00:00.000Z  000000000000  -                 laptop"
+        );
         assert_eq!(keys_as_json(&[key])[0]["created"], "1970-01-01T00:00:00.000Z");
     }
 }

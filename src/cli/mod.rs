@@ -11,6 +11,7 @@ mod progress;
 mod restore;
 mod scrub;
 mod server;
+mod user;
 mod watch;
 
 use std::error::Error;
@@ -59,6 +60,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some(("backup", matches)) => backup::run(matches),
         Some(("restore", matches)) => restore::run(matches),
         Some(("scrub", matches)) => scrub::run(matches),
+        Some(("user", matches)) => user::run(matches),
         // clap lets nothing else through; should it ever, nothing is done and it is said so.
         _ => Err(Failure::from("no such command")),
     };
@@ -88,6 +90,7 @@ fn command() -> Command {
         .subcommand(backup::command())
         .subcommand(restore::command())
         .subcommand(scrub::command())
+        .subcommand(user::command())
 }
 
 impl Failure {
@@ -152,5 +155,9 @@ mod tests {
         assert_eq!(status(&["brim", "fsck", "--data", "d", "--repair", "--json"]), Ok(()));
         assert_eq!(status(&["brim", "scrub", "--rate", "50MiB", "--restart"]), Ok(()));
         assert_eq!(status(&["brim", "scrub", "--rate", "fast"]), Err(true));
+        assert_eq!(status(&["brim", "key", "create", "--user", "bob", "--account", "123456789012"]), Ok(()));
+        assert_eq!(status(&["brim", "key", "create", "--account", "12"]), Err(true));
+        assert_eq!(status(&["brim", "user", "policy", "put", "bob", "uploads", "policy.json", "--data", "d"]), Ok(()));
+        assert_eq!(status(&["brim", "user", "policy"]), Err(true));
     }
 }

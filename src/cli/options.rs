@@ -6,6 +6,7 @@ use clap::{Arg, ArgMatches, value_parser};
 
 use super::Failure;
 use crate::config::{Row, ServerConfig, Sources, rows};
+use crate::names::AccountId;
 
 /// `--config`, and the flags of the options whose flag is wanted.
 pub fn arguments(wanted: fn(&str) -> bool) -> Vec<Arg> {
@@ -17,6 +18,15 @@ pub fn arguments(wanted: fn(&str) -> bool) -> Vec<Arg> {
         .help("The configuration file, in TOML [env: BRIM_CONFIG]");
     let flags = rows().filter_map(|row| row.flag.filter(|flag| wanted(flag)).map(|flag| argument(row, flag)));
     std::iter::once(config).chain(flags).collect()
+}
+
+/// `--account`, of commands that work with identities.
+pub fn account() -> Arg {
+    Arg::new("account")
+        .long("account")
+        .value_name("ID")
+        .value_parser(value_parser!(AccountId))
+        .help("The account, by its 12 digits; the default account where none is named")
 }
 
 /// Gives the configuration from the flags in `matches`, the environment, and the file that either names.

@@ -293,6 +293,14 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_example_is_a_valid_file() {
+        let page = include_str!("../../docs/identity.md");
+        let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let config = load(example).unwrap();
+        assert_eq!(config.accounts.iter().map(|account| account.users.len()).collect::<Vec<_>>(), [2, 0]);
+    }
+
+    #[test]
     fn all_faults_are_reported_at_once_each_with_its_place() {
         let faults = load(
             "[[account]]\nid = '12'\ncolour = 1\n[[account.user]]\npath = 'x'\nroot = 'yes'\n\

@@ -13,7 +13,7 @@ use crate::names::AccountId;
 pub(super) enum Managed {
     /// One of AWS's own.
     Builtin(&'static builtin::Builtin),
-    Own(Row<PolicyRecord>),
+    Own(Box<Row<PolicyRecord>>),
 }
 
 impl Identities {
@@ -138,7 +138,7 @@ impl Identities {
             Some((Some(account), name)) => {
                 let row: Option<Row<PolicyRecord>> = self.row(table::policy(&account, name)).await?;
                 let own = row.filter(|row| row.record.arn(&account).eq_ignore_ascii_case(arn));
-                Ok(own.map(Managed::Own))
+                Ok(own.map(|row| Managed::Own(Box::new(row))))
             }
         }
     }

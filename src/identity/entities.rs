@@ -85,7 +85,7 @@ impl Identities {
         let declared = self.declared();
         for (folded, user) in declared.users_of(account).filter(|_| kind == EntityKind::User) {
             let behind = wanted.after.is_none_or(|after| folded > after);
-            if behind && end.as_deref().is_none_or(|end| folded < end) {
+            if behind && end.as_deref().is_none_or(|end| folded <= end) {
                 found.retain(|(other, _)| other != folded);
                 found.push((folded.to_owned(), user.entity(account)));
             }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use tokio::sync::Mutex;
 
 use super::cache::Cache;
 use super::declared::Snapshot;
@@ -17,8 +18,7 @@ use crate::names::AccountId;
 /// The accounts of a server, with their users, groups, roles, policies and keys.
 ///
 /// Every change is one commit, is carried out to its end even where its future is dropped, and counts from the next
-/// request on. Changes that meet others of the same rows are tried again a few times, then fail with
-/// [`Error::Contended`].
+/// request on.
 pub struct Identities {
     pub(super) kv: Arc<dyn Kv>,
     pub(super) master: MasterKey,
@@ -27,6 +27,8 @@ pub struct Identities {
     pub(super) clock: Clock,
     pub(super) cache: Arc<Cache>,
     pub(super) blocks: Arc<Blocks>,
+    /// Held by a change from its first read to the end of its commit.
+    pub(super) changing: Mutex<()>,
     declared: RwLock<Arc<Snapshot>>,
 }
 
@@ -43,7 +45,17 @@ impl Identities {
         let snapshot = Arc::new(Snapshot::new(declared, &root));
         let (tokens, blocks) = (Tokens::new(&master), Arc::new(Blocks::load(&kv).await?));
         let declared = RwLock::new(snapshot);
-        let identities = Self { kv, master, tokens, root, clock, cache: Arc::default(), blocks, declared };
+        let identities = Self {
+            kv,
+            master,
+            tokens,
+            root,
+            clock,
+            cache: Arc::default(),
+            blocks,
+            changing: Mutex::default(),
+            declared,
+        };
         identities.check_master_key().await?;
         Ok(identities)
     }

@@ -165,7 +165,7 @@ impl Identities {
     async fn own_policy(&self, arn: &str) -> Result<Row<PolicyRecord>, Error> {
         match self.managed(arn).await?.ok_or_else(|| missing_managed(arn))? {
             Managed::Builtin(_) => Err(Error::Unmodifiable(arn.to_owned())),
-            Managed::Own(row) => Ok(row),
+            Managed::Own(row) => Ok(*row),
         }
     }
 }

@@ -39,6 +39,16 @@ impl Blocks {
     }
 }
 
+impl Blocks {
+    fn set(&self, account: AccountId, block: Option<PublicAccessBlock>) {
+        let mut known = self.known.write();
+        match block {
+            Some(block) => known.insert(account, block),
+            None => known.remove(&account),
+        };
+    }
+}
+
 impl Identities {
     /// The account's public access block, where it has one.
     pub fn public_access_block(&self, account: &AccountId) -> Option<PublicAccessBlock> {
@@ -58,21 +68,23 @@ impl Identities {
             let _changing = blocks.changing.lock().await;
             let key = table::public_access_block(&account);
             let commit = match &block {
-                Some(block) => Commit::new().put(IDENTITIES, key, record::encode(block)),
-                None => Commit::new().delete(IDENTITIES, key),
+                Some(block) => Commit::new().put(IDENTITIES, key.clone(), record::encode(block)),
+                None => Commit::new().delete(IDENTITIES, key.clone()),
             };
-            kv.commit(commit).await?;
-            let mut known = blocks.known.write();
-            match block {
-                Some(block) => known.insert(account, block),
-                None => known.remove(&account),
+            let committed = kv.commit(commit).await;
+            // After a failed commit, too: it may have been applied all the same.
+            let stored = match kv.get(IDENTITIES, &key).await? {
+                Some(row) => Some(decode(&key, &row)?.1),
+                None => None,
             };
-            Ok(())
+            blocks.set(account, stored);
+            match committed {
+                Ok(_) => Ok(()),
+                Err(CommitError::Engine(error)) => Err(error.into()),
+                Err(CommitError::Conflict { .. }) => Err(Error::Contended),
+            }
         });
-        put.await?.map_err(|error: CommitError| match error {
-            CommitError::Engine(error) => Error::Kv(error),
-            CommitError::Conflict { .. } => Error::Contended,
-        })
+        put.await?
     }
 }
 

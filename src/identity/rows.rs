@@ -11,7 +11,7 @@ use super::{Entity, EntityName, Error, Identities, MAX_PAGE};
 use crate::kv::{Commit, CommitError, Item, Scan};
 use crate::names::AccountId;
 
-/// How often a change is tried again when another change of the same rows comes between.
+/// How often a change is tried again when another change of the same rows comes between: one whose caller went away.
 const MAX_ATTEMPTS: usize = 16;
 
 /// A record as it was read, for a commit that expects it unchanged.
@@ -124,6 +124,8 @@ impl Identities {
     where
         F: Future<Output = Result<(Commit, T), Error>>,
     {
+        // One at a time: changes are rare, and would otherwise keep failing each other where many come at once.
+        let _changing = self.changing.lock().await;
         for _ in 0..MAX_ATTEMPTS {
             let (commit, outcome) = step().await?;
             match self.commit(commit).await? {

@@ -129,7 +129,8 @@ impl Service {
         let Some(claim) = auth::parse_form(|name| fields.get(name), &self.options.auth)? else { return Ok(None) };
         let key = self.key(claim.access_key_id(), claim.session_token()).await?;
         claim.verify(key.secret.expose(), &self.signing_keys)?;
-        Ok(Some((Caller::of(key, Some(Signing::of_form(&claim, self.clock.now())), origin), claim)))
+        let signing = Signing::of_form(&claim, self.clock.now());
+        Ok(Some((Caller::of(key, Some(signing), origin), claim)))
     }
 
     /// The key that a request says it is signed with.

@@ -69,7 +69,8 @@ operations! {
     GetBucketLocation GET Bucket ["location"] "s3:GetBucketLocation" Full, "";
     ListMultipartUploads GET Bucket ["uploads"] "s3:ListBucketMultipartUploads" Full, "";
     ListObjectsV2 GET Bucket ["list-type"] "s3:ListBucket" Full, "";
-    GetBucketVersioning GET Bucket ["versioning"] "s3:GetBucketVersioning" Full, "answers that versioning was never enabled";
+    GetBucketVersioning GET Bucket ["versioning"] "s3:GetBucketVersioning" Full, "";
+    ListObjectVersions GET Bucket ["versions"] "s3:ListBucketVersions" Full, "versions and delete markers, the newest of a key first";
     GetBucketAcl GET Bucket ["acl"] "s3:GetBucketAcl" Full, "the owner's full control, where access control lists are disabled";
     PutBucketAcl PUT Bucket ["acl"] "s3:PutBucketAcl" Full, "canned, grants in headers or a body";
     GetBucketLogging GET Bucket ["logging"] "s3:GetBucketLogging" Full, "answers that logging is off";
@@ -100,8 +101,9 @@ operations! {
     ListObjects GET Bucket [] "s3:ListBucket" Full, "";
     HeadBucket HEAD Bucket [] "s3:ListBucket" Full, "";
     CreateBucket PUT Bucket [] "s3:CreateBucket" Full, "";
-    DeleteBucket DELETE Bucket [] "s3:DeleteBucket" Full, "uploads left in the bucket are aborted";
-    DeleteObjects POST Bucket ["delete"] "s3:DeleteObject" Full, "up to 1,000 keys, each with its own condition";
+    PutBucketVersioning PUT Bucket ["versioning"] "s3:PutBucketVersioning" Full, "enabled or suspended; no MFA delete";
+    DeleteBucket DELETE Bucket [] "s3:DeleteBucket" Full, "without objects, versions and delete markers; uploads left in the bucket are aborted";
+    DeleteObjects POST Bucket ["delete"] "s3:DeleteObject" Full, "up to 1,000 keys or versions, each with its own condition";
     PostObject POST Bucket [] "s3:PutObject" Full, "forms with a policy, or none; see [browsers](browsers.md)";
 
     ListParts GET Object ["uploadId"] "s3:ListMultipartUploadParts" Full, "";
@@ -111,17 +113,17 @@ operations! {
     GetObjectTagging GET Object ["tagging"] "s3:GetObjectTagging" Full, "";
     PutObjectTagging PUT Object ["tagging"] "s3:PutObjectTagging" Full, "up to 10 tags";
     DeleteObjectTagging DELETE Object ["tagging"] "s3:DeleteObjectTagging" Full, "";
-    GetObject GET Object [] "s3:GetObject" Full, "ranges, `partNumber`, conditions, `response-*`";
+    GetObject GET Object [] "s3:GetObject" Full, "ranges, `partNumber`, conditions, `response-*`, `versionId`";
     HeadObject HEAD Object [] "s3:GetObject" Full, "as GetObject";
     UploadPartCopy PUT Object ["uploadId", "partNumber"] { "x-amz-copy-source" } "s3:PutObject" Full, "ranges and conditions on the source";
     UploadPart PUT Object ["uploadId", "partNumber"] "s3:PutObject" Full, "";
-    RenameObject PUT Object ["renameObject"] "s3:PutObject" Full, "in every bucket, atomic; `x-amz-client-token` is known for 24 hours";
-    CopyObject PUT Object [] { "x-amz-copy-source" } "s3:PutObject" Full, "moves no bytes; the copy of a multipart object keeps its ETag";
+    RenameObject PUT Object ["renameObject"] "s3:PutObject" Full, "in every bucket, atomic; `x-amz-client-token` is known for 24 hours; where there are versions, the source gets a delete marker";
+    CopyObject PUT Object [] { "x-amz-copy-source" } "s3:PutObject" Full, "moves no bytes; the copy of a multipart object keeps its ETag; a `versionId` of the source";
     PutObject PUT Object [] "s3:PutObject" Full, "conditional writes, all checksums, all streaming modes";
     CreateMultipartUpload POST Object ["uploads"] "s3:PutObject" Full, "";
     CompleteMultipartUpload POST Object ["uploadId"] "s3:PutObject" Full, "conditional; a retry with the same list gets the same answer for 24 hours";
     AbortMultipartUpload DELETE Object ["uploadId"] "s3:AbortMultipartUpload" Full, "";
-    DeleteObject DELETE Object [] "s3:DeleteObject" Full, "conditional";
+    DeleteObject DELETE Object [] "s3:DeleteObject" Full, "conditional; `versionId` removes a version for good";
 
     Preflight OPTIONS Object [] "" Full, "and `/bucket`: what a browser asks before it sends; not signed";
 
@@ -255,6 +257,8 @@ mod tests {
             ("GET", Level::Bucket, "prefix=a&max-keys=3", None, Operation::ListObjects),
             ("GET", Level::Bucket, "list-type=2", None, Operation::ListObjectsV2),
             ("GET", Level::Bucket, "location", None, Operation::GetBucketLocation),
+            ("GET", Level::Bucket, "versions&prefix=a", None, Operation::ListObjectVersions),
+            ("PUT", Level::Bucket, "versioning", None, Operation::PutBucketVersioning),
             ("POST", Level::Bucket, "delete=", None, Operation::DeleteObjects),
             ("PUT", Level::Object, "x-id=PutObject", None, Operation::PutObject),
             ("PUT", Level::Object, "", Some("x-amz-copy-source"), Operation::CopyObject),
@@ -275,10 +279,9 @@ mod tests {
         for (method, level, query) in [
             ("PUT", Level::Object, "retention"),
             ("PUT", Level::Object, "uploadId=x"),
-            ("GET", Level::Bucket, "versions"),
             ("GET", Level::Bucket, "list-type=2&versions"),
             ("DELETE", Level::Bucket, "encryption"),
-            ("PUT", Level::Bucket, "versioning"),
+            ("POST", Level::Bucket, "versioning"),
             ("POST", Level::Object, "select&select-type=2"),
             ("POST", Level::Bucket, "tagging"),
             ("PATCH", Level::Object, ""),

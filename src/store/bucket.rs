@@ -119,7 +119,7 @@ impl Store {
         }
     }
 
-    /// Deletes an empty bucket. Uploads left in it are aborted. A caller that goes away does not leave it half deleted.
+    /// Deletes a bucket without objects, versions and delete markers. Uploads left in it are aborted. A caller that goes away does not leave it half deleted.
     pub async fn delete_bucket(self: &Arc<Self>, name: &BucketName, cause: Cause) -> Result<Position, Error> {
         let (store, name) = (self.clone(), name.clone());
         let task = tokio::spawn(async move { store.delete_bucket_now(&name, cause).await });
@@ -135,7 +135,7 @@ impl Store {
                 return self.settle_deletion(bucket, cause).await;
             }
             // A look before the announcement, so that the common refusal writes nothing.
-            if !self.is_empty(bucket.record.id).await? {
+            if !self.is_empty(&bucket.record).await? {
                 return Err(Error::BucketNotEmpty(name.clone()));
             }
             let deleting = BucketRecord { state: BucketState::Deleting, ..bucket.record.clone() };
@@ -181,7 +181,7 @@ impl Store {
     async fn settle_deletion(&self, deleting: Bucket, cause: Cause) -> Result<Position, Error> {
         let record = &deleting.record;
         let row = tables::bucket(&record.name);
-        let empty = self.is_empty(record.id).await?;
+        let empty = self.is_empty(record).await?;
         let mutation = Mutation::new().expect(BUCKETS, row.clone(), Some(deleting.bytes.clone()));
         let mutation = if empty {
             mutation
@@ -196,13 +196,16 @@ impl Store {
         if empty { Ok(position) } else { Err(Error::BucketNotEmpty(record.name.clone())) }
     }
 
-    async fn is_empty(&self, bucket: BucketId) -> Result<bool, Error> {
-        for (table, rows) in [(CURRENT, tables::current(bucket, b"")), (VERSIONS, tables::versions(bucket, b""))] {
-            if !self.kv.scan(Scan::prefix(table, &rows, 1)).await?.items.is_empty() {
-                return Ok(false);
-            }
+    async fn is_empty(&self, bucket: &BucketRecord) -> Result<bool, Error> {
+        let objects = Scan::prefix(CURRENT, &tables::current(bucket.id, b""), 1);
+        if !self.kv.scan(objects).await?.items.is_empty() {
+            return Ok(false);
         }
-        Ok(true)
+        if bucket.versioning == Versioning::Never {
+            return Ok(true);
+        }
+        let versions = Scan::prefix(VERSIONS, &tables::versions(bucket.id, b""), 1);
+        Ok(self.kv.scan(versions).await?.items.is_empty())
     }
 
     /// Reads the row of a bucket again whose commit did not find it as it was: with the new row the commit is to be tried

@@ -10,6 +10,7 @@ mod cors;
 mod dice;
 mod faults;
 mod harness;
+mod identities;
 mod inspection;
 mod linearizability;
 mod listing;

@@ -83,10 +83,12 @@ async fn commands_do_not_change_what_is_declared() {
 
 #[tokio::test]
 async fn lists_hold_declared_users_in_their_place_once() {
-    let fixture = fixture_with(declared()).await;
-    for name in ["alpha", "echo", "zulu"] {
+    let fixture = fixture().await;
+    // One of them has the name of a declared user: it is not shown beside that.
+    for name in ["alpha", "declared", "echo", "zulu"] {
         fixture.make_user(name).await;
     }
+    fixture.identities.declare(declared());
     let (mut names, mut after) = (Vec::new(), None);
     loop {
         let wanted = Wanted { after: after.as_deref(), limit: 1, ..Wanted::default() };
@@ -98,6 +100,8 @@ async fn lists_hold_declared_users_in_their_place_once() {
         }
     }
     assert_eq!(names, ["alpha", "Declared", "echo", "zulu"]);
+    let shadowed = fixture.identities.shadowed().await.unwrap();
+    assert_eq!(shadowed, [(What::User, "Declared of account 000000000000".to_owned())]);
 }
 
 #[tokio::test]

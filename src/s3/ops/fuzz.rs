@@ -3,7 +3,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 use super::list::{self, Encoding};
-use super::{copy, multipart, part};
+use super::{copy, multipart, part, versions};
 use crate::fuzz::{self, Mutated};
 use crate::s3::query::Query;
 use crate::s3::xml::input::CompleteMultipartUpload;
@@ -17,6 +17,7 @@ fn parameters() {
         "list-type=2&prefix=a%2Fb&delimiter=%2F&max-keys=10&continuation-token=YS9i&encoding-type=url",
         "marker=a+b&max-keys=2147483647&fetch-owner=true&start-after=%E2%82%AC",
         "uploads&key-marker=k&upload-id-marker=00000000000000000000000000000000",
+        "versions&key-marker=k&version-id-marker=AAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAA",
         "bytes=0-5242879",
         "/bucket/a%20key/%2F?versionId=null",
         "YS9i4oKs",
@@ -28,6 +29,8 @@ fn parameters() {
         "max-keys=",
         "continuation-token=",
         "upload-id-marker=",
+        "version-id-marker=",
+        "null",
         "bytes=",
         "-",
         "%2F",
@@ -46,9 +49,11 @@ fn parameters() {
                 assert!(first <= last && last < u64::MAX);
             }
             if let Ok(source) = copy::parse_source(text) {
-                let again = format!("{}/{}", source.bucket, percent_encode(source.key.as_bytes(), NON_ALPHANUMERIC));
-                let again = copy::parse_source(&again).expect("it names the same");
-                assert_eq!((again.bucket, again.key), (source.bucket, source.key));
+                let version = source.version.map(|version| format!("?versionId={version}")).unwrap_or_default();
+                let key = percent_encode(source.key.as_bytes(), NON_ALPHANUMERIC);
+                let again =
+                    copy::parse_source(&format!("{}/{key}{version}", source.bucket)).expect("it names the same");
+                assert_eq!((again.bucket, again.key, again.version), (source.bucket, source.key, source.version));
             }
             if let Ok(complete) = CompleteMultipartUpload::from_body(input) {
                 complete.parts.into_iter().for_each(|part| _ = multipart::listed_part(part));
@@ -59,6 +64,9 @@ fn parameters() {
 
 fn pages_are_bounded(query: &Query) {
     let _ = (multipart::marker(query), Encoding::parse(query));
+    if let Ok(list) = versions::parse(query) {
+        assert!(list.limit <= MAX_KEYS && list.delimiter.is_none_or(|delimiter| !delimiter.is_empty()));
+    }
     for after in [Some(String::new()), query.get("continuation-token").and_then(|token| list::parse_token(token).ok())]
     {
         let Some(list) = after.and_then(|after| list::parse(query, after).ok()) else { continue };

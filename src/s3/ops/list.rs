@@ -144,7 +144,7 @@ fn write_rest(
     }
 }
 
-fn write_summary(entry: &mut Writer, summary: &Summary) {
+pub(super) fn write_summary(entry: &mut Writer, summary: &Summary) {
     entry
         .text("LastModified", &date::format_iso8601(summary.modified))
         .text("ETag", &summary.etag.quoted())
@@ -154,17 +154,17 @@ fn write_summary(entry: &mut Writer, summary: &Summary) {
 }
 
 /// Writes owners. A page's objects nearly always have one, which is looked up once.
-struct Owners<'s> {
+pub(super) struct Owners<'s> {
     identities: &'s Identities,
     last: Option<Arc<Account>>,
 }
 
 impl<'s> Owners<'s> {
-    fn of(cx: &'s Service) -> Self {
+    pub(super) fn of(cx: &'s Service) -> Self {
         Self { identities: &cx.identities, last: None }
     }
 
-    fn write(&mut self, entry: &mut Writer, account: &AccountId) {
+    pub(super) fn write(&mut self, entry: &mut Writer, account: &AccountId) {
         let known = self.last.take().filter(|known| known.id == *account);
         let known = known.unwrap_or_else(|| self.identities.owner(account));
         owner::write(entry, "Owner", &known);

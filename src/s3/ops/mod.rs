@@ -18,6 +18,7 @@ mod post;
 mod put;
 mod rename;
 mod tagging;
+mod versions;
 
 use std::sync::Arc;
 
@@ -35,7 +36,8 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::HeadBucket => bucket::head_bucket(request),
         O::DeleteBucket => bucket::delete_bucket(cx, request).await,
         O::GetBucketLocation => bucket::get_bucket_location(request),
-        O::GetBucketVersioning => bucket::unconfigured(request, "VersioningConfiguration"),
+        O::GetBucketVersioning => versions::get_bucket_versioning(request),
+        O::PutBucketVersioning => versions::put_bucket_versioning(cx, request).await,
         O::GetBucketLogging => bucket::unconfigured(request, "BucketLoggingStatus"),
         O::GetBucketNotificationConfiguration => bucket::unconfigured(request, "NotificationConfiguration"),
         O::GetBucketAccelerateConfiguration => bucket::unconfigured(request, "AccelerateConfiguration"),
@@ -60,6 +62,7 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::DeleteBucketTagging => tagging::delete_bucket_tagging(cx, request).await,
         O::ListObjects => list::list_objects(cx, request).await,
         O::ListObjectsV2 => list::list_objects_v2(cx, request).await,
+        O::ListObjectVersions => versions::list_object_versions(cx, request).await,
         O::ListMultipartUploads => multipart::list_multipart_uploads(cx, request).await,
         O::DeleteObjects => delete::delete_objects(cx, request).await,
         O::GetObject => get::get_object(cx, request).await,

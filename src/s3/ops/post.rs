@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::access::Arn;
 use crate::names::ObjectKey;
-use crate::s3::admission::Caller;
 use crate::s3::answer::{Answer, Body};
 use crate::s3::body::{RequestBody, content_md5};
 use crate::s3::error::{Code, S3Error};
 use crate::s3::form::{Fields, FormParser, LengthRange, Policy, Step};
-use crate::s3::tags::{self, Tagged};
+use crate::s3::permission::of_written;
+use crate::s3::tags::{self, Tagged, Tags};
 use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service, checksum, metadata, precondition, target};
 use crate::store::digest::{Announced, DigestPlan};
@@ -84,60 +85,69 @@ async fn feed(form: &mut FormParser, body: &mut RequestBody) -> Result<(), S3Err
     Ok(())
 }
 
-/// Reads what the fields say, after it was made sure that whoever signed them may have the object put.
+/// Reads what the fields say, and makes sure that whoever signed them may have the object put.
+///
+/// From here on the request is the PutObject that would store the same: the fields are its headers, their signer its caller.
 async fn parse(cx: &Service, request: &mut Request, fields: &Fields, file_name: &str) -> Result<Post, S3Error> {
     let bucket = request.bucket()?;
     let key = fields.key(file_name)?;
-    let length = hold_to_policy(cx, request, fields, &key).await?;
+    let length = authenticate(cx, request, fields, &key).await?;
     let key: ObjectKey = target::parse_key(key.into_bytes())?;
-    let headers = fields.headers(&request.head.headers)?;
-    metadata::refuse_unsupported(&headers)?;
-    let mut kept = metadata::parse(&headers, &key)?;
+    request.head.headers = fields.headers(&request.head.headers)?;
+    let headers = &request.head.headers;
+    metadata::refuse_unsupported(headers)?;
+    let mut kept = metadata::parse(headers, &key)?;
     if let Some(document) = fields.get("tagging").filter(|document| !document.is_empty()) {
         kept.tags = tags::in_document(document.as_bytes(), Tagged::Object)?;
     }
-    let written = request.permit_form(cx, &headers, &key, &kept.tags)?;
-    let claimed = checksum::claimed(&headers, &[])?;
-    let wanted = checksum::wanted(&headers)?.map(|(algorithm, _)| algorithm);
+    permit(cx, request, &key, &kept.tags)?;
+    let written = request.written(cx)?;
+    let claimed = checksum::claimed(headers, &[])?;
+    let wanted = checksum::wanted(headers)?.map(|(algorithm, _)| algorithm);
     Ok(Post {
         put: PutObject {
             metadata: kept,
-            storage_class: metadata::storage_class(&headers)?.unwrap_or_default(),
+            storage_class: metadata::storage_class(headers)?.unwrap_or_default(),
             acl: written.acl(),
             owner: written.owner,
-            precondition: precondition::parse(&headers)?,
+            precondition: precondition::parse(headers)?,
             cause: request.cause(),
             bucket,
             key,
         },
         length,
         digests: DigestPlan { sha256: false, checksum: claimed.algorithm.or(wanted) },
-        announced: Announced { md5: content_md5(&headers)?, sha256: None, checksum: claimed.value },
+        announced: Announced { md5: content_md5(headers)?, sha256: None, checksum: claimed.value },
         success: Success::parse(fields),
     })
 }
 
 /// Holds the form to its policy and makes its signer the request's caller. Gives what the policy says of the file's length.
-async fn hold_to_policy(
-    cx: &Service,
-    request: &mut Request,
-    fields: &Fields,
-    key: &str,
-) -> Result<LengthRange, S3Error> {
+async fn authenticate(cx: &Service, request: &mut Request, fields: &Fields, key: &str) -> Result<LengthRange, S3Error> {
     let bucket = request.bucket()?;
-    let mut length = LengthRange::ANY;
-    request.caller = match cx.authenticate_form(fields, request.caller.origin).await? {
-        Some((caller, claim)) => {
-            let policy = Policy::parse(claim.policy())?;
-            policy.check(fields, bucket.record.name.as_str(), key, cx.clock.now())?;
-            length = policy.length();
-            caller
-        }
+    let Some((caller, claim)) = cx.authenticate_form(fields, request.caller.origin).await? else {
         // A policy that nobody signed is nobody's word.
-        None if fields.get("policy").is_some() => return Err(S3Error::new(Code::AccessDenied)),
-        None => Caller::anonymous(request.caller.origin),
+        return if fields.get("policy").is_some() {
+            Err(S3Error::new(Code::AccessDenied))
+        } else {
+            Ok(LengthRange::ANY)
+        };
     };
-    Ok(length)
+    let policy = Policy::parse(claim.policy())?;
+    policy.check(fields, bucket.record.name.as_str(), key, cx.clock.now())?;
+    request.caller = caller;
+    Ok(policy.length())
+}
+
+/// Judges the form as a PutObject with its fields as headers.
+fn permit(cx: &Service, request: &Request, key: &ObjectKey, tags: &Tags) -> Result<(), S3Error> {
+    let judge = request.judge(cx)?;
+    let resource = Arn::object(&judge.bucket.record.name, key.as_str());
+    let mut actions: Vec<_> = ["s3:PutObject"].into_iter().chain(of_written(&request.head.headers)).collect();
+    if !tags.is_empty() && !actions.contains(&"s3:PutObjectTagging") {
+        actions.push("s3:PutObjectTagging");
+    }
+    actions.into_iter().try_for_each(|action| judge.permit_with_tags(action, &resource, tags))
 }
 
 /// Takes the file into the store's staging area, within its bounds.

@@ -10,10 +10,9 @@ mod source;
 use std::sync::Arc;
 
 pub use context::{Origin, Signing};
-pub use needs::versioned;
+pub use needs::{of_written, versioned};
 pub use source::SourceJudge;
 
-use super::acl::Written;
 use super::admission::{Admitted, Caller};
 use super::error::{Code, S3Error};
 use super::operation::Operation;
@@ -22,7 +21,7 @@ use super::target::Level;
 use super::{Request, Service, tags};
 use crate::access::{self, Arn, Context, Decision, ObjectRules, Ownership, Principal, Rules};
 use crate::guard::{self, BucketRules, Question};
-use crate::http::head::{Head, Headers};
+use crate::http::head::Head;
 use crate::names::ObjectKey;
 use crate::store::bucket::Bucket;
 use crate::store::record::ObjectRecord;
@@ -124,26 +123,6 @@ impl Request {
             Some(judged) if judged != record => self.permit_record(cx, key, record),
             _ => Ok(()),
         }
-    }
-
-    /// Judges a form as the PutObject with these headers, which its fields stand for. Gives whose the object will be, and
-    /// its list.
-    pub fn permit_form(
-        &self,
-        cx: &Service,
-        headers: &Headers,
-        key: &ObjectKey,
-        tags: &[(String, String)],
-    ) -> Result<Written, S3Error> {
-        let head = Head { headers: headers.clone(), ..self.head.clone() };
-        let judge = Judge { head: &head, ..self.judge(cx)? };
-        let resource = Arn::object(&judge.bucket.record.name, key.as_str());
-        let lists = needs::gives_list(headers).then_some("s3:PutObjectAcl");
-        let tagged = (!tags.is_empty()).then_some("s3:PutObjectTagging");
-        for action in ["s3:PutObject"].into_iter().chain(lists).chain(tagged) {
-            judge.permit_with_tags(action, &resource, tags)?;
-        }
-        cx.acl_of_object(headers, self.caller.account(), judge.bucket, judge.rules)
     }
 
     fn permit_record(&self, cx: &Service, key: &ObjectKey, record: &ObjectRecord) -> Result<(), S3Error> {

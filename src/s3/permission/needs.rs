@@ -35,14 +35,12 @@ pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'
         O::GetObjectAttributes => vec![versioned("s3:GetObject", version), versioned(action, version)],
         _ => vec![versioned(action, version)],
     };
-    let lists = gives_list(headers);
     match operation {
         O::PutObject | O::CreateMultipartUpload | O::CopyObject => {
-            actions.extend(lists.then_some("s3:PutObjectAcl"));
-            actions.extend(headers.contains("x-amz-tagging").then_some("s3:PutObjectTagging"));
+            actions.extend(of_written(headers));
         }
         O::CreateBucket => {
-            actions.extend(lists.then_some("s3:PutBucketAcl"));
+            actions.extend(gives_list(headers).then_some("s3:PutBucketAcl"));
             actions.extend(headers.contains("x-amz-object-ownership").then_some("s3:PutBucketOwnershipControls"));
         }
         _ => {}
@@ -50,8 +48,13 @@ pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'
     actions
 }
 
-/// Whether headers give what is written an access control list.
-pub fn gives_list(headers: &Headers) -> bool {
+/// What an object needs besides, that is written with these headers, or with the fields of a form that are the same.
+pub fn of_written(headers: &Headers) -> impl Iterator<Item = &'static str> {
+    let list = gives_list(headers).then_some("s3:PutObjectAcl");
+    list.into_iter().chain(headers.contains("x-amz-tagging").then_some("s3:PutObjectTagging"))
+}
+
+fn gives_list(headers: &Headers) -> bool {
     headers.iter().any(|(name, _)| name == "x-amz-acl" || name.starts_with("x-amz-grant-"))
 }
 

@@ -74,6 +74,15 @@ pub struct CreateBucketConfiguration {
     pub tags: Vec<Tag>,
 }
 
+/// The input of PutBucketVersioning: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct VersioningConfiguration {
+    #[serde(rename = "Status", default, deserialize_with = "scalar::optional_text")]
+    pub status: Option<String>,
+    #[serde(rename = "MfaDelete", default, deserialize_with = "scalar::optional_text")]
+    pub mfa_delete: Option<String>,
+}
+
 /// A tag as given: not checked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Tag {
@@ -112,6 +121,13 @@ impl CreateBucketConfiguration {
             return Ok(Self::default());
         }
         from_body(body, "CreateBucketConfiguration", Bounds::CONFIGURATION)
+    }
+}
+
+impl VersioningConfiguration {
+    /// Reads the body of PutBucketVersioning. What the elements say is not judged here.
+    pub fn from_body(body: &[u8]) -> Result<Self, MalformedXml> {
+        from_body(body, "VersioningConfiguration", Bounds::CONFIGURATION)
     }
 }
 
@@ -203,6 +219,17 @@ mod tests {
         {
             assert!(CompleteMultipartUpload::from_body(&body(inner)).is_err());
         }
+    }
+
+    #[test]
+    fn a_versioning_configuration_has_a_status_or_not() {
+        let body = b"<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+            <Status> Enabled </Status><MfaDelete>Disabled</MfaDelete></VersioningConfiguration>";
+        let read = VersioningConfiguration::from_body(body).unwrap();
+        assert_eq!((read.status.as_deref(), read.mfa_delete.as_deref()), (Some("Enabled"), Some("Disabled")));
+        let empty = VersioningConfiguration::from_body(b"<VersioningConfiguration/>").unwrap();
+        assert_eq!(empty, VersioningConfiguration::default());
+        assert!(VersioningConfiguration::from_body(b"<Versioning/>").is_err());
     }
 
     #[test]

@@ -9,8 +9,9 @@ use super::fault::Fault;
 use crate::kv::Table;
 use crate::store::codec::decode;
 use crate::store::error::Error;
+use crate::store::held::Held;
 use crate::store::record::{ObjectRecord, PartRecord, Target};
-use crate::store::tables::{CURRENT, Owner, REFS};
+use crate::store::tables::{CURRENT, HEADS, Owner, REFS, VERSIONS};
 
 /// How often a row that keeps changing is looked at: one that changes so often is in use and well.
 const ATTEMPTS: usize = 8;
@@ -58,6 +59,8 @@ impl Check<'_> {
 fn target_of(table: Table, value: &[u8]) -> Option<Target> {
     match table {
         CURRENT => decode::<ObjectRecord>(value).ok()?.data.target(),
+        VERSIONS => Held::of_version(&decode(value).ok()?)?.data.target(),
+        HEADS => None,
         _ => decode::<PartRecord>(value).ok()?.data.target(),
     }
 }

@@ -6,14 +6,14 @@ use super::fault::{Fault, Kind, Mend};
 use super::{Check, PAGE};
 use crate::blob::{self, BlobRef};
 use crate::kv::Table;
-use crate::names::UploadId;
+use crate::names::{BucketId, UploadId};
 use crate::report::Place;
 use crate::store::checksum::{Algorithm, Checksum, full_object};
 use crate::store::codec::decode;
 use crate::store::error::Error;
 use crate::store::held::{BucketNames, Held};
 use crate::store::record::{Data, InlineId, ObjectRecord, PartRecord, Target};
-use crate::store::tables::{self, CURRENT, INLINE, OFFSETS, Owner, PARTS, REFS};
+use crate::store::tables::{self, CURRENT, HEADS, INLINE, OFFSETS, Owner, PARTS, REFS, VERSIONS};
 use crate::store::walk::Walk;
 
 /// How many objects are named where many are made of one damaged part.
@@ -33,34 +33,50 @@ impl Check<'_> {
     pub(super) async fn examine(&self, table: Table, key: &Bytes, value: &Bytes) -> Result<Vec<Fault>, Error> {
         match table {
             CURRENT => self.examine_object(key, value).await,
+            VERSIONS => self.examine_version(key, value).await,
+            HEADS => self.examine_head(key, value).await,
             _ => self.examine_part(key, value).await,
         }
     }
 
     async fn examine_object(&self, row: &Bytes, value: &Bytes) -> Result<Vec<Fault>, Error> {
-        let Some((bucket, key)) = tables::parse_current(row) else {
-            let detail = format!("row {} of table `current`", hex::encode(row));
-            return Ok(vec![Fault::new(Kind::UnreadableRecord, Place::default(), detail)]);
-        };
-        let owner = Owner::Object { bucket, key };
+        let Some((bucket, key)) = tables::parse_current(row) else { return Ok(vec![unreadable(CURRENT, row)]) };
+        let owner = Owner::Object { bucket, key: key.clone() };
         let place = self.place(&owner);
         let Ok(object) = decode::<ObjectRecord>(value) else {
             return Ok(vec![Fault::new(Kind::UnreadableRecord, place, "the object's record")]);
         };
-        let mut faults = self.examine_bytes(&owner, Held::of_object(&object)).await?;
-        if self.names.as_ref().is_some_and(|names| !names.has(bucket)) {
-            faults.push(Fault::new(Kind::ObjectWithoutBucket, place.clone(), format!("bucket number {}", bucket.0)));
+        if let Some(version) = object.version {
+            return Ok(Vec::from_iter(self.examine_copy(bucket, &key, version, &object, place).await?));
         }
+        self.examine_record(&owner, bucket, &object, place).await
+    }
+
+    /// The bytes of an object or of one of its versions, and its bucket.
+    pub(super) async fn examine_record(
+        &self,
+        owner: &Owner,
+        bucket: BucketId,
+        object: &ObjectRecord,
+        place: Place,
+    ) -> Result<Vec<Fault>, Error> {
+        let mut faults = self.examine_bytes(owner, Held::of_object(object)).await?;
+        faults.extend(self.without_bucket(bucket, &place));
         if let Data::Parts(id) = object.data {
-            faults.extend(self.examine_manifest(id, &object, place).await?);
+            faults.extend(self.examine_manifest(id, object, place).await?);
         }
         Ok(faults)
     }
 
+    pub(super) fn without_bucket(&self, bucket: BucketId, place: &Place) -> Option<Fault> {
+        let lost = self.names.as_ref().is_some_and(|names| !names.has(bucket));
+        let fault = || Fault::new(Kind::ObjectWithoutBucket, place.clone(), format!("bucket number {}", bucket.0));
+        lost.then(fault)
+    }
+
     async fn examine_part(&self, row: &Bytes, value: &Bytes) -> Result<Vec<Fault>, Error> {
         let Some((upload, number)) = tables::parse_part_row(row) else {
-            let detail = format!("row {} of table `parts`", hex::encode(row));
-            return Ok(vec![Fault::new(Kind::UnreadableRecord, Place::default(), detail)]);
+            return Ok(vec![unreadable(PARTS, row)]);
         };
         let owner = Owner::Part { upload, number };
         let faults = match decode::<PartRecord>(value) {
@@ -203,6 +219,12 @@ impl Manifest {
     fn crc64nvme(&self) -> Option<Checksum> {
         full_object(Algorithm::Crc64Nvme, self.sums.iter().map(|(sum, size)| (sum.as_slice(), *size)))
     }
+}
+
+/// A row whose key does not decode: it cannot be said what it is of.
+pub(super) fn unreadable(table: Table, row: &[u8]) -> Fault {
+    let detail = format!("row {} of table `{}`", hex::encode(row), table.name);
+    Fault::new(Kind::UnreadableRecord, Place::default(), detail)
 }
 
 /// A target in words.

@@ -16,6 +16,10 @@ pub enum Kind {
     BucketTwice,
     BucketCounter,
     ObjectWithoutBucket,
+    ConfigurationWithoutBucket,
+    WrongHead,
+    WrongCurrent,
+    MissingVersion,
     MissingBytes,
     DamagedBytes,
     UnreadableBytes,
@@ -58,6 +62,8 @@ pub enum Mend {
     /// Leaves the target to the sweeper.
     Sweep(Target),
     Put(Table, Bytes, Bytes),
+    /// Puts the row, or removes it, as the key's versions say.
+    Agree(Table, Bytes, Option<Bytes>),
     Delete(Table, Bytes),
 }
 
@@ -136,6 +142,38 @@ const ROWS: &[Row] = &[
         "the object's bucket has no row",
         "The object cannot be reached by any name, and its bytes take room.",
         "The row of the bucket was lost: restore the last backup. Nothing was removed.",
+    ),
+    row(
+        Kind::ConfigurationWithoutBucket,
+        "configuration_without_bucket",
+        Untidy,
+        "a document of a bucket's configuration is in no bucket",
+        "It cannot be reached by any name, and takes some room.",
+        BUG,
+    ),
+    row(
+        Kind::WrongHead,
+        "wrong_head",
+        Damage,
+        "what says where an object's versions stand does not agree with them",
+        "Writing to this key may fail, and its null version may not be found.",
+        "Stop the server and run `brim fsck --repair`: it looks at the versions and sets it right.",
+    ),
+    row(
+        Kind::WrongCurrent,
+        "wrong_current",
+        Damage,
+        "what reading the key gives is not its newest version",
+        "Reading the key without a version id gives another version, or nothing.",
+        "Stop the server and run `brim fsck --repair`: the newest version becomes the current one again. No version is removed.",
+    ),
+    row(
+        Kind::MissingVersion,
+        "missing_version",
+        Damage,
+        "the current object is not among its versions",
+        "It can be read now. It is gone for good once it is overwritten or deleted.",
+        "Stop the server and run `brim fsck --repair`: it becomes a version again.",
     ),
     row(
         Kind::MissingBytes,

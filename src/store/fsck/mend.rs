@@ -31,6 +31,14 @@ impl Check<'_> {
                 self.commit(Mutation::new().put(table, key, value)).await?;
                 "the position was set right".to_owned()
             }
+            Mend::Agree(table, key, value) => {
+                self.commit(match value {
+                    Some(value) => Mutation::new().put(table, key, value),
+                    None => Mutation::new().delete(table, key),
+                })
+                .await?;
+                "the row was made to agree with the key's versions".to_owned()
+            }
             Mend::Delete(table, key) => {
                 self.commit(Mutation::new().delete(table, key)).await?;
                 "the entry was taken off the queue".to_owned()

@@ -13,6 +13,7 @@ mod queues;
 mod records;
 mod references;
 mod suspects;
+mod versions;
 
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,10 @@ use super::Store;
 use super::error::Error;
 use super::held::BucketNames;
 use super::record::{CompletedRecord, RenamedRecord};
-use super::tables::{BUCKETS, COMPLETED, CURRENT, INLINE, LOG, OFFSETS, PARTS, REFS, RENAMED, SWEEP, UPLOADS};
+use super::tables::{
+    BUCKETS, COMPLETED, CONFIGURATIONS, CURRENT, HEADS, INLINE, LOG, OFFSETS, PARTS, REFS, RENAMED, SWEEP, UPLOADS,
+    VERSIONS,
+};
 use crate::kv::Table;
 use crate::report::{Place, Report, Severity, Unit};
 
@@ -47,6 +51,9 @@ pub struct Options {
 pub struct Summary {
     pub buckets: u64,
     pub objects: u64,
+    /// Versions and delete markers, those that are current included.
+    #[serde(default)]
+    pub versions: u64,
     pub uploads: u64,
     pub parts: u64,
     pub references: u64,
@@ -103,6 +110,12 @@ impl Check<'_> {
         self.unless_unread(BUCKETS, read).await?;
         let read = self.records(CURRENT).await;
         self.unless_unread(CURRENT, read).await?;
+        let read = self.records(VERSIONS).await;
+        self.unless_unread(VERSIONS, read).await?;
+        let read = self.records(HEADS).await;
+        self.unless_unread(HEADS, read).await?;
+        let read = self.configurations().await;
+        self.unless_unread(CONFIGURATIONS, read).await?;
         let read = self.uploads().await;
         self.unless_unread(UPLOADS, read).await?;
         let read = self.records(PARTS).await;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
+use super::examine::unreadable;
 use super::fault::{Fault, Kind, Mend};
 use super::{Check, PAGE, side_by_side};
 use crate::kv::Table;
@@ -15,7 +16,7 @@ use crate::store::codec::{decode, encode};
 use crate::store::error::Error;
 use crate::store::held::BucketNames;
 use crate::store::record::{BucketRecord, Target, UploadRecord};
-use crate::store::tables::{self, BUCKETS, CURRENT, META, OFFSETS, PARTS, UPLOADS};
+use crate::store::tables::{self, BUCKETS, CONFIGURATIONS, CURRENT, HEADS, META, OFFSETS, PARTS, UPLOADS, VERSIONS};
 use crate::store::walk::Walk;
 
 impl Check<'_> {
@@ -67,9 +68,14 @@ impl Check<'_> {
         self.tell(Fault::new(Kind::BucketCounter, Place::default(), detail).mended_by(raise)).await
     }
 
-    /// Checks every row of `current` or of `parts`.
+    /// Checks every row of `current`, `versions`, `heads` or `parts`.
     pub(super) async fn records(&mut self, table: Table) -> Result<(), Error> {
-        let phase = if table == CURRENT { "checking objects" } else { "checking parts" };
+        let phase = match table {
+            CURRENT => "checking objects",
+            VERSIONS => "checking versions",
+            HEADS => "checking where versions stand",
+            _ => "checking parts",
+        };
         let mut walk = Walk::over(table, PAGE);
         let (mut done, mut last_upload, mut looked_for) = (0, None, None);
         loop {
@@ -79,7 +85,7 @@ impl Check<'_> {
             }
             self.progress(phase, done, Unit::Rows)?;
             done += rows.len() as u64;
-            if table == CURRENT {
+            if table != PARTS {
                 self.learn_buckets(&rows, &mut looked_for).await?;
             }
             let mut looks = Vec::with_capacity(rows.len());
@@ -97,8 +103,12 @@ impl Check<'_> {
                     self.check_upload_of(key, &mut last_upload).await?;
                 }
             }
-            let counter = if table == CURRENT { &mut self.summary.objects } else { &mut self.summary.parts };
-            *counter = done;
+            match table {
+                CURRENT => self.summary.objects = done,
+                VERSIONS => self.summary.versions = done,
+                PARTS => self.summary.parts = done,
+                _ => {}
+            }
         }
     }
 
@@ -112,6 +122,32 @@ impl Check<'_> {
             *looked_for = unknown;
         }
         Ok(())
+    }
+
+    /// Documents of configurations have a bucket.
+    pub(super) async fn configurations(&mut self) -> Result<(), Error> {
+        let mut walk = Walk::over(CONFIGURATIONS, PAGE);
+        let mut looked_for = None;
+        loop {
+            let rows = walk.next(&*self.store.kv).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.report.go_on()?;
+            self.learn_buckets(&rows, &mut looked_for).await?;
+            for (row, _) in rows {
+                let Some((bucket, kind)) = tables::parse_configuration(&row) else {
+                    self.tell(unreadable(CONFIGURATIONS, &row)).await?;
+                    continue;
+                };
+                let lost = self.names.as_ref().is_some_and(|names| !names.has(bucket));
+                // It goes with its bucket: one that is gone by now was not left behind.
+                if lost && self.store.kv.get(CONFIGURATIONS, &row).await?.is_some() {
+                    let detail = format!("kind {kind}, bucket number {}", bucket.0);
+                    self.tell(Fault::new(Kind::ConfigurationWithoutBucket, Place::default(), detail)).await?;
+                }
+            }
+        }
     }
 
     /// Open uploads decode and are in a bucket, or left to the sweeper with it.

@@ -16,7 +16,7 @@ use crate::store::codec::decode;
 use crate::store::error::Error;
 use crate::store::record::Target;
 use crate::store::sweep::FIRST_SWEEP;
-use crate::store::tables::{self, CURRENT, INLINE, OFFSETS, PARTS, SWEEP, UPLOADS};
+use crate::store::tables::{self, CURRENT, INLINE, OFFSETS, PARTS, SWEEP, UPLOADS, VERSIONS};
 use crate::store::walk::Walk;
 
 /// How many suspects are gathered before they are looked for: some tens of megabytes of memory.
@@ -130,7 +130,8 @@ impl Check<'_> {
         }
         let fault = Fault::new(Kind::UploadWithoutBucket, Place::default(), format!("bucket number {}", id.0));
         // With objects left as well, the bucket's row was lost: then nothing of it may be swept.
-        let objects = self.any(CURRENT, &tables::current(id, b"")).await?;
+        let objects = self.any(CURRENT, &tables::current(id, b"")).await?
+            || self.any(VERSIONS, &tables::versions(id, b"")).await?;
         Ok(Some(if objects { fault } else { fault.mended_by(Mend::Sweep(Target::Bucket(id))) }))
     }
 

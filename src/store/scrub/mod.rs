@@ -19,8 +19,8 @@ use super::Store;
 use super::codec::decode;
 use super::error::Error;
 use super::held::BucketNames;
-use super::record::{Summary as ObjectSummary, Target};
-use super::tables::{self, CURRENT, REFS};
+use super::record::{EntrySummary, ObjectRecord, Target, VersionSummary};
+use super::tables::{self, CURRENT, REFS, VERSIONS};
 use super::walk::Walk;
 use crate::report::{Report, Unit};
 
@@ -116,22 +116,37 @@ impl Store {
         &self.scrubbed
     }
 
-    /// How many bytes all objects have: about what there is to read. Copies share bytes, and open uploads are not counted.
+    /// How many bytes all objects and versions have: about what there is to read. Copies share bytes, and open uploads are
+    /// not counted.
     async fn measure(&self, report: &Report) -> Result<u64, Error> {
-        let (mut bytes, mut rows) = (0u64, 0);
-        let mut walk = Walk::over(CURRENT, PAGE);
-        loop {
-            let page = walk.next(&*self.kv).await?;
-            if page.is_empty() {
-                return Ok(bytes);
-            }
-            report.progress("measuring", rows, None, Unit::Rows)?;
-            rows += page.len() as u64;
-            for (_, value) in &page {
-                let size = decode::<ObjectSummary>(value).map_or(0, |summary| summary.size);
-                bytes = bytes.saturating_add(size);
+        let mut bytes = 0u64;
+        let mut rows = 0;
+        for (table, size_of) in [(CURRENT, object_size as fn(&[u8]) -> u64), (VERSIONS, version_size)] {
+            let mut walk = Walk::over(table, PAGE);
+            loop {
+                let page = walk.next(&*self.kv).await?;
+                if page.is_empty() {
+                    break;
+                }
+                report.progress("measuring", rows, None, Unit::Rows)?;
+                rows += page.len() as u64;
+                bytes = page.iter().fold(bytes, |bytes, (_, value)| bytes.saturating_add(size_of(value)));
             }
         }
+        Ok(bytes)
+    }
+}
+
+/// The size of an object that is no version: those are counted as such.
+fn object_size(row: &[u8]) -> u64 {
+    let record = decode::<ObjectRecord>(row).ok().filter(|record| record.version.is_none());
+    record.map_or(0, |record| record.summary.size)
+}
+
+fn version_size(row: &[u8]) -> u64 {
+    match decode::<VersionSummary>(row).map(|version| version.entry) {
+        Ok(EntrySummary::Object(summary)) => summary.size,
+        Ok(EntrySummary::DeleteMarker(_)) | Err(_) => 0,
     }
 }
 
