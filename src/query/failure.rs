@@ -141,7 +141,7 @@ fn misnamed(what: What) -> String {
     };
     format!(
         "The specified value for {parameter} is invalid. It must contain only alphanumeric characters and/or the \
-         following: +=,.@_-, and not too many"
+         following: +=,.@_-"
     )
 }
 
@@ -182,6 +182,13 @@ mod tests {
         ] {
             assert_eq!(told(error), (code, message.to_owned()));
         }
+    }
+
+    #[test]
+    fn session_tokens_that_ended_are_told_from_those_that_never_were() {
+        assert_eq!(told(identity::Error::ExpiredToken).0, Code::ExpiredToken);
+        assert_eq!(told(identity::Error::InvalidToken).0, Code::InvalidClientTokenId);
+        assert_eq!((Code::ExpiredToken.status(), Code::InvalidClientTokenId.status()), (403, 403));
     }
 
     #[test]

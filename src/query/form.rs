@@ -92,6 +92,12 @@ impl Parameters {
         found.copied().map(Some).ok_or_else(refused)
     }
 
+    /// A text with so many characters, which must be there.
+    pub fn required_text(&self, name: &str, length: RangeInclusive<usize>) -> Result<&str, QueryError> {
+        let text = self.required(name)?;
+        Ok(self.text(name, length)?.unwrap_or(text))
+    }
+
     /// A text with so many characters.
     pub fn text(&self, name: &str, length: RangeInclusive<usize>) -> Result<Option<&str>, QueryError> {
         let Some(text) = self.get(name) else { return Ok(None) };

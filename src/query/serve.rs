@@ -69,7 +69,7 @@ impl Drop for Line {
         let duration = self.start.elapsed();
         tracing::info!(
             op = self.row.map_or(UNKNOWN, |row| row.action.name()),
-            service = self.api.service(),
+            bucket = "-",
             status = self.status,
             bytes_in = self.received,
             bytes_out = self.sent,
@@ -84,9 +84,11 @@ impl Drop for Line {
 }
 
 impl Service {
-    /// Whether a request is for this transport. The others are S3's.
-    pub fn is_addressed(&self, head: &Head) -> bool {
-        Addressed::parse(head, &self.options.auth).is_some()
+    /// Whether a request is for this transport. The others are S3's, and so is a form for a bucket (`to_bucket`, by its
+    /// host) that is not signed.
+    pub fn is_addressed(&self, head: &Head, to_bucket: bool) -> bool {
+        let addressed = Addressed::parse(head, &self.options.auth);
+        addressed.is_some_and(|addressed| addressed.claim.is_some() || !to_bucket)
     }
 
     /// The response to a head that is refused before its body is asked for; `None` where the body may come.

@@ -311,6 +311,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::field_reassign_with_default)]
     fn a_grantee_is_of_the_type_that_it_says() {
         let grantee = |kind: &str, id: Option<&str>, uri: Option<&str>| {
             let (id, uri) = (id.map(str::to_owned), uri.map(str::to_owned));

@@ -128,6 +128,11 @@ impl Service {
         }
     }
 
+    /// Whether a request addresses a bucket, or an object in one: by its host or by its path.
+    pub fn is_for_bucket(&self, head: &Head) -> bool {
+        Target::parse(head, &self.options.domains).is_ok_and(|target| target.bucket.is_some())
+    }
+
     /// The most bytes of one request: it carries as much as one part does, and larger objects come in parts.
     fn put_limit(&self) -> u64 {
         self.options.max_object.min(MAX_PART_BYTES)

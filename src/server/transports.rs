@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_http::{HttpMessage, Request};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::http::head::Head;
 use crate::transport::head::head_of;
 use crate::{query, s3};
 
@@ -19,11 +20,8 @@ impl Transports {
     /// Answers one request.
     pub async fn handle(http: HttpRequest, payload: web::Payload, transports: web::Data<Self>) -> HttpResponse {
         // The path first: hardly any request of S3 is read twice.
-        if http.uri().path() == "/" {
-            let head = head_of(http.method(), http.uri(), http.headers());
-            if transports.query.is_addressed(&head) {
-                return query::serve::handle(http, payload, Arc::clone(&transports.query)).await;
-            }
+        if http.uri().path() == "/" && transports.is_for_query(&head_of(http.method(), http.uri(), http.headers())) {
+            return query::serve::handle(http, payload, Arc::clone(&transports.query)).await;
         }
         s3::serve::handle(http, payload, web::Data::from(Arc::clone(&transports.s3))).await
     }
@@ -31,7 +29,7 @@ impl Transports {
     /// Judges a head before its body is asked for: `100 Continue` is sent where this succeeds.
     pub async fn admit_early(self, request: Request) -> Result<Request, HttpResponse> {
         let head = head_of(request.method(), request.uri(), request.headers());
-        if self.query.is_addressed(&head) {
+        if self.is_for_query(&head) {
             return match self.query.refuse_early(&head).await {
                 Some(refused) => Err(refused),
                 None => Ok(request),
@@ -44,5 +42,9 @@ impl Transports {
             }
             Err(refused) => Err(s3::serve::refuse_early(&self.s3, &head, &refused).await),
         }
+    }
+
+    fn is_for_query(&self, head: &Head) -> bool {
+        self.query.is_addressed(head, self.s3.is_for_bucket(head))
     }
 }

@@ -120,17 +120,6 @@ impl Caller {
     }
 }
 
-fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
-
-/// A policy that allows these actions on everything, encoded for a form.
-fn allowing(actions: &str) -> String {
-    let policy =
-        format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":{actions},"Resource":"*"}}}}"#);
-    encoded(&policy)
-}
-
 /// A user with keys of its own.
 async fn user(server: &Server, name: &str) -> Caller {
     let root = Caller::root(server);
@@ -299,7 +288,7 @@ async fn the_scope_of_the_signature_chooses_the_service() {
         assert_eq!(root.client.send_head(&head, body.as_bytes()).await.status, 200, "{host}");
     }
     for (service, method, target) in
-        [("sns", "POST", "/"), ("iam", "PUT", "/"), ("sts", "POST", "/bucket"), ("iam", "GET", "/b/k")]
+        [("sns", "POST", "/"), ("iam", "PUT", "/"), ("sts", "PUT", "/bucket/k"), ("iam", "GET", "/b/k")]
     {
         let head = root.sign_at(now, service, method, target, b"");
         let answer = root.client.send_head(&head, b"").await;
@@ -309,6 +298,15 @@ async fn the_scope_of_the_signature_chooses_the_service() {
     let answer = root.client.send_head(&head, body.as_bytes()).await;
     assert_eq!(answer.error(), (501, "NotImplemented".to_owned()), "a form that is signed for S3 is S3's");
     assert_eq!(root.client.get("/").await.status, 200);
+
+    let mut connection = Raw::connect(server.s3).await;
+    let unsigned = format!(
+        "POST / HTTP/1.1\r\nhost: bucket.s3.localhost\r\ncontent-type: {}\r\ncontent-length: 0\r\n\r\n",
+        FORM.1
+    );
+    connection.send(unsigned).await;
+    let answer = connection.answer().await;
+    assert!(answer.text().contains("<Error><Code>"), "an unsigned form for a bucket is S3's: {}", answer.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -334,4 +332,19 @@ async fn a_request_is_one_line_and_one_count_and_tells_no_secret() {
     connection.send("GET /metrics HTTP/1.1\r\nhost: h\r\n\r\n").await;
     let metrics = connection.answer().await.text();
     assert!(metrics.contains("brim_requests_total{op=\"CreateUser\",status=\"2xx\"} 1"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_ask_at_once_get_no_more_keys_than_one_may_have() {
+    let server = Server::start();
+    let root = Caller::root(&server);
+    root.done("CreateUser&UserName=alice").await;
+    let ask = || async { root.iam("CreateAccessKey&UserName=alice").await };
+    let answers = futures_util::future::join_all((0..8).map(|_| ask())).await;
+    let made = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(made, 2);
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!(answer.status, 409, "{}", answer.text());
+    }
+    assert_eq!(root.done("ListAccessKeys&UserName=alice").await.elements("AccessKeyId").len(), 2);
 }

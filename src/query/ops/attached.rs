@@ -8,22 +8,23 @@ use crate::query::page::{self, Page};
 
 pub async fn attach(call: &Call<'_>, kind: EntityKind) -> Result<Vec<u8>, QueryError> {
     let (entity, arn) = named(call, kind).await?;
-    call.identities().attach_policy(&entity::of(call, kind, &entity.name), arn).await?;
+    call.identities().attach_policy(&entity::of(call, kind, &entity.name), &arn).await?;
     Ok(call.done())
 }
 
 pub async fn detach(call: &Call<'_>, kind: EntityKind) -> Result<Vec<u8>, QueryError> {
     let (entity, arn) = named(call, kind).await?;
-    call.identities().detach_policy(&entity::of(call, kind, &entity.name), arn).await?;
+    call.identities().detach_policy(&entity::of(call, kind, &entity.name), &arn).await?;
     Ok(call.done())
 }
 
 /// Whose policy, and which, if the caller may attach or detach this very one: policies say so with `iam:PolicyARN`.
-async fn named<'c>(call: &'c Call<'_>, kind: EntityKind) -> Result<(Entity, &'c str), QueryError> {
-    let arn = policies::arn(call)?;
+async fn named(call: &Call<'_>, kind: EntityKind) -> Result<(Entity, String), QueryError> {
+    let arn = policies::arn(call).await?;
     let mut context = call.context();
-    context.push("iam:PolicyARN", arn);
-    Ok((entity::named_in(call, kind, &context).await?, arn))
+    context.push("iam:PolicyARN", arn.as_str());
+    let entity = entity::named_in(call, kind, &context).await?;
+    Ok((entity, arn))
 }
 
 /// In pages, and of those alone whose path has the prefix that is asked for.

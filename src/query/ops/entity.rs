@@ -3,6 +3,7 @@
 use crate::access::{Arn, Context};
 use crate::clock::Timestamp;
 use crate::http::date;
+use crate::identity::limits::{MAX_GROUP_NAME, MAX_ROLE_NAME, MAX_USER_NAME};
 use crate::identity::{self, Entity, EntityKind, EntityName, check_name, check_path};
 use crate::query::call::Call;
 use crate::query::error::QueryError;
@@ -23,11 +24,20 @@ pub const fn parameter(kind: EntityKind) -> &'static str {
 
 /// The name and the path of something that is to be made, if the caller may make it.
 pub fn new<'c>(call: &'c Call<'_>, kind: EntityKind) -> Result<(&'c str, &'c str), QueryError> {
-    let name = call.parameters.required(parameter(kind))?;
+    let name = name(call, kind)?;
     check_name(kind.what(), name)?;
     let path = path(call)?;
     call.authorize(&arn(call, kind, path, name))?;
     Ok((name, path))
+}
+
+fn name<'c>(call: &'c Call<'_>, kind: EntityKind) -> Result<&'c str, QueryError> {
+    let longest = match kind {
+        EntityKind::User => MAX_USER_NAME,
+        EntityKind::Group => MAX_GROUP_NAME,
+        EntityKind::Role => MAX_ROLE_NAME,
+    };
+    call.parameters.required_text(parameter(kind), 1..=longest)
 }
 
 /// The path of something that is to be made.
@@ -44,8 +54,7 @@ pub async fn named(call: &Call<'_>, kind: EntityKind) -> Result<Entity, QueryErr
 
 /// As [`named`], with facts beyond those of every request.
 pub async fn named_in(call: &Call<'_>, kind: EntityKind, context: &Context<'_>) -> Result<Entity, QueryError> {
-    let name = call.parameters.required(parameter(kind))?;
-    permitted(call, kind, name, context).await
+    permitted(call, kind, name(call, kind)?, context).await
 }
 
 /// The user, group or role of this name, if the caller may do the action with it. Who may not does not learn whether it

@@ -2,6 +2,7 @@
 
 use super::entity;
 use crate::http::percent;
+use crate::identity::limits::MAX_POLICY_NAME;
 use crate::identity::{EntityKind, check_name};
 use crate::query::call::Call;
 use crate::query::error::QueryError;
@@ -49,7 +50,7 @@ pub async fn delete(call: &Call<'_>, kind: EntityKind) -> Result<Vec<u8>, QueryE
 }
 
 fn policy_name<'c>(call: &'c Call<'_>, kind: EntityKind) -> Result<&'c str, QueryError> {
-    let name = call.parameters.required("PolicyName")?;
+    let name = call.parameters.required_text("PolicyName", 1..=MAX_POLICY_NAME)?;
     check_name(kind.inline_policy(), name)?;
     Ok(name)
 }

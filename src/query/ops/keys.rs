@@ -3,7 +3,7 @@
 use super::{entity, users};
 use crate::access::Arn;
 use crate::identity::EntityKind::User;
-use crate::identity::{EntityName, Holder, KeySummary, Status, valid_access_key_id};
+use crate::identity::{self, EntityName, Holder, KeySummary, Status, valid_access_key_id};
 use crate::query::call::Call;
 use crate::query::error::{Code, QueryError};
 use crate::query::page::{self, Page};
@@ -69,7 +69,10 @@ pub async fn delete_access_key(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKeyLastUsed.html>
 pub async fn get_access_key_last_used(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
     let id = key_id(call)?;
-    let key = call.identities().key_summary(id).await.ok().filter(|key| key.account == *call.account());
+    let key = match call.identities().key_summary(id).await {
+        Err(identity::Error::NoSuch { .. }) => None,
+        found => Some(found?).filter(|key| key.account == *call.account()),
+    };
     let user = key.as_ref().and_then(|key| key.user.as_deref());
     match user {
         Some(name) => drop(entity::permitted(call, User, name, &call.context()).await?),

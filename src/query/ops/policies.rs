@@ -2,7 +2,8 @@
 
 use super::entity;
 use crate::access::Arn;
-use crate::identity::{ManagedPolicy, NewPolicy, Scope, What, check_name, parse_policy_arn};
+use crate::identity::limits::MAX_POLICY_NAME;
+use crate::identity::{self, ManagedPolicy, NewPolicy, Scope, What, check_name, parse_policy_arn};
 use crate::query::call::Call;
 use crate::query::error::{Code, QueryError};
 use crate::query::page;
@@ -10,7 +11,7 @@ use crate::xml::Writer;
 
 pub async fn create_policy(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
     let parameters = &call.parameters;
-    let name = parameters.required("PolicyName")?;
+    let name = parameters.required_text("PolicyName", 1..=MAX_POLICY_NAME)?;
     check_name(What::Policy, name)?;
     let path = entity::path(call)?;
     call.authorize(&Arn::iam(call.account(), &format!("policy{path}{name}")))?;
@@ -28,8 +29,8 @@ pub async fn create_policy(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
 }
 
 pub async fn get_policy(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
-    let arn = permitted(call)?;
-    let policy = call.identities().policy(arn).await?;
+    let arn = permitted(call).await?;
+    let policy = call.identities().policy(&arn).await?;
     Ok(call.answer(|result| {
         result.nest("Policy", |element| write(element, &policy, Detail::Full));
     }))
@@ -63,21 +64,31 @@ fn is_attached(policy: &ManagedPolicy) -> bool {
 }
 
 pub async fn delete_policy(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
-    let arn = permitted(call)?;
-    call.identities().delete_policy(arn).await?;
+    let arn = permitted(call).await?;
+    call.identities().delete_policy(&arn).await?;
     Ok(call.done())
 }
 
 /// The ARN of the policy that the request names, if the caller may do the action with it.
-pub fn permitted<'c>(call: &'c Call<'_>) -> Result<&'c str, QueryError> {
-    let arn = arn(call)?;
-    let resource = Arn::parse(arn).ok_or_else(|| invalid(arn))?;
+pub async fn permitted(call: &Call<'_>) -> Result<String, QueryError> {
+    let arn = arn(call).await?;
+    let resource = Arn::parse(&arn).ok_or_else(|| invalid(&arn))?;
     call.authorize(&resource)?;
     Ok(arn)
 }
 
-/// The ARN of the policy that the request names: one of the caller's account, or of AWS's own.
-pub fn arn<'c>(call: &'c Call<'_>) -> Result<&'c str, QueryError> {
+/// The ARN of the policy that the request names: one of the caller's account, or of AWS's own. It is spelled as the policy
+/// is: names are found in any case, but policies are about one spelling, and another must not slip through a denial.
+pub async fn arn(call: &Call<'_>) -> Result<String, QueryError> {
+    let given = given_arn(call)?;
+    match call.identities().policy(given).await {
+        Ok(policy) => Ok(policy.arn()),
+        Err(identity::Error::NoSuch { .. }) => Ok(given.to_owned()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn given_arn<'c>(call: &'c Call<'_>) -> Result<&'c str, QueryError> {
     let arn = call.parameters.required("PolicyArn")?;
     let (account, _) = parse_policy_arn(arn).ok_or_else(|| invalid(arn))?;
     if account.is_some_and(|account| account != *call.account()) {

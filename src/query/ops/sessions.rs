@@ -1,18 +1,20 @@
 //! STS: who the caller is, and temporary credentials.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::entity;
-use crate::identity::limits::{MAX_ROLE_MAX_SESSION, MAX_USER_SESSION, MIN_SESSION};
+use crate::identity::limits::{MAX_ROLE_MAX_SESSION, MAX_SESSION_NAME, MAX_USER_SESSION, MIN_SESSION};
 use crate::identity::{AssumeRole, Temporary};
 use crate::query::call::Call;
 use crate::query::error::{Code, QueryError};
 use crate::xml::Writer;
 
 /// Lengths of parameters by the API reference, in characters.
-const ARN: std::ops::RangeInclusive<usize> = 20..=2048;
-const POLICY: std::ops::RangeInclusive<usize> = 1..=2048;
-const EXTERNAL_ID: std::ops::RangeInclusive<usize> = 2..=1224;
+const ARN: RangeInclusive<usize> = 20..=2048;
+const SESSION_NAME: RangeInclusive<usize> = 2..=MAX_SESSION_NAME;
+const POLICY: RangeInclusive<usize> = 1..=2048;
+const EXTERNAL_ID: RangeInclusive<usize> = 2..=1224;
 
 /// Needs no permission, and none can be denied.
 ///
@@ -27,10 +29,8 @@ pub fn get_caller_identity(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
 /// The role's trust policy is what permits it, together with the caller's own policies.
 pub async fn assume_role(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
     let parameters = &call.parameters;
-    parameters.required("RoleArn")?;
-    parameters.required("RoleSessionName")?;
-    let role_arn = parameters.text("RoleArn", ARN)?.unwrap_or_default();
-    let session_name = parameters.text("RoleSessionName", 2..=64)?.unwrap_or_default();
+    let role_arn = parameters.required_text("RoleArn", ARN)?;
+    let session_name = parameters.required_text("RoleSessionName", SESSION_NAME)?;
     let mut context = call.context();
     context.push("sts:RoleSessionName", session_name);
     if let Some(external_id) = parameters.text("ExternalId", EXTERNAL_ID)? {

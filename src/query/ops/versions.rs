@@ -11,8 +11,8 @@ use crate::xml::Writer;
 pub async fn create_policy_version(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
     let document = call.parameters.required("PolicyDocument")?;
     let as_default = call.parameters.flag("SetAsDefault")?.unwrap_or_default();
-    let arn = policies::permitted(call)?;
-    let version = call.identities().create_policy_version(arn, document, as_default).await?;
+    let arn = policies::permitted(call).await?;
+    let version = call.identities().create_policy_version(&arn, document, as_default).await?;
     Ok(call.answer(|result| {
         result.nest("PolicyVersion", |element| write(element, &version));
     }))
@@ -20,8 +20,8 @@ pub async fn create_policy_version(call: &Call<'_>) -> Result<Vec<u8>, QueryErro
 
 pub async fn get_policy_version(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
     let number = number(call)?;
-    let arn = policies::permitted(call)?;
-    let version = call.identities().policy_version(arn, number).await?;
+    let arn = policies::permitted(call).await?;
+    let version = call.identities().policy_version(&arn, number).await?;
     Ok(call.answer(|result| {
         result.nest("PolicyVersion", |element| {
             element.text("Document", &percent::encode_component(&version.document));
@@ -33,8 +33,8 @@ pub async fn get_policy_version(call: &Call<'_>) -> Result<Vec<u8>, QueryError> 
 /// There are only a few, and the newest comes first: a page starts behind the number of the one before.
 pub async fn list_policy_versions(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
     let page = Page::parse(&call.parameters)?;
-    let arn = policies::permitted(call)?;
-    let versions = call.identities().policy_versions(arn).await?;
+    let arn = policies::permitted(call).await?;
+    let versions = call.identities().policy_versions(&arn).await?;
     // Keys that sort as the versions are listed.
     let keyed = versions.into_iter().map(|version| (format!("{:010}", u32::MAX - version.number), version)).collect();
     let (versions, next) = page.cut(keyed, |(key, _): &(String, PolicyVersion)| key);
@@ -50,15 +50,15 @@ pub async fn list_policy_versions(call: &Call<'_>) -> Result<Vec<u8>, QueryError
 
 pub async fn set_default_policy_version(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
     let number = number(call)?;
-    let arn = policies::permitted(call)?;
-    call.identities().set_default_policy_version(arn, number).await?;
+    let arn = policies::permitted(call).await?;
+    call.identities().set_default_policy_version(&arn, number).await?;
     Ok(call.done())
 }
 
 pub async fn delete_policy_version(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
     let number = number(call)?;
-    let arn = policies::permitted(call)?;
-    call.identities().delete_policy_version(arn, number).await?;
+    let arn = policies::permitted(call).await?;
+    call.identities().delete_policy_version(&arn, number).await?;
     Ok(call.done())
 }
 
