@@ -23,7 +23,9 @@ pub use acl::{Acl, Canned, Grant, Grantee, Permission};
 pub use arn::Arn;
 pub use context::{Context, Value};
 pub use decide::{decide, may_assume};
-pub use policy::{Effect, MAX_POLICY_BYTES, Named, Policy, PolicyError, PolicyKind, Problem, Statement};
+pub use policy::{
+    Effect, Level, MAX_POLICY_BYTES, Named, Policy, PolicyError, PolicyKind, Problem, Statement, action_of,
+};
 pub use principal::{Attached, Caller, Principal};
 pub use reason::{Cited, Decision, Granted, ListOf, Missing, Reason, Source};
 pub use rules::{ObjectRules, Ownership, PublicAccessBlock, Rules};

@@ -101,8 +101,9 @@ mod tests {
         let (master, root) = (MasterKey::generate().unwrap(), RootKey::generate().unwrap());
         let clock = Clock::system();
         let identities = Identities::open(kv.clone(), master, root, Default::default(), clock.clone()).await.unwrap();
-        let store = Store::open(kv, Arc::new(MemoryBlobs::new()), clock, Default::default()).await.unwrap();
-        Arc::new(Operator { identities: Arc::new(identities), store, directory: "nowhere".into(), serving: true })
+        let store = Store::open(kv, Arc::new(MemoryBlobs::new()), clock.clone(), Default::default()).await.unwrap();
+        let identities = Arc::new(identities);
+        Arc::new(Operator { identities, store, clock, directory: "nowhere".into(), serving: true })
     }
 
     async fn ask(directory: &Path, command: Command) -> Option<Reply> {

@@ -12,6 +12,7 @@ fn lines() {
         r#"{"command":"key.disable","access_key_id":"BRIMA"}"#,
         r#"{"ok":{"created_key":{"access_key_id":"BRIMA","secret_access_key":"a-secret"}}}"#,
         r#"{"ok":{"keys":{"keys":[{"access_key_id":"A","status":"active","created":1,"description":""}],"after":"A"}}}"#,
+        r#"{"command":"policy.explain","caller":{"user":{"account":null,"name":"bob"}},"action":"s3:GetObject","resource":"pail/a","version":null,"conditions":[["aws:SourceIp","::1"]]}"#,
         r#"{"ok":"done"}"#,
         r#"{"error":"there is no access key A"}"#,
     ];

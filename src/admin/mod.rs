@@ -4,6 +4,7 @@
 
 mod attend;
 mod client;
+mod explain;
 #[cfg(test)]
 mod fuzz;
 mod hold;
@@ -14,6 +15,7 @@ mod users;
 mod wire;
 
 pub use client::{Error as ClientError, call, is_served};
+pub use explain::{Asked, BucketSeen, Explanation, ObjectSeen, Who};
 pub use hold::{Hold, HoldError, hold};
 pub use http::{HealthListener, Readiness};
 pub use operator::{Commands, Operator};

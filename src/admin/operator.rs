@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::users;
 use super::wire::{Answer, Command, Reply};
+use super::{explain, users};
+use crate::clock::Clock;
 use crate::identity::{self, Holder, Identities, Status};
 use crate::names::AccountId;
 use crate::report::Report;
@@ -27,6 +28,7 @@ pub trait Commands: Send + Sync + 'static {
 pub struct Operator {
     pub identities: Arc<Identities>,
     pub store: Arc<Store>,
+    pub clock: Clock,
     /// The data directory.
     pub directory: PathBuf,
     /// Whether a server works on the directory at the same time.
@@ -40,6 +42,8 @@ enum Error {
     Identity(#[from] identity::Error),
     #[error(transparent)]
     Store(#[from] store::Error),
+    #[error(transparent)]
+    Explain(#[from] explain::Error),
     #[error("a server runs on {0}: stop it first, for repairs need the directory to themselves")]
     Serving(PathBuf),
     /// A server's own commands answer it before it comes here.
@@ -90,6 +94,10 @@ impl Operator {
             Command::User { account, work } => {
                 let account = account.unwrap_or_else(|| self.identities.default_account().id.clone());
                 Ok(users::run(identities, &account, work).await?)
+            }
+            Command::Explain(asked) => {
+                let (store, now) = (&self.store, self.clock.now());
+                Ok(Answer::Explained(Box::new(explain::run(identities, store, now, &asked).await?)))
             }
             Command::Fsck { repair } => self.fsck(repair, report).await,
             Command::Scrub { rate, restart } => {

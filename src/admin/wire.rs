@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::explain::{Asked, Explanation};
 use super::users::{UserCommand, UserDetails, UserSummary};
 use crate::identity::{KeySummary, SecretKey};
 use crate::names::AccountId;
@@ -47,6 +48,9 @@ pub enum Command {
     /// Something with users; in the default account where none is named.
     #[serde(rename = "user")]
     User { account: Option<AccountId>, work: UserCommand },
+    /// Judges a request that nobody made.
+    #[serde(rename = "policy.explain")]
+    Explain(Box<Asked>),
     /// Makes a checkpoint in `DIR/checkpoint/kv`, says so with a progress whose phase is [`HELD`], and keeps it and every blob
     /// that it points at until the client hangs up, or closes its end; then it is removed.
     #[serde(rename = "checkpoint.hold")]
@@ -86,6 +90,7 @@ pub enum Answer {
     Policies(Vec<String>),
     /// A policy's document.
     Policy(String),
+    Explained(Box<Explanation>),
     Done,
     Checked(fsck::Summary),
     Scrubbed(scrub::Summary),
@@ -226,6 +231,7 @@ mod tests {
             r#"{"command":"key.disable","access_key_id":"a","force":true}"#,
             r#"{"command":"key.disable"}"#,
             r#"{"command":"scrub","rate":0,"restart":false}"#,
+            r#"{"command":"policy.explain","caller":"anonymous","action":"s3:GetObject","resource":"pail","steal":1}"#,
             r#"{"command":"user","account":null,"work":{"do":"steal","user":"bob"}}"#,
             "[]",
         ] {

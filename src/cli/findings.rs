@@ -93,7 +93,7 @@ fn place(place: &Place) -> String {
 }
 
 /// The text without anything that a terminal would obey: keys are whatever clients send.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 

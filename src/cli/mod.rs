@@ -7,6 +7,7 @@ mod findings;
 mod fsck;
 mod key;
 mod options;
+mod policy;
 mod progress;
 mod restore;
 mod scrub;
@@ -31,6 +32,8 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// Exit status: what was asked for is done, and it found damage.
 const DAMAGE: u8 = 3;
+/// Exit status: what was asked about would be denied.
+const DENIED: u8 = 4;
 
 const AFTER_HELP: &str = "Exit status: 0 done, 1 failed, 2 wrong command line or configuration.";
 
@@ -41,6 +44,8 @@ enum Failure {
     Failed(Box<dyn Error>),
     /// The command is done, and this is what it found.
     Damage(String),
+    /// The answer, which is told already, is no.
+    Denied,
 }
 
 /// Carries out the command that `arguments` (the program's name first) ask for.
@@ -57,6 +62,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some(("doctor", matches)) => doctor::run(matches),
         Some(("fsck", matches)) => fsck::run(matches),
         Some(("key", matches)) => key::run(matches),
+        Some(("policy", matches)) => policy::run(matches),
         Some(("backup", matches)) => backup::run(matches),
         Some(("restore", matches)) => restore::run(matches),
         Some(("scrub", matches)) => scrub::run(matches),
@@ -66,6 +72,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::from(DONE),
+        Err(Failure::Denied) => ExitCode::from(DENIED),
         Err(failure) => {
             eprintln!("brim: {failure}");
             ExitCode::from(failure.status())
@@ -79,7 +86,8 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("An S3-compatible object store")
         .after_help(
-            "Exit status: 0 done, 1 failed, 2 wrong command line or configuration, 3 done, and damage was found.",
+            "Exit status: 0 done, 1 failed, 2 wrong command line or configuration, 3 done, and damage was found, \
+             4 what was asked about would be denied.",
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -87,6 +95,7 @@ fn command() -> Command {
         .subcommand(doctor::command())
         .subcommand(fsck::command())
         .subcommand(key::command())
+        .subcommand(policy::command())
         .subcommand(backup::command())
         .subcommand(restore::command())
         .subcommand(scrub::command())
@@ -99,6 +108,7 @@ impl Failure {
             Self::Configuration(_) => USAGE,
             Self::Failed(_) => FAILED,
             Self::Damage(_) => DAMAGE,
+            Self::Denied => DENIED,
         }
     }
 }
@@ -114,6 +124,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Configuration(faults) => faults.fmt(f),
             Self::Damage(found) => f.write_str(found),
+            Self::Denied => f.write_str("it would be denied"),
             Self::Failed(error) => {
                 write!(f, "{error}")?;
                 // Causes that the message names already are not said twice.

@@ -3,6 +3,7 @@
 //! Every transport asks here, so that a website, a form and a signed request are judged alike.
 
 mod rules;
+mod stored;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::store::record::ObjectRecord;
 use crate::store::{self, Store};
 
 pub use rules::{BucketRules, OwnershipSetting, encode_block, encode_ownership};
+pub use stored::{reads_object, versioned};
 
 /// The rules of so many buckets are kept in memory in the form in which they are judged.
 const KEPT_BUCKETS: u64 = 10_000;

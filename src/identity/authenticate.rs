@@ -32,6 +32,26 @@ impl Identities {
         }
     }
 
+    /// The user as a caller, judged as what he signs is judged. Fails with [`Error::NoSuch`].
+    pub async fn caller_of_user(&self, account: &AccountId, user: &str) -> Result<Arc<Caller>, Error> {
+        let account = self.known_account(account)?;
+        let name = EntityName::user(&account.id, user);
+        match self.declared().user(&name) {
+            Some(user) if user.root => return Ok(root_caller(&account)),
+            Some(user) => return Ok(user.caller(&account)),
+            None => {}
+        }
+        let generation = self.cache.generation();
+        let id = self.stored(&name).await?.ok_or_else(|| name.missing())?.record.id;
+        let found = self.user_caller(&name, &id, generation).await?;
+        found.map(|found| found.caller).ok_or_else(|| name.missing())
+    }
+
+    /// The account itself as a caller. Fails with [`Error::NoSuch`].
+    pub fn caller_of_root(&self, account: &AccountId) -> Result<Arc<Caller>, Error> {
+        Ok(root_caller(&*self.known_account(account)?))
+    }
+
     async fn lasting(&self, access_key_id: &str) -> Result<Option<Key>, Error> {
         if let Some(key) = self.declared().key(access_key_id) {
             return Ok(Some(key.clone()));

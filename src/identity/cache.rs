@@ -42,6 +42,11 @@ impl Cache {
         }
     }
 
+    /// The generation that rows read from now on may be kept under.
+    pub fn generation(&self) -> Generation {
+        self.0.read().generation
+    }
+
     /// Keeps `key` unless something changed since `generation`.
     pub fn keep_key(&self, key: &Key, token: TokenDigest, generation: Generation) {
         let mut state = self.0.write();

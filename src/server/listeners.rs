@@ -48,6 +48,7 @@ impl Listeners {
             operator: Operator {
                 identities: Arc::clone(&foundation.identities),
                 store: Arc::clone(&storage.store),
+                clock: clock.clone(),
                 directory: directory.to_owned(),
                 serving: true,
             },

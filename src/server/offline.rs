@@ -30,6 +30,7 @@ pub async fn run_command(
     let operator = Operator {
         identities: foundation.identities.clone(),
         store: open_store(&foundation, config, &clock).await?,
+        clock: clock.clone(),
         directory: foundation.dir.path().to_owned(),
         serving: false,
     };

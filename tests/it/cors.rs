@@ -21,7 +21,7 @@ async fn bucket_with(server: &Server, rules: &str) -> String {
 }
 
 /// Sends a head that nobody signed.
-async fn unsigned(server: &Server, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+pub async fn unsigned(server: &Server, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
     let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\n", server.s3);
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");

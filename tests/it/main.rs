@@ -8,6 +8,7 @@ mod bad_input;
 mod chunked;
 mod cors;
 mod dice;
+mod explain;
 mod faults;
 mod harness;
 mod identities;

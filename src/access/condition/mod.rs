@@ -6,7 +6,7 @@ mod network;
 mod operator;
 #[cfg(test)]
 mod tests;
-mod value;
+pub(super) mod value;
 
 use network::Network;
 use operator::{Family, Relation};

@@ -8,9 +8,14 @@ use crate::access::glob::is_like;
 /// What an action is done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// What is a whole account's, so that no bucket's policy can name it.
+    Account,
     Bucket,
     Object,
 }
+
+/// Actions on accounts, without their prefix `s3:`.
+const ACCOUNT: [&str; 3] = ["GetAccountPublicAccessBlock", "ListAllMyBuckets", "PutAccountPublicAccessBlock"];
 
 /// Actions on buckets, without their prefix `s3:`.
 const BUCKET: [&str; 59] = [
@@ -120,6 +125,14 @@ pub fn all() -> impl Iterator<Item = (&'static str, Level)> {
     buckets.chain(OBJECT.iter().map(|name| (*name, Level::Object)))
 }
 
+/// The action of S3 with this name, `s3:` before it and in any case: in its own spelling, with what it is done to.
+pub fn action_of(text: &str) -> Option<(String, Level)> {
+    let (vendor, name) = text.split_once(':')?;
+    let accounts = ACCOUNT.iter().map(|name| (*name, Level::Account));
+    let (name, level) = accounts.chain(all()).find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    vendor.eq_ignore_ascii_case("s3").then(|| (format!("s3:{name}"), level))
+}
+
 /// What the resources of a statement are.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Levels {
@@ -210,6 +223,7 @@ pub fn is_assumption(text: &str) -> bool {
 /// Whether each action can be done to one of the resources, and each key of a listing goes with a listing.
 pub fn apply(texts: &[String], levels: Levels, keys: &[String]) -> Result<(), Problem> {
     let included = |level| match level {
+        Level::Account => false,
         Level::Bucket => levels.bucket,
         Level::Object => levels.object,
     };

@@ -12,6 +12,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+pub use actions::{Level, action_of};
 pub use error::{PolicyError, Problem};
 pub use named::{Directness, Named};
 pub use statement::{Effect, Statement};

@@ -6,11 +6,12 @@ use futures_util::{StreamExt, stream};
 
 use crate::access::Arn;
 use crate::clock::Timestamp;
+use crate::guard::versioned;
 use crate::http::date;
 use crate::http::tag::TagList;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
-use crate::s3::permission::{Judge, versioned};
+use crate::s3::permission::Judge;
 use crate::s3::xml::input::{Delete, ObjectIdentifier};
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::access::Arn;
+use crate::guard::versioned;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
-use crate::s3::permission::versioned;
 use crate::s3::tags::{self, Tagged, Tags};
 use crate::s3::xml::read::Bounds;
 use crate::s3::{Request, Service};

@@ -10,7 +10,7 @@ mod source;
 use std::sync::Arc;
 
 pub use context::{Origin, Signing};
-pub use needs::{of_written, versioned};
+pub use needs::of_written;
 pub use source::SourceJudge;
 
 use super::admission::{Admitted, Caller};
@@ -62,10 +62,10 @@ impl Service {
             Level::Object => Arn::object(&bucket.record.name, admitted.target.object_key()?.as_str()),
             Level::Bucket | Level::Service => Arn::bucket(&bucket.record.name),
         };
-        let asks_object = rules.ask_object(&admitted.caller.identity);
+        let asks_object = !needs::writes_object(admitted.operation) && rules.ask_object(&admitted.caller.identity);
         let mut pending = Vec::new();
         for action in actions {
-            if asks_object && needs::reads_object(action) {
+            if asks_object && guard::reads_object(action) {
                 pending.push(action);
             } else {
                 judge.permit(action, &resource)?;

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::Judge;
-use super::needs::versioned;
 use crate::access::Arn;
-use crate::guard::BucketRules;
+use crate::guard::{BucketRules, versioned};
 use crate::http::head::Head;
 use crate::names::ObjectKey;
 use crate::s3::admission::Caller;
