@@ -105,6 +105,14 @@ impl ArnPattern {
         }
     }
 
+    /// As [`Glob::asks_for`].
+    pub fn asks_for(&self, prefix: &str) -> bool {
+        match self {
+            Self::Resource { resource, .. } => resource.asks_for(prefix),
+            Self::Segments(globs) => globs.iter().any(|glob| glob.asks_for(prefix)),
+        }
+    }
+
     /// Whether it names just one ARN, whatever is asked.
     pub fn is_fixed(&self) -> bool {
         matches!(self, Self::Resource { resource, .. } if resource.is_fixed())

@@ -22,7 +22,7 @@ pub struct Run(Vec<Atom>);
 
 #[derive(Debug, Clone)]
 enum Atom {
-    Text(Box<str>),
+    Text(String),
     /// `?`: any one character.
     One,
     Variable(Variable),
@@ -108,7 +108,7 @@ impl Pieces {
 
     fn push_text(&mut self, text: &str) {
         if let Some(Piece::Atom(Atom::Text(last))) = self.0.last_mut() {
-            *last = format!("{last}{text}").into();
+            last.push_str(text);
         } else {
             self.0.push(Piece::Atom(Atom::Text(text.into())));
         }
@@ -214,6 +214,11 @@ impl Glob {
         true
     }
 
+    /// Whether a variable's key begins so, in lower case.
+    pub fn asks_for(&self, prefix: &str) -> bool {
+        self.runs.iter().any(|run| run.asks_for(prefix))
+    }
+
     /// Whether it matches just one text, whatever is asked.
     pub fn is_fixed(&self) -> bool {
         matches!(self.runs.as_slice(), [run] if run.is_fixed())
@@ -227,6 +232,11 @@ impl Run {
 
     pub fn is_fixed(&self) -> bool {
         self.0.iter().all(|atom| matches!(atom, Atom::Text(_)))
+    }
+
+    /// As [`Glob::asks_for`].
+    pub fn asks_for(&self, prefix: &str) -> bool {
+        self.0.iter().any(|atom| matches!(atom, Atom::Variable(variable) if variable.key.is_of_request(prefix)))
     }
 
     /// What is behind the run, where the text begins with it.
@@ -250,7 +260,7 @@ impl Run {
     /// What is behind the run's first place in the text.
     fn find<'t>(&self, text: &'t str, case: Case, variables: &dyn Variables) -> Option<&'t str> {
         if let ([Atom::Text(fixed)], Case::Sensitive) = (self.0.as_slice(), case) {
-            return text.split_once(&**fixed).map(|(_, rest)| rest);
+            return text.split_once(fixed.as_str()).map(|(_, rest)| rest);
         }
         let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
         starts.find_map(|at| self.strip_prefix(&text[at..], case, variables))

@@ -53,6 +53,11 @@ impl Key {
         })
     }
 
+    /// Whether the request answers the key, and it begins so, in lower case.
+    pub fn is_of_request(&self, prefix: &str) -> bool {
+        matches!(self, Self::Request(key) if key.starts_with(prefix))
+    }
+
     /// Whether a fixed value of the key keeps a policy from being public.
     pub fn tells_who(&self) -> bool {
         match self {

@@ -367,3 +367,44 @@ fn assuming_a_role_asks_the_trust_policy_and_across_accounts_both() {
     let deny = r#""Effect":"Deny","Action":"sts:*","Resource":"*""#;
     assert!(!may(&user(OWNER, &[deny]), "arn:aws:iam::111111111111:user/alice"));
 }
+
+/// The policies of `docs/access.md`, in their order.
+fn documented() -> Vec<&'static str> {
+    let page = include_str!("../../docs/access.md");
+    page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn the_documented_examples_do_what_the_page_says() {
+    let [website, upload, partner, read] = documented().try_into().unwrap();
+    let of_bucket = |text: &str| Policy::parse(text.as_bytes(), PolicyKind::Bucket { bucket: &bucket() }).unwrap();
+    let of_user = |id: &str, text: &str| {
+        let policy = Arc::new(Policy::parse(text.as_bytes(), PolicyKind::Identity).unwrap());
+        Caller { policies: [Attached { name: "p".to_owned(), policy }].into(), ..user(id, &[]) }
+    };
+    let object = |action, key: &str| Case { action, resource: Arn::object(&bucket(), key), ..Case::get() };
+
+    Case { policy: Some(of_bucket(website)), ..Case::get() }.allows(&Caller::anonymous());
+    Case { policy: Some(of_bucket(website)), ..Case::on_bucket("s3:ListBucket") }.refuses(&Caller::anonymous());
+
+    let uploader = of_user(OWNER, upload);
+    object("s3:PutObject", "incoming/alice/a").allows(&uploader);
+    object("s3:PutObject", "incoming/bob/a").refuses(&uploader);
+    object("s3:GetObject", "incoming/alice/a").refuses(&uploader);
+
+    let partners = || Some(of_bucket(partner));
+    Case { policy: partners(), ..Case::get() }.allows(&user(OTHER, &[READ]));
+    Case { policy: partners(), ..Case::get() }.refuses(&user(OTHER, &[]));
+    Case { policy: partners(), ..object("s3:PutObject", "a") }.refuses(&root(OTHER));
+
+    let reader = of_user(OWNER, read);
+    let mut office = Context::default();
+    office.push("aws:SourceIp", "203.0.113.7");
+    let owner = account(OWNER);
+    let may = |action, key: &str, context: &Context<'_>| {
+        decide(&reader, action, &Arn::object(&bucket(), key), context, &Rules::of_account(&owner)).allowed
+    };
+    assert!(may("s3:GetObject", "a", &office));
+    assert!(!may("s3:GetObject", "a", &Context::default()));
+    assert!(!may("s3:GetObject", "private/a", &office) && !may("s3:PutObject", "a", &office));
+}

@@ -311,10 +311,13 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::field_reassign_with_default)]
     fn a_grantee_is_of_the_type_that_it_says() {
         let grantee = |kind: &str, id: Option<&str>, uri: Option<&str>| {
             let (id, uri) = (id.map(str::to_owned), uri.map(str::to_owned));
-            input::Grantee { kind: kind.to_owned(), id, uri, ..input::Grantee::default() }
+            let mut grantee = input::Grantee::default();
+            (grantee.kind, grantee.id, grantee.uri) = (kind.to_owned(), id, uri);
+            grantee
         };
         assert_eq!(Named::of(&grantee("CanonicalUser", Some("a"), None)).unwrap(), Named::Id("a"));
         for wrong in [

@@ -25,3 +25,4 @@ mod signed;
 mod slow_answers;
 mod streaming;
 mod tagging;
+mod versions;

@@ -22,7 +22,7 @@ use super::question::Question;
 #[derive(Debug)]
 pub struct Condition {
     operator: Operator,
-    pub key: Key,
+    key: Key,
     test: Test,
 }
 
@@ -94,6 +94,17 @@ impl Condition {
             Quantifier::All => present.all(fits),
             Quantifier::Any => present.any(fits),
         }
+    }
+
+    /// Whether its key begins so, in lower case, or that of a variable in its values.
+    pub fn asks_for(&self, prefix: &str) -> bool {
+        self.key.is_of_request(prefix)
+            || match &self.test {
+                Test::Equals(_, runs) => runs.iter().any(|run| run.asks_for(prefix)),
+                Test::Like(globs) => globs.iter().any(|glob| glob.asks_for(prefix)),
+                Test::Arn(patterns) => patterns.iter().any(|pattern| pattern.asks_for(prefix)),
+                _ => false,
+            }
     }
 
     /// Whether the condition lets in only those whom the policy spells out, or who come from addresses that are not very

@@ -137,6 +137,9 @@ fn either(
     }
 }
 
+/// What an element names, compiled, and as it was written.
+type Read<T> = (Choice<T>, Vec<String>);
+
 impl Reader<'_> {
     fn statement(&self, number: usize, json: Json) -> Result<Statement, Problem> {
         let elements = Elements::collect(json)?;
@@ -181,7 +184,7 @@ impl Reader<'_> {
         }
     }
 
-    fn actions(&self, element: Option<(bool, Json)>) -> Result<(Choice<Glob>, Vec<String>), Problem> {
+    fn actions(&self, element: Option<(bool, Json)>) -> Result<Read<Glob>, Problem> {
         let (negated, texts) = texts_of(element, "Action")?;
         if negated && matches!(self.kind, PolicyKind::Trust) {
             return Err(Problem::ProhibitedField("NotAction"));
@@ -206,7 +209,7 @@ impl Reader<'_> {
         if known { Ok(glob) } else { Err(invalid()) }
     }
 
-    fn resources(&self, element: Option<(bool, Json)>) -> Result<Option<(Choice<ArnPattern>, Vec<String>)>, Problem> {
+    fn resources(&self, element: Option<(bool, Json)>) -> Result<Option<Read<ArnPattern>>, Problem> {
         if matches!(self.kind, PolicyKind::Trust) {
             return if element.is_some() { Err(Problem::ProhibitedField("Resource")) } else { Ok(None) };
         }

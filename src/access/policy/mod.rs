@@ -16,7 +16,6 @@ pub use error::{PolicyError, Problem};
 pub use named::{Directness, Named};
 pub use statement::{Effect, Statement};
 
-use super::key::Key;
 use super::question::Question;
 use crate::names::BucketName;
 
@@ -80,12 +79,11 @@ impl Policy {
         self.statements.iter().filter_map(|statement| statement.principals.as_ref()).flat_map(|all| all.named())
     }
 
-    /// Whether a condition asks for a key that begins so, such as `s3:ExistingObjectTag/`. For facts that cost something
-    /// to find out; variables are not looked through.
+    /// Whether a condition or a variable asks for a key of the request that begins so, such as `s3:ExistingObjectTag/`. For
+    /// facts that cost something to find out.
     pub fn asks_for(&self, prefix: &str) -> bool {
         let prefix = prefix.to_ascii_lowercase();
-        let mut conditions = self.statements.iter().flat_map(|statement| &statement.conditions);
-        conditions.any(|condition| matches!(&condition.key, Key::Request(key) if key.starts_with(&prefix)))
+        self.statements.iter().any(|statement| statement.asks_for(&prefix))
     }
 
     pub fn statements(&self) -> &[Statement] {

@@ -39,13 +39,14 @@ pub(super) struct Choice<T> {
 impl Statement {
     /// Whether the statement counts for what is asked, and how directly it speaks to the caller.
     pub(super) fn applies(&self, question: &Question<'_>) -> Option<Directness> {
-        if !self.actions.includes(|glob| glob.matches(question.action, question)) {
-            return None;
-        }
+        // What differs most between statements comes first: most of them are left here.
         let resource = question.resource.as_str();
         if let Some(resources) = &self.resources
             && !resources.includes(|pattern| pattern.matches(resource, question))
         {
+            return None;
+        }
+        if !self.actions.includes(|glob| glob.matches(question.action, question)) {
             return None;
         }
         let directness = match &self.principals {
@@ -53,6 +54,15 @@ impl Statement {
             None => Directness::Entity,
         };
         self.conditions.iter().all(|condition| condition.holds(question)).then_some(directness)
+    }
+
+    /// Whether it asks for a key of the request that begins so, in lower case.
+    pub(super) fn asks_for(&self, prefix: &str) -> bool {
+        let in_resources = self
+            .resources
+            .as_ref()
+            .is_some_and(|resources| resources.patterns.iter().any(|pattern| pattern.asks_for(prefix)));
+        in_resources || self.conditions.iter().any(|condition| condition.asks_for(prefix))
     }
 
     /// Whether it lets in everyone.

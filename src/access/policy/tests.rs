@@ -297,3 +297,22 @@ fn a_policy_is_public_unless_it_spells_out_who() {
     assert!(!of_bucket(&format!("{{\"Statement\":[{{{deny}}},{{{named}}}]}}")).unwrap().is_public());
     assert!(of_bucket(&format!("{{\"Statement\":[{{{deny}}},{{{ALLOW}}}]}}")).unwrap().is_public());
 }
+
+#[test]
+fn a_policy_says_which_facts_it_asks_for() {
+    const TAG: &str = "s3:ExistingObjectTag/";
+    for (resource, condition, asks) in [
+        ("pail/*", r#"{"StringEquals":{"S3:existingobjecttag/Team":"a"}}"#, true),
+        ("pail/${s3:ExistingObjectTag/team}/*", "{}", true),
+        ("pail/*", r#"{"StringLike":{"aws:Referer":"*${s3:ExistingObjectTag/a}"}}"#, true),
+        ("pail/*", r#"{"StringEquals":{"aws:Referer":"${s3:ExistingObjectTag/a}"}}"#, true),
+        ("pail/*", r#"{"ArnLike":{"aws:PrincipalArn":"arn:*:iam::1:${s3:ExistingObjectTag/a}"}}"#, true),
+        ("pail/*", r#"{"StringEquals":{"s3:RequestObjectTag/Team":"a"}}"#, false),
+        ("pail/${aws:username}", r#"{"Bool":{"aws:SecureTransport":"true"}}"#, false),
+    ] {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::{resource}","Condition":{condition}}}}}"#
+        );
+        assert_eq!(of_bucket(&text).unwrap().asks_for(TAG), asks, "{text}");
+    }
+}

@@ -60,7 +60,7 @@ impl Check<'_> {
         object: &ObjectRecord,
         place: Place,
     ) -> Result<Vec<Fault>, Error> {
-        let mut faults = self.examine_bytes(owner, Held::of_object(object)).await?;
+        let mut faults = self.examine_bytes(owner, Held::of_object(object), &place).await?;
         faults.extend(self.without_bucket(bucket, &place));
         if let Data::Parts(id) = object.data {
             faults.extend(self.examine_manifest(id, object, place).await?);
@@ -80,7 +80,7 @@ impl Check<'_> {
         };
         let owner = Owner::Part { upload, number };
         let faults = match decode::<PartRecord>(value) {
-            Ok(part) => self.examine_bytes(&owner, Held::of_part(&part)).await?,
+            Ok(part) => self.examine_bytes(&owner, Held::of_part(&part), &self.place(&owner)).await?,
             Err(_) => vec![Fault::new(Kind::UnreadableRecord, self.place(&owner), "the part's record")],
         };
         if faults.is_empty() {
@@ -105,20 +105,19 @@ impl Check<'_> {
     }
 
     /// Whether the bytes are there, as many as they should be, and referred to.
-    async fn examine_bytes(&self, owner: &Owner, held: Held) -> Result<Vec<Fault>, Error> {
-        let place = self.place(owner);
+    async fn examine_bytes(&self, owner: &Owner, held: Held, place: &Place) -> Result<Vec<Fault>, Error> {
         let mut faults = Vec::new();
         match held.data {
             Data::Empty if held.size == 0 => {}
             Data::Empty => faults.push(Fault::new(Kind::WrongLength, place.clone(), format!("0 of {}", held.size))),
-            Data::Inline(id) => faults.extend(self.examine_inline(id, held.size, &place).await?),
-            Data::Blob(blob) => faults.extend(self.examine_blob(blob, held.size, &place).await?),
+            Data::Inline(id) => faults.extend(self.examine_inline(id, held.size, place).await?),
+            Data::Blob(blob) => faults.extend(self.examine_blob(blob, held.size, place).await?),
             Data::Parts(_) => {}
         }
         if let Some(target) = held.data.target() {
             let reference = tables::reference(target, owner);
             if self.store.kv.get(REFS, &reference).await?.is_none() {
-                let fault = Fault::new(Kind::MissingReference, place, described(target));
+                let fault = Fault::new(Kind::MissingReference, place.clone(), described(target));
                 faults.push(fault.mended_by(Mend::PutReference(reference)));
             }
         }

@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::fixture::{Fixture, INLINE, body, bucket_name, completion};
+use super::fixture::{Fixture, INLINE, body, bucket_name, completion, key};
 use super::fsck::NOTHING;
-use crate::names::{BucketName, UploadId};
+use crate::names::{BucketName, UploadId, VersionId};
 use crate::store::Error;
+use crate::store::annotate::Annotation;
 use crate::store::bucket::{Bucket, CreateBucket};
 use crate::store::change::{Cause, ChangeKind};
 use crate::store::configuration::Kind;
+use crate::store::copy::CopyObject;
 use crate::store::list::ListObjects;
 use crate::store::multipart::{ListParts, ListUploads, Upload};
-use crate::store::record::PartRecord;
+use crate::store::record::{PartRecord, Versioning};
 use crate::store::tables::BUCKETS;
 use crate::{blob, kv};
 
@@ -47,12 +49,30 @@ enum Step {
     CreateBucket,
     DeleteBucket,
     DeleteFullBucket,
+    PutVersion,
+    PutVersionOverUnnumbered,
+    PutNull,
+    CopyVersion,
+    RenameVersions,
+    CompleteVersion,
+    Mark,
+    MarkUnnumbered,
+    MarkNull,
+    RemoveCurrent,
+    RemoveOlder,
+    RemoveMarker,
+    RemoveNull,
+    RemoveLast,
+    AnnotateVersion,
+    Enable,
+    Configure,
+    DeleteMarkedBucket,
     Sweep,
     SweepOrphans,
     TrimLog,
 }
 
-const STEPS: [Step; 27] = [
+const STEPS: [Step; 45] = [
     Step::PutEmpty,
     Step::PutInline,
     Step::PutBlob,
@@ -77,6 +97,24 @@ const STEPS: [Step; 27] = [
     Step::CreateBucket,
     Step::DeleteBucket,
     Step::DeleteFullBucket,
+    Step::PutVersion,
+    Step::PutVersionOverUnnumbered,
+    Step::PutNull,
+    Step::CopyVersion,
+    Step::RenameVersions,
+    Step::CompleteVersion,
+    Step::Mark,
+    Step::MarkUnnumbered,
+    Step::MarkNull,
+    Step::RemoveCurrent,
+    Step::RemoveOlder,
+    Step::RemoveMarker,
+    Step::RemoveNull,
+    Step::RemoveLast,
+    Step::AnnotateVersion,
+    Step::Enable,
+    Step::Configure,
+    Step::DeleteMarkedBucket,
     Step::Sweep,
     Step::SweepOrphans,
     Step::TrimLog,
@@ -89,15 +127,57 @@ struct World {
     open: UploadId,
     over: UploadId,
     part: PartRecord,
+    versions: Versions,
+}
+
+/// Buckets with versions: `kept` keeps them, `paused` did.
+struct Versions {
+    kept: Bucket,
+    paused: Bucket,
+    /// Of `key` in `kept`, the oldest first: inline, blob, inline.
+    key: Vec<VersionId>,
+    /// The delete marker of `marked` in `kept`, above a blob.
+    marker: VersionId,
+    /// The one version of `single` in `kept`.
+    single: VersionId,
+    upload: UploadId,
+    part: PartRecord,
+}
+
+impl Versions {
+    async fn new(fixture: &Fixture) -> Self {
+        let kept = fixture.bucket("kept").await;
+        fixture.put(&kept, "unnumbered", &body(30, LARGE)).await.unwrap();
+        let kept = fixture.versioned("kept", Versioning::Enabled).await;
+        let mut key = Vec::new();
+        for (seed, length) in [(31, 9), (32, LARGE), (33, 8)] {
+            key.push(fixture.put(&kept, "key", &body(seed, length)).await.unwrap().version.unwrap());
+        }
+        fixture.put(&kept, "marked", &body(34, LARGE)).await.unwrap();
+        let marker = fixture.mark(&kept, "marked").await.version.unwrap();
+        let single = fixture.put(&kept, "single", &body(35, LARGE)).await.unwrap().version.unwrap();
+        let upload = fixture.create_upload(&kept, "key").await.unwrap();
+        let part = fixture.part(&kept, "key", upload, 1, &body(36, LARGE)).await.unwrap();
+        let paused = fixture.versioned("paused", Versioning::Enabled).await;
+        fixture.put(&paused, "key", &body(37, 9)).await.unwrap();
+        let paused = fixture.versioned(paused.record.name.as_str(), Versioning::Suspended).await;
+        fixture.put(&paused, "key", &body(38, LARGE)).await.unwrap();
+        fixture.versioned("marked", Versioning::Enabled).await;
+        let marked = fixture.bucket("marked").await;
+        fixture.mark(&marked, "key").await;
+        Self { kept, paused, key, marker, single, upload, part }
+    }
 }
 
 /// Part numbers and the MD5s of their bytes.
 type Parts = Vec<(u16, [u8; 16])>;
 
 /// What clients can see, and the change log.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 struct State {
     objects: BTreeMap<(BucketName, String), Bytes>,
+    /// Key, whether it is the null version, whether it is the latest, and what it holds: other identifiers are random.
+    versions: Vec<(BucketName, String, bool, bool, Option<(Bytes, usize)>)>,
     uploads: Vec<(BucketName, String, Parts)>,
     buckets: BTreeSet<BucketName>,
     log: Vec<(ChangeKind, Option<String>)>,
@@ -126,7 +206,9 @@ impl World {
         let empty = fixture.bucket("empty").await;
         let left = fixture.create_upload(&empty, "left").await.unwrap();
         fixture.part(&empty, "left", left, 1, &body(9, LARGE)).await.unwrap();
-        Self { fixture, bucket, open, over, part }
+        let versions = Versions::new(&fixture).await;
+        fixture.store.sweep().await.unwrap();
+        Self { fixture, bucket, open, over, part, versions }
     }
 
     async fn apply(&self, step: Step) -> Result<(), Error> {
@@ -159,12 +241,73 @@ impl World {
                 Err(Error::BucketNotEmpty(_)) => Ok(()),
                 outcome => outcome.map(|_| panic!("a bucket with objects was deleted")),
             },
+            Step::PutVersion
+            | Step::PutVersionOverUnnumbered
+            | Step::PutNull
+            | Step::CopyVersion
+            | Step::RenameVersions
+            | Step::CompleteVersion
+            | Step::Mark
+            | Step::MarkUnnumbered
+            | Step::MarkNull
+            | Step::RemoveCurrent
+            | Step::RemoveOlder
+            | Step::RemoveMarker
+            | Step::RemoveNull
+            | Step::RemoveLast
+            | Step::AnnotateVersion
+            | Step::Enable
+            | Step::Configure
+            | Step::DeleteMarkedBucket => self.apply_to_versions(step).await,
             Step::Sweep => fixture.store.sweep().await.map(drop),
             Step::SweepOrphans => fixture.store.sweep_orphans().await.map(drop),
             Step::TrimLog => {
                 fixture.clock.advance(std::time::Duration::from_secs(8 * 24 * 3600));
                 fixture.store.trim_log().await.map(drop)
             }
+        }
+    }
+
+    async fn apply_to_versions(&self, step: Step) -> Result<(), Error> {
+        let (fixture, versions) = (&self.fixture, &self.versions);
+        let (kept, paused) = (&versions.kept, &versions.paused);
+        let remove = async |name, version| fixture.remove(kept, name, version).await.map(drop);
+        match step {
+            Step::PutVersion => fixture.put(kept, "key", &body(40, LARGE)).await.map(drop),
+            Step::PutVersionOverUnnumbered => fixture.put(kept, "unnumbered", &body(40, 9)).await.map(drop),
+            Step::PutNull => fixture.put(paused, "key", &body(40, 9)).await.map(drop),
+            Step::CopyVersion => {
+                let source = fixture.store.object_version(kept, &key("key"), Some(&versions.key[1])).await?;
+                let copy = CopyObject { source, ..fixture.copying(kept, "key", "unnumbered").await? };
+                fixture.store.copy_object(copy).await.map(drop)
+            }
+            Step::RenameVersions => fixture.rename(kept, "unnumbered", "key").await.map(drop),
+            Step::CompleteVersion => {
+                fixture.complete(kept, "key", versions.upload, &[(1, &versions.part)]).await.map(drop)
+            }
+            Step::Mark => fixture.delete(kept, "key").await.map(drop),
+            Step::MarkUnnumbered => fixture.delete(kept, "unnumbered").await.map(drop),
+            Step::MarkNull => fixture.delete(paused, "key").await.map(drop),
+            Step::RemoveCurrent => remove("key", versions.key[2]).await,
+            Step::RemoveOlder => remove("key", versions.key[1]).await,
+            Step::RemoveMarker => remove("marked", versions.marker).await,
+            Step::RemoveNull => remove("unnumbered", VersionId::Null).await,
+            Step::RemoveLast => remove("single", versions.single).await,
+            Step::AnnotateVersion => {
+                let tags = Annotation::Tags(vec![("a".to_owned(), "b".to_owned())]);
+                let (key, version) = (key("key"), Some(&versions.key[2]));
+                fixture.store.annotate_object(kept, &key, version, tags, Cause::default()).await.map(drop)
+            }
+            Step::Enable => fixture.store.put_versioning(paused, Versioning::Enabled, Cause::default()).await.map(drop),
+            Step::Configure => {
+                let document = Some(Bytes::from_static(b"{}"));
+                fixture.store.put_configuration(kept, Kind::Policy, document, Cause::default()).await.map(drop)
+            }
+            Step::DeleteMarkedBucket => match fixture.delete_bucket("marked").await {
+                Err(Error::BucketNotEmpty(_)) => Ok(()),
+                outcome => outcome.map(|_| panic!("a bucket with a delete marker was deleted")),
+            },
+            step => panic!("{step:?} is of objects without versions"),
         }
     }
 
@@ -178,8 +321,7 @@ impl World {
 }
 
 async fn observe(fixture: &Fixture) -> State {
-    let mut state =
-        State { objects: BTreeMap::new(), uploads: Vec::new(), buckets: BTreeSet::new(), log: fixture.changes().await };
+    let mut state = State { log: fixture.changes().await, ..State::default() };
     for (name, _) in fixture.rows(BUCKETS).await {
         let bucket = fixture.bucket(std::str::from_utf8(&name).unwrap()).await;
         let (id, name) = (bucket.record.id, bucket.record.name.clone());
@@ -187,6 +329,19 @@ async fn observe(fixture: &Fixture) -> State {
         for (key, _) in fixture.store.list_objects(id, &all).await.unwrap().objects {
             let bytes = fixture.get(&bucket, &key).await.unwrap();
             state.objects.insert((name.clone(), key), bytes);
+        }
+        for listed in fixture.all_versions(&bucket).await {
+            let (listed_key, version) = (key(&listed.key), Some(&listed.version));
+            let held = match fixture.store.object_version(&bucket, &listed_key, version).await {
+                Ok(row) => {
+                    let bytes = fixture.get_version(&bucket, &listed.key, listed.version).await.unwrap();
+                    Some((bytes, row.record.metadata.tags.len()))
+                }
+                Err(Error::DeleteMarker { .. }) => None,
+                Err(error) => panic!("version {} of {}: {error}", listed.version, listed.key),
+            };
+            let null = listed.version == VersionId::Null;
+            state.versions.push((name.clone(), listed.key, null, listed.latest, held));
         }
         let all = ListUploads { limit: 1000, ..ListUploads::default() };
         for listed in fixture.store.list_uploads(id, &all).await.unwrap().uploads {

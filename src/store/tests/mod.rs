@@ -20,5 +20,6 @@ mod scrubbing;
 mod sweep_order;
 mod sweeping;
 mod upload_listing;
+mod version_damage;
 mod version_listing;
 mod versions;
