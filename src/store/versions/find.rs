@@ -24,7 +24,6 @@ pub struct ObjectRow {
 }
 
 /// A version as it was found.
-#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Found {
     /// The null version of a key without rows in `versions`: the object in `current`.
