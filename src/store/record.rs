@@ -82,8 +82,6 @@ pub struct VersionRecord {
     pub entry: Entry,
 }
 
-/// Decoded to be used at once, never kept in numbers: a box would cost more than the difference in size.
-#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
     /// Its `version` is the row's. Where it is the newest one, the key's row in `current` is a copy of it.

@@ -172,15 +172,15 @@ impl Versions {
 /// Part numbers and the MD5s of their bytes.
 type Parts = Vec<(u16, [u8; 16])>;
 
-/// A version: its bucket and key, whether it is the null version, whether it is the latest, and what it holds. Other
+/// Key, whether it is the null version, whether it is the latest, and bytes and tags unless it is a delete marker: other
 /// identifiers are random.
-type Seen = (BucketName, String, bool, bool, Option<(Bytes, usize)>);
+type SeenVersion = (String, bool, bool, Option<(Bytes, usize)>);
 
 /// What clients can see, and the change log.
 #[derive(Debug, Default, PartialEq)]
 struct State {
     objects: BTreeMap<(BucketName, String), Bytes>,
-    versions: Vec<Seen>,
+    versions: Vec<(BucketName, SeenVersion)>,
     uploads: Vec<(BucketName, String, Parts)>,
     buckets: BTreeSet<BucketName>,
     log: Vec<(ChangeKind, Option<String>)>,
@@ -344,7 +344,7 @@ async fn observe(fixture: &Fixture) -> State {
                 Err(error) => panic!("version {} of {}: {error}", listed.version, listed.key),
             };
             let null = listed.version == VersionId::Null;
-            state.versions.push((name.clone(), listed.key, null, listed.latest, held));
+            state.versions.push((name.clone(), (listed.key, null, listed.latest, held)));
         }
         let all = ListUploads { limit: 1000, ..ListUploads::default() };
         for listed in fixture.store.list_uploads(id, &all).await.unwrap().uploads {

@@ -11,6 +11,7 @@ use crate::kv::{Commit, Kv};
 use crate::names::{AccountId, VersionId};
 use crate::store::Error;
 use crate::store::annotate::Annotation;
+use crate::store::blob_walk::BlobWalk;
 use crate::store::bucket::Bucket;
 use crate::store::change::{Cause, Change, ChangeKind};
 use crate::store::codec::{decode, encode};
@@ -356,6 +357,24 @@ async fn changes_name_their_versions() {
         (ChangeKind::Delete, named(VersionId::Null)),
     ];
     assert_eq!(changes, expected);
+}
+
+#[tokio::test]
+async fn a_copy_of_the_store_takes_the_bytes_of_every_version() {
+    let fixture = Fixture::new().await;
+    let bucket = fixture.bucket("bucket").await;
+    fixture.put(&bucket, "key", &body(1, 40_000)).await.unwrap();
+    let bucket = fixture.versioned("bucket", Versioning::Enabled).await;
+    fixture.put(&bucket, "key", &body(2, 50_000)).await.unwrap();
+    fixture.put(&bucket, "small", &body(3, 9)).await.unwrap();
+    fixture.mark(&bucket, "key").await;
+    let mut walk = BlobWalk::new(fixture.kv.clone());
+    let mut lengths = Vec::new();
+    while let Some(page) = walk.next().await.unwrap() {
+        assert!(page.unreadable.is_empty());
+        lengths.extend(page.blobs.into_iter().map(|blob| blob.length));
+    }
+    assert_eq!(lengths, [50_000, 40_000]);
 }
 
 /// What each writer was told is there, whatever it met: nothing is lost and nothing comes twice.
