@@ -153,7 +153,8 @@ impl Service {
         if target.level() == Level::Object {
             target.object_key()?;
         }
-        if target.level() != Level::Service && admitted.operation != Operation::CreateBucket {
+        let in_bucket = matches!(target.level(), Level::Bucket | Level::Object);
+        if in_bucket && admitted.operation != Operation::CreateBucket {
             let bucket = self.store.bucket(&target.bucket_name()?).await?;
             super::expect_owner(head, "x-amz-expected-bucket-owner", &bucket.record.account)?;
             admitted.bucket = Some(bucket);

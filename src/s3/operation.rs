@@ -66,6 +66,10 @@ use Support::{Absent, Full, NotImplemented};
 operations! {
     ListBuckets GET Service [] "s3:ListAllMyBuckets" Full, "paged by `max-buckets` and `continuation-token`, `prefix`";
 
+    GetAccountPublicAccessBlock GET Account [] "s3:GetAccountPublicAccessBlock" Full, "S3 control's GetPublicAccessBlock, of the caller's own account";
+    PutAccountPublicAccessBlock PUT Account [] "s3:PutAccountPublicAccessBlock" Full, "counts for every bucket of the account, together with the bucket's own";
+    DeleteAccountPublicAccessBlock DELETE Account [] "s3:PutAccountPublicAccessBlock" Full, "";
+
     GetBucketLocation GET Bucket ["location"] "s3:GetBucketLocation" Full, "";
     ListMultipartUploads GET Bucket ["uploads"] "s3:ListBucketMultipartUploads" Full, "";
     ListObjectsV2 GET Bucket ["list-type"] "s3:ListBucket" Full, "";
@@ -223,6 +227,7 @@ pub fn markdown() -> String {
     for row in ROWS {
         let path = match row.level {
             Level::Service => "/",
+            Level::Account => "/v20180820/configuration/publicAccessBlock",
             Level::Bucket => "/bucket",
             Level::Object => "/bucket/key",
         };
@@ -253,6 +258,7 @@ mod tests {
     fn parameters_and_headers_choose_the_operation() {
         for (method, level, query, header, expected) in [
             ("GET", Level::Service, "x-id=ListBuckets", None, Operation::ListBuckets),
+            ("DELETE", Level::Account, "", None, Operation::DeleteAccountPublicAccessBlock),
             ("GET", Level::Bucket, "", None, Operation::ListObjects),
             ("GET", Level::Bucket, "prefix=a&max-keys=3", None, Operation::ListObjects),
             ("GET", Level::Bucket, "list-type=2", None, Operation::ListObjectsV2),
@@ -285,6 +291,7 @@ mod tests {
             ("POST", Level::Object, "select&select-type=2"),
             ("POST", Level::Bucket, "tagging"),
             ("PATCH", Level::Object, ""),
+            ("POST", Level::Account, ""),
         ] {
             assert_eq!(find(method, level, query, None), Operation::Unknown, "{method} {query}");
         }

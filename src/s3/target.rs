@@ -1,4 +1,4 @@
-//! What a request is addressed to: the service, a bucket or an object, in either addressing style.
+//! What a request is addressed to: the service, a bucket or an object, in either addressing style; or an account.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
 
@@ -6,6 +6,11 @@ use super::error::{Code, S3Error};
 use crate::http::head::Head;
 use crate::http::percent;
 use crate::names::{BucketName, InvalidObjectKey, ObjectKey};
+
+/// Where S3 control has the public access block of an account; the account is in a header, for clients often in the host too.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_GetPublicAccessBlock.html>
+const ACCOUNT_PATH: &str = "v20180820/configuration/publicAccessBlock";
+const ACCOUNT_HEADER: &str = "x-amz-account-id";
 
 /// The addressed resource, with names as they were sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +20,15 @@ pub struct Target {
     pub key: Option<Vec<u8>>,
     /// Whether the bucket came from the Host header: signatures of version 2 need to know.
     pub in_host: bool,
+    /// The account, where neither the service nor a bucket is addressed but an account's own settings.
+    pub account: Option<String>,
 }
 
 /// What kind of resource an operation works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Service,
+    Account,
     Bucket,
     Object,
 }
@@ -31,9 +39,14 @@ impl Target {
         let path = head.path.strip_prefix('/').unwrap_or(&head.path);
         let decoded = percent::decode(path).map_err(|_| S3Error::new(Code::InvalidURI))?;
         let host = head.headers.text("host")?.unwrap_or_default();
-        if let Some(bucket) = bucket_of_host(host, domains) {
+        let in_host = bucket_of_host(host, domains);
+        let account = head.headers.text(ACCOUNT_HEADER)?.filter(|_| *decoded == *ACCOUNT_PATH.as_bytes());
+        if let Some(account) = account.filter(|account| in_host.as_ref().is_none_or(|bucket| bucket == account)) {
+            return Ok(Self { bucket: None, key: None, in_host: false, account: Some(account.to_owned()) });
+        }
+        if let Some(bucket) = in_host {
             let key = (!decoded.is_empty()).then(|| decoded.into_owned());
-            return Ok(Self { bucket: Some(bucket), key, in_host: true });
+            return Ok(Self { bucket: Some(bucket), key, in_host: true, account: None });
         }
         let slash = decoded.iter().position(|&byte| byte == b'/').unwrap_or(decoded.len());
         let bucket = String::from_utf8(decoded[..slash].to_vec()).map_err(|_| S3Error::new(Code::InvalidURI))?;
@@ -41,11 +54,12 @@ impl Target {
         if bucket.is_empty() && key.is_some() {
             return Err(S3Error::new(Code::InvalidURI));
         }
-        Ok(Self { bucket: (!bucket.is_empty()).then_some(bucket), key, in_host: false })
+        Ok(Self { bucket: (!bucket.is_empty()).then_some(bucket), key, in_host: false, account: None })
     }
 
     pub fn level(&self) -> Level {
         match (&self.bucket, &self.key) {
+            _ if self.account.is_some() => Level::Account,
             (None, _) => Level::Service,
             (Some(_), None) => Level::Bucket,
             (Some(_), Some(_)) => Level::Object,
@@ -66,6 +80,7 @@ impl Target {
     pub fn resource(&self) -> String {
         let key = self.key.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         match &self.bucket {
+            None if self.account.is_some() => format!("/{ACCOUNT_PATH}"),
             Some(bucket) => format!("/{bucket}/{key}").trim_end_matches('/').to_owned(),
             None => "/".to_owned(),
         }
@@ -112,7 +127,7 @@ mod tests {
     }
 
     fn path_style(bucket: Option<&str>, key: Option<&[u8]>) -> Result<Target, Code> {
-        Ok(Target { bucket: bucket.map(str::to_owned), key: key.map(<[u8]>::to_vec), in_host: false })
+        Ok(Target { bucket: bucket.map(str::to_owned), key: key.map(<[u8]>::to_vec), in_host: false, account: None })
     }
 
     #[test]
@@ -130,12 +145,33 @@ mod tests {
     #[test]
     fn a_subdomain_of_a_configured_domain_is_the_bucket() {
         let hosted = |key: Option<&[u8]>| {
-            Ok(Target { bucket: Some("my.b".into()), key: key.map(<[u8]>::to_vec), in_host: true })
+            Ok(Target { bucket: Some("my.b".into()), key: key.map(<[u8]>::to_vec), in_host: true, account: None })
         };
         assert_eq!(target("my.b.s3.localhost:9000", "/"), hosted(None));
         assert_eq!(target("My.B.s3.LOCALHOST", "/b/k"), hosted(Some(b"b/k")));
         assert_eq!(target("s3.localhost:9000", "/b"), path_style(Some("b"), None));
         assert_eq!(target("xs3.localhost", "/b"), path_style(Some("b"), None));
         assert_eq!(target("[::1]:9000", "/b"), path_style(Some("b"), None));
+    }
+
+    #[test]
+    fn an_account_is_named_in_a_header_and_perhaps_in_the_host() {
+        let path = "/v20180820/configuration/publicAccessBlock";
+        let target = |host: &str, path: &str, account: &str| {
+            let headers = [("host", host), ("x-amz-account-id", account)].into_iter().collect();
+            let head = Head { method: "GET".into(), path: path.into(), query: String::new(), headers };
+            Target::parse(&head, &["localhost".to_owned()]).unwrap()
+        };
+        for host in ["127.0.0.1:9000", "localhost", "123456789012.localhost:9000", "123456789012.s3.example"] {
+            let target = target(host, path, "123456789012");
+            assert_eq!((target.level(), target.account.as_deref()), (Level::Account, Some("123456789012")), "{host}");
+            assert_eq!((target.bucket.as_deref(), target.resource().as_str()), (None, path));
+        }
+        assert_eq!(target("pail.localhost", path, "123456789012").level(), Level::Object);
+        assert_eq!(target("localhost", "/v20180820/configuration/other", "123456789012").level(), Level::Object);
+        assert_eq!(
+            self::target("localhost", path),
+            path_style(Some("v20180820"), Some(b"configuration/publicAccessBlock"))
+        );
     }
 }

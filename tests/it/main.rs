@@ -9,6 +9,7 @@ mod chunked;
 mod cors;
 mod dice;
 mod explain;
+mod exposure;
 mod faults;
 mod harness;
 mod identities;

@@ -142,7 +142,7 @@ mod tests {
         for caller in [r#""anonymous""#, r#"{"key":"BRIMA"}"#, r#"{"root":{"account":"123456789012"}}"#] {
             assert!(serde_json::from_str::<Command>(&whole(caller)).is_ok(), "{caller}");
         }
-        for caller in [r#""root""#, r#"{"root":{"account":"12"}}"#, r#"{"user":{"name":"bob","path":"/"}}"#, "null"] {
+        for caller in [r#""root""#, r#"{"key":null}"#, r#"{"user":{"name":"bob","path":"/"}}"#, "null"] {
             assert!(serde_json::from_str::<Command>(&whole(caller)).is_err(), "{caller}");
         }
     }

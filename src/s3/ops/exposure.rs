@@ -2,6 +2,7 @@
 
 use crate::access::{Acl, Ownership, PublicAccessBlock};
 use crate::guard::{OwnershipSetting, encode_block, encode_ownership};
+use crate::names::AccountId;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
 use crate::s3::xml::access::{OwnershipControls, PublicAccessBlockConfiguration};
@@ -12,15 +13,7 @@ use crate::store::configuration::Kind;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutPublicAccessBlock.html>
 pub async fn put_public_access_block(cx: &Service, request: &mut Request) -> Result<Answer, S3Error> {
-    let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
-    let input = PublicAccessBlockConfiguration::from_body(&body)?;
-    let block = PublicAccessBlock {
-        block_public_acls: input.block_public_acls,
-        ignore_public_acls: input.ignore_public_acls,
-        block_public_policy: input.block_public_policy,
-        restrict_public_buckets: input.restrict_public_buckets,
-    };
-    let document = Some(encode_block(block));
+    let document = Some(encode_block(given_block(request).await?));
     let position =
         cx.store.put_configuration(&request.bucket()?, Kind::PublicAccessBlock, document, request.cause()).await?;
     Ok(Answer::ok().position(position))
@@ -34,13 +27,7 @@ pub fn get_public_access_block(cx: &Service, request: &Request) -> Result<Answer
         S3Error::new(Code::NoSuchPublicAccessBlockConfiguration).detail("BucketName", name)
     };
     let block = judge.rules.block.ok_or_else(missing)?;
-    let mut document = Writer::new("PublicAccessBlockConfiguration");
-    document
-        .flag("BlockPublicAcls", block.block_public_acls)
-        .flag("IgnorePublicAcls", block.ignore_public_acls)
-        .flag("BlockPublicPolicy", block.block_public_policy)
-        .flag("RestrictPublicBuckets", block.restrict_public_buckets);
-    Ok(Answer::xml(document))
+    Ok(shown_block(block))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeletePublicAccessBlock.html>
@@ -48,6 +35,52 @@ pub async fn delete_public_access_block(cx: &Service, request: &Request) -> Resu
     let bucket = request.bucket()?;
     let position = cx.store.put_configuration(&bucket, Kind::PublicAccessBlock, None, request.cause()).await?;
     Ok(Answer::no_content().position(position))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_PutPublicAccessBlock.html>
+pub async fn put_account_public_access_block(cx: &Service, request: &mut Request) -> Result<Answer, S3Error> {
+    let block = given_block(request).await?;
+    cx.identities.put_public_access_block(own_account(request)?, Some(block)).await?;
+    Ok(Answer::ok())
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_GetPublicAccessBlock.html>
+pub fn get_account_public_access_block(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    let account = own_account(request)?;
+    let missing = || S3Error::new(Code::NoSuchPublicAccessBlockConfiguration).detail("AccountId", account.as_str());
+    Ok(shown_block(cx.identities.public_access_block(account).ok_or_else(missing)?))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_DeletePublicAccessBlock.html>
+pub async fn delete_account_public_access_block(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    cx.identities.put_public_access_block(own_account(request)?, None).await?;
+    Ok(Answer::no_content())
+}
+
+/// The caller's account: requests for others were refused at their head.
+fn own_account(request: &Request) -> Result<&AccountId, S3Error> {
+    request.caller.account().ok_or_else(|| S3Error::new(Code::AccessDenied))
+}
+
+async fn given_block(request: &mut Request) -> Result<PublicAccessBlock, S3Error> {
+    let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
+    let input = PublicAccessBlockConfiguration::from_body(&body)?;
+    Ok(PublicAccessBlock {
+        block_public_acls: input.block_public_acls,
+        ignore_public_acls: input.ignore_public_acls,
+        block_public_policy: input.block_public_policy,
+        restrict_public_buckets: input.restrict_public_buckets,
+    })
+}
+
+fn shown_block(block: PublicAccessBlock) -> Answer {
+    let mut document = Writer::new("PublicAccessBlockConfiguration");
+    document
+        .flag("BlockPublicAcls", block.block_public_acls)
+        .flag("IgnorePublicAcls", block.ignore_public_acls)
+        .flag("BlockPublicPolicy", block.block_public_policy)
+        .flag("RestrictPublicBuckets", block.restrict_public_buckets);
+    Answer::xml(document)
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html>

@@ -60,7 +60,7 @@ impl Service {
             Judge { service: self, caller: &admitted.caller, head, query: &admitted.query, bucket, rules: &rules };
         let resource = match admitted.target.level() {
             Level::Object => Arn::object(&bucket.record.name, admitted.target.object_key()?.as_str()),
-            Level::Bucket | Level::Service => Arn::bucket(&bucket.record.name),
+            Level::Bucket | Level::Service | Level::Account => Arn::bucket(&bucket.record.name),
         };
         let asks_object = !needs::writes_object(admitted.operation) && rules.ask_object(&admitted.caller.identity);
         let mut pending = Vec::new();
@@ -74,9 +74,12 @@ impl Service {
         Ok(Permission { rules: Some(rules), pending, judged: None })
     }
 
-    /// ListBuckets and CreateBucket: what they are for belongs to the caller's own account.
+    /// ListBuckets, CreateBucket and settings of accounts: what they are for belongs to the caller's own account.
     fn permit_without_bucket(&self, head: &Head, admitted: &Admitted, actions: &[&str]) -> Result<(), S3Error> {
         let Some(account) = admitted.caller.account() else { return Err(S3Error::new(Code::AccessDenied)) };
+        if admitted.target.account.as_deref().is_some_and(|named| named != account.as_str()) {
+            return Err(S3Error::new(Code::AccessDenied));
+        }
         let resource = match admitted.operation {
             Operation::CreateBucket => Arn::bucket(&admitted.target.bucket_name()?),
             _ => Arn::all_buckets(),
