@@ -171,6 +171,11 @@ async fn requests_are_explained_while_the_server_runs_and_while_it_does_not_as_i
     let (id, secret) = furnish(&server, &data).await;
     check(&data);
 
+    // The page shows what is printed.
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/access.md")).unwrap();
+    let shown = explain(&data, &["--user", "bob", "--action", "s3:GetObject", "--resource", "pail/tagged"]);
+    assert!(page.contains(&format!("--resource pail/tagged\n{}```\n", text(&shown.stdout))), "{shown:?}");
+
     // What the server answers itself, and why.
     let bob = Signed::new(server.s3, &id, &secret);
     assert_eq!(bob.get("/pail/a").await.status, 200);
