@@ -85,7 +85,6 @@ NOT_CONFIGURED = {
     "get_bucket_encryption": "ServerSideEncryptionConfigurationNotFoundError",
     "get_object_lock_configuration": "ObjectLockConfigurationNotFoundError",
     "get_public_access_block": "NoSuchPublicAccessBlockConfiguration",
-    "get_bucket_ownership_controls": "OwnershipControlsNotFoundError",
     "get_bucket_replication": "ReplicationConfigurationNotFoundError",
     "get_bucket_website": "NoSuchWebsiteConfiguration",
 }
