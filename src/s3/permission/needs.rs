@@ -35,6 +35,10 @@ pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'
         O::GetObjectAttributes => vec![versioned("s3:GetObject", version), versioned(action, version)],
         _ => vec![versioned(action, version)],
     };
+    if writes_conditionally(operation) && headers.text("if-match").ok().flatten().is_some_and(names_tag) {
+        let version = version.filter(|_| operation == O::DeleteObject);
+        actions.push(versioned("s3:GetObject", version));
+    }
     match operation {
         O::PutObject | O::CreateMultipartUpload | O::CopyObject => {
             actions.extend(of_written(headers));
@@ -46,6 +50,19 @@ pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'
         _ => {}
     }
     actions
+}
+
+/// Whether it writes or deletes an object that may be there, under a condition on what is.
+pub fn writes_conditionally(operation: Operation) -> bool {
+    use Operation as O;
+    matches!(operation, O::CompleteMultipartUpload | O::CopyObject | O::DeleteObject | O::PutObject | O::RenameObject)
+}
+
+/// Whether a condition names entity tags: whether they are the object's is only for who may read it.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html>
+pub fn names_tag(condition: &str) -> bool {
+    condition.trim() != "*"
 }
 
 /// What an object needs besides, that is written with these headers, or with the fields of a form that are the same.
@@ -60,8 +77,7 @@ fn gives_list(headers: &Headers) -> bool {
 
 /// Whether a stored object may have a say: in its list, its owner or its tags.
 pub fn reads_object(action: &str) -> bool {
-    let plain = OF_A_VERSION.iter().find(|(_, versioned)| *versioned == action).map_or(action, |(plain, _)| plain);
-    plain != "s3:DeleteObject" && OF_A_VERSION.iter().any(|(known, _)| *known == plain)
+    OF_A_VERSION.iter().any(|(plain, versioned)| [*plain, *versioned].contains(&action))
 }
 
 #[cfg(test)]
@@ -87,17 +103,27 @@ mod tests {
             (Operation::CreateBucket, "", &[("x-amz-grant-read", "id=x")], &["s3:CreateBucket", "s3:PutBucketAcl"]),
             (Operation::GetObjectAttributes, "", &[], &["s3:GetObject", "s3:GetObjectAttributes"]),
             (Operation::DeleteObjects, "", &[], &[]),
+            (Operation::PutObject, "", &[("if-match", "\"a\"")], &["s3:PutObject", "s3:GetObject"]),
+            (Operation::PutObject, "", &[("if-none-match", "*")], &["s3:PutObject"]),
+            (Operation::DeleteObject, "", &[("if-match", "*")], &["s3:DeleteObject"]),
+            (
+                Operation::DeleteObject,
+                "versionId=x",
+                &[("if-match", "a")],
+                &["s3:DeleteObjectVersion", "s3:GetObjectVersion"],
+            ),
+            (Operation::GetObject, "", &[("if-match", "a")], &["s3:GetObject"]),
         ] {
             assert_eq!(needed(operation, query, headers), expected, "{operation:?}");
         }
     }
 
     #[test]
-    fn stored_objects_have_a_say_where_they_are_read_or_annotated() {
-        for action in ["s3:GetObject", "s3:GetObjectVersionAcl", "s3:PutObjectTagging"] {
+    fn stored_objects_have_a_say_where_they_are_read_annotated_or_deleted() {
+        for action in ["s3:GetObject", "s3:GetObjectVersionAcl", "s3:PutObjectTagging", "s3:DeleteObject"] {
             assert!(reads_object(action), "{action}");
         }
-        for action in ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket"] {
+        for action in ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"] {
             assert!(!reads_object(action), "{action}");
         }
     }
