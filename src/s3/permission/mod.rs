@@ -71,7 +71,7 @@ impl Service {
         let asks_object = rules.ask_object(&admitted.caller.identity);
         let mut pending = Vec::new();
         for action in actions {
-            if asks_object && needs::reads_object(action) {
+            if asks_object && needs::reads_object(admitted.operation, action) {
                 pending.push(action);
             } else {
                 judge.permit(action, &resource)?;

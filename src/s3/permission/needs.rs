@@ -75,8 +75,14 @@ fn gives_list(headers: &Headers) -> bool {
     headers.iter().any(|(name, _)| name == "x-amz-acl" || name.starts_with("x-amz-grant-"))
 }
 
-/// Whether a stored object may have a say: in its list, its owner or its tags.
-pub fn reads_object(action: &str) -> bool {
+/// Whether a stored object may have a say: in its list, its owner or its tags. In what is given to an object that takes its
+/// place it has none.
+pub fn reads_object(operation: Operation, action: &str) -> bool {
+    use Operation as O;
+    let writes_anew = matches!(operation, O::PutObject | O::CopyObject | O::CreateMultipartUpload);
+    if writes_anew && ["s3:PutObjectAcl", "s3:PutObjectTagging"].contains(&action) {
+        return false;
+    }
     OF_A_VERSION.iter().any(|(plain, versioned)| [*plain, *versioned].contains(&action))
 }
 
@@ -121,10 +127,13 @@ mod tests {
     #[test]
     fn stored_objects_have_a_say_where_they_are_read_annotated_or_deleted() {
         for action in ["s3:GetObject", "s3:GetObjectVersionAcl", "s3:PutObjectTagging", "s3:DeleteObject"] {
-            assert!(reads_object(action), "{action}");
+            assert!(reads_object(Operation::Unknown, action), "{action}");
         }
         for action in ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"] {
-            assert!(!reads_object(action), "{action}");
+            assert!(!reads_object(Operation::Unknown, action), "{action}");
+        }
+        for operation in [Operation::PutObject, Operation::CreateMultipartUpload] {
+            assert!(!reads_object(operation, "s3:PutObjectAcl") && reads_object(operation, "s3:GetObject"));
         }
     }
 }

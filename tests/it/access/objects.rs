@@ -143,6 +143,13 @@ async fn an_object_of_another_account_is_not_the_buckets_owners_to_read() {
         if ownership == "BucketOwnerPreferred" {
             denied(&world.other.get(&format!("/{bucket}/given")).await);
         }
+        // What takes its place is somebody else's to give away.
+        done(world.full.put_with(&format!("/{bucket}/key"), &[("x-amz-acl", "public-read"), TAGGED]).await);
+        assert_eq!(owner_of("key").await, (OWNER_ID.to_owned(), "Owner".to_owned()));
+        let target = format!("/{bucket}/fresh?uploads");
+        let parts = world.full.send("POST", &target, &[("x-amz-acl", "private")], "");
+        done(parts.await);
+        done(world.other.put(&format!("/{bucket}/key"), "x").await);
         // Whoever owns an object, the bucket's owner may delete it.
         done(world.full.delete(&format!("/{bucket}/key")).await);
         done(world.other.put(&format!("/{bucket}/key"), "x").await);
