@@ -127,6 +127,14 @@ pub fn of_head<'r>(
     context
 }
 
+/// Whether what needs `s3:PutObject` makes an object, rather than a beginning or a part of one.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html>
+pub fn creates_object(head: &Head, query: &Query) -> bool {
+    let is_part = head.method == "PUT" && query.has("uploadId");
+    !is_part && !query.has("uploads")
+}
+
 /// Adds the tags that a request gives: each by its key, and the keys.
 pub fn push_request_tags<'r>(context: &mut Context<'r>, tags: &'r [(String, String)]) {
     for (name, value) in tags {

@@ -183,7 +183,10 @@ impl<'r> Judge<'r> {
         if self.nothing_can_forbid() {
             return Ok(());
         }
-        let context = self.context(tags);
+        let mut context = self.context(tags);
+        if action == "s3:PutObject" {
+            context.push("s3:ObjectCreationOperation", context::creates_object(self.head, self.query));
+        }
         let question = Question { caller: &self.caller.identity, action, resource, context: &context };
         let decision = self.service.guard.decide(self.bucket, self.rules, question);
         permitted(self.caller, self.is_own(), action, resource, decision)

@@ -183,3 +183,25 @@ async fn headers_are_demanded_by_conditions() {
     denied(&world.other.put("/pail/key", "x").await);
     denied(&world.other.put_with("/pail/key", &[("x-amz-acl", "private")]).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditional_writes_are_enforced_and_uploads_in_parts_still_begin() {
+    let world = World::start();
+    world.bucket("pail", &[]).await;
+    let deny = statement("Deny", json!("*"), "pail", &["s3:PutObject"]);
+    let condition = json!({ "Null": { "s3:if-none-match": "true" }, "Bool": { "s3:ObjectCreationOperation": "true" } });
+    world.policy("pail", &[under(deny, condition)]).await;
+    let new = [("if-none-match", "*")];
+    denied(&world.full.put("/pail/key", "x").await);
+    denied(&world.full.copy("pail/key", "/pail/copy").await);
+    done(world.full.send("PUT", "/pail/key", &new, "x").await);
+    let begun = done(world.full.send("POST", "/pail/parts?uploads", &[], "").await);
+    let target = format!("/pail/parts?uploadId={}", begun.element("UploadId").unwrap());
+    let part = done(world.full.put(&format!("{target}&partNumber=1"), "x").await);
+    let etag = part.header("etag").unwrap();
+    let list = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    );
+    denied(&world.full.send("POST", &target, &[], &list).await);
+    done(world.full.send("POST", &target, &new, &list).await);
+}
