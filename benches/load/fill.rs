@@ -8,7 +8,7 @@ use std::time::Instant;
 use brim::blob::{self, FileBlobs};
 use brim::clock::Clock;
 use brim::kv::rocks::{Durability, RocksKv, RocksOptions};
-use brim::names::{BucketName, ObjectKey};
+use brim::names::{AccountId, BucketName, ObjectKey};
 use brim::server::TABLES;
 use brim::store::bucket::Bucket;
 use brim::store::change::Cause;

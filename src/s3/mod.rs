@@ -155,6 +155,17 @@ impl Request {
         self.query.get("versionId").map(|text| version::parse(text, "versionId")).transpose()
     }
 
+    /// Fails where a version is named: what is written is always a new one.
+    fn refuse_version(&self) -> Result<(), S3Error> {
+        match self.query.get("versionId") {
+            Some(given) => {
+                let message = "This operation does not accept a version-id.";
+                Err(S3Error::invalid_argument(message, "versionId", given))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The identifier of an object in the bucket that the request addresses; none in a bucket without versions.
     fn shown_version(&self, record: &ObjectRecord) -> Option<VersionId> {
         self.bucket.as_ref().and_then(|bucket| bucket.shown_version(record.version))

@@ -94,7 +94,7 @@ fn rows() -> Vec<Vec<u8>> {
         encode(&part),
         encode(&completed),
         encode(&change),
-        encode(&VersionRecord { random: Some([9; 16]), entry: Entry::Object(object()) }),
+        encode(&VersionRecord { random: Some([9; 16]), entry: Entry::Object(Box::new(object())) }),
         encode(&VersionRecord { random: None, entry: Entry::DeleteMarker(marker) }),
         encode(&Head { newest: 300, null: Some(1) }),
     ];

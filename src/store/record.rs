@@ -85,7 +85,7 @@ pub struct VersionRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
     /// Its `version` is the row's. Where it is the newest one, the key's row in `current` is a copy of it.
-    Object(ObjectRecord),
+    Object(Box<ObjectRecord>),
     DeleteMarker(DeleteMarker),
 }
 

@@ -417,7 +417,7 @@ async fn sub_resources_are_never_taken_for_the_object_or_the_bucket() {
     let bucket = server.bucket().await;
     assert_eq!(client.put(&format!("/{bucket}/kept"), "kept").await.status, 200);
     for name in
-        ["policy", "lifecycle", "encryption", "replication", "object-lock", "notification", "website", "tagging"]
+        ["lifecycle", "encryption", "replication", "object-lock", "notification", "website", "logging", "metrics"]
     {
         let put = client.put(&format!("/{bucket}?{name}="), "<X/>").await;
         assert_eq!(put.error(), (501, "NotImplemented".into()), "PUT ?{name}");
@@ -425,7 +425,7 @@ async fn sub_resources_are_never_taken_for_the_object_or_the_bucket() {
         assert_ne!(delete.status, 200, "DELETE ?{name}");
         assert_eq!(client.head(&format!("/{bucket}")).await.status, 200, "DELETE ?{name} must not delete the bucket");
     }
-    for name in ["tagging", "retention", "legal-hold", "torrent", "restore"] {
+    for name in ["retention", "legal-hold", "torrent", "restore", "select"] {
         for method in ["PUT", "DELETE", "POST"] {
             let answer = client.send(method, &format!("/{bucket}/kept?{name}"), &[], "").await;
             assert!([405, 501].contains(&answer.status), "{method} ?{name}: {answer:?}");

@@ -423,6 +423,20 @@ async fn a_form_needs_the_permissions_of_the_same_put_object() {
     assert_eq!(inbox.clone().field("acl", "private").send(&server, &bucket).await.error(), denied);
     // The owner may do everything but what the policy denies: here, to use forms.
     assert_eq!(inbox.sign(&server).send(&server, &bucket).await.error(), denied);
+    // What a field says is judged, whatever the request's own headers say.
+    let policy = format!(
+        "{{\"Version\": \"2012-10-17\", \"Statement\": [{{\"Effect\": \"Deny\", \"Principal\": \"*\",\
+         \"Action\": \"s3:PutObject\", \"Resource\": \"arn:aws:s3:::{bucket}/*\",\
+         \"Condition\": {{\"StringEquals\": {{\"s3:x-amz-acl\": \"bucket-owner-full-control\"}}}}}}]}}"
+    );
+    assert_eq!(client.put(&format!("/{bucket}?policy"), policy).await.status, 204);
+    for (acl, status) in [("private", 204), ("bucket-owner-full-control", 403)] {
+        let body = Form::new(&bucket, "k", "content").signed("acl", acl).sign(&server).body();
+        for headers in [&[][..], &[("x-amz-acl", "private")], &[("x-amz-acl", "bucket-owner-full-control")]] {
+            let answer = post(&server, &format!("/{bucket}"), headers, &body).await;
+            assert_eq!(answer.status, status, "{acl} with {headers:?}: {}", answer.text());
+        }
+    }
 }
 
 #[tokio::test]

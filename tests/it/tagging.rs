@@ -151,3 +151,30 @@ async fn policies_may_ask_for_the_tags_that_are_set() {
     assert_eq!(client.put(&tagging, document(&[("team", "red"), ("x", "y")])).await.status, 200);
     assert_eq!(tags(&client.get(&tagging).await).len(), 2);
 }
+
+#[tokio::test]
+async fn every_version_has_tags_of_its_own() {
+    let server = Server::start();
+    let (client, bucket) = (server.client(), server.bucket().await);
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    assert_eq!(client.put(&format!("/{bucket}?versioning"), enabled).await.status, 200);
+    let put = async |value: &str| {
+        let put = client.send("PUT", &format!("/{bucket}/k"), &[("x-amz-tagging", value)], "").await;
+        put.header("x-amz-version-id").unwrap().to_owned()
+    };
+    let (first, second) = (put("a=1").await, put("a=2").await);
+    let of = |version: &str| format!("/{bucket}/k?tagging&versionId={version}");
+    let set = client.put(&of(&first), document(&[("a", "changed")])).await;
+    assert_eq!((set.status, set.header("x-amz-version-id")), (200, Some(first.as_str())));
+    let shown = client.get(&of(&first)).await;
+    assert_eq!(shown.header("x-amz-version-id"), Some(first.as_str()));
+    assert_eq!(tags(&shown), owned(&[("a", "changed")]));
+    assert_eq!(tags(&client.get(&format!("/{bucket}/k?tagging")).await), owned(&[("a", "2")]));
+    assert_eq!(client.delete(&format!("/{bucket}/k?tagging")).await.header("x-amz-version-id"), Some(second.as_str()));
+    assert_eq!(tags(&client.get(&of(&second)).await), []);
+    assert_eq!(tags(&client.get(&of(&first)).await), owned(&[("a", "changed")]));
+    // A delete marker has no tags.
+    let marker = client.delete(&format!("/{bucket}/k")).await.header("x-amz-version-id").unwrap().to_owned();
+    assert_eq!(client.get(&format!("/{bucket}/k?tagging")).await.error().0, 404);
+    assert_eq!(client.put(&of(&marker), document(&[])).await.error().0, 405);
+}

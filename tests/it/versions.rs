@@ -146,6 +146,14 @@ async fn identifiers_that_can_be_none_and_those_of_nothing_are_told_apart() {
     assert_eq!((deleted.status, deleted.header("x-amz-version-id")), (204, Some(unknown.as_str())));
     assert_eq!(world.client.delete(&world.target("key?versionId=x")).await.error().0, 400);
     assert_eq!(world.get("key").await.text(), "body");
+    let source = [("x-amz-copy-source", world.target("key"))];
+    let source = source.each_ref().map(|(name, value)| (*name, value.as_str()));
+    for (method, query, headers) in [("PUT", "", &[][..]), ("PUT", "", &source), ("POST", "uploads=&", &[])] {
+        let target = world.target(&format!("key?{query}versionId={version}"));
+        let refused = world.client.send(method, &target, headers, "other").await;
+        assert_eq!(refused.error(), (400, "InvalidArgument".into()), "{method} {query}");
+        assert_eq!(refused.element("Message").as_deref(), Some("This operation does not accept a version-id."));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

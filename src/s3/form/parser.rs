@@ -51,9 +51,16 @@ pub struct FormParser {
 
 enum State {
     Between,
-    Field { field: Field<'static>, name: String, value: Vec<u8> },
+    Field(Part),
     File(Field<'static>),
     Done,
+}
+
+/// A field that is being received.
+struct Part {
+    field: Field<'static>,
+    name: String,
+    value: Vec<u8>,
 }
 
 /// The stream that the parser pulls from.
@@ -116,46 +123,56 @@ impl FormParser {
     fn poll(&mut self) -> Result<Poll<Step>, S3Error> {
         let mut cx = Context::from_waker(Waker::noop());
         loop {
-            match std::mem::replace(&mut self.state, State::Between) {
+            let next = match std::mem::replace(&mut self.state, State::Between) {
+                State::Between => self.poll_part(&mut cx)?,
+                State::Field(part) => self.poll_field(part, &mut cx)?,
+                State::File(field) => self.poll_file(field, &mut cx)?,
                 State::Done => {
                     self.state = State::Done;
-                    return Ok(Poll::Ready(Step::Done));
+                    Some(Poll::Ready(Step::Done))
                 }
-                State::Between => match self.multipart.poll_next_field(&mut cx).map_err(malformed)? {
-                    Poll::Pending => return Ok(Poll::Pending),
-                    Poll::Ready(None) => return Err(no_file()),
-                    Poll::Ready(Some(field)) => {
-                        if let Some(file) = self.begin(field)? {
-                            return Ok(Poll::Ready(file));
-                        }
-                    }
-                },
-                State::Field { mut field, name, mut value } => match Pin::new(&mut field).poll_next(&mut cx) {
-                    Poll::Ready(Some(bytes)) => {
-                        value.extend_from_slice(&bytes.map_err(malformed)?);
-                        self.state = State::Field { field, name, value };
-                    }
-                    Poll::Ready(None) => {
-                        let value = String::from_utf8(value).map_err(|_| S3Error::new(Code::MalformedPOSTRequest))?;
-                        self.fields.push(&name, value)?;
-                    }
-                    Poll::Pending => {
-                        self.state = State::Field { field, name, value };
-                        return Ok(Poll::Pending);
-                    }
-                },
-                State::File(mut field) => match Pin::new(&mut field).poll_next(&mut cx) {
-                    Poll::Ready(Some(bytes)) => {
-                        self.state = State::File(field);
-                        return Ok(Poll::Ready(Step::Data(bytes.map_err(malformed)?)));
-                    }
-                    Poll::Ready(None) => self.state = State::Done,
-                    Poll::Pending => {
-                        self.state = State::File(field);
-                        return Ok(Poll::Pending);
-                    }
-                },
+            };
+            if let Some(next) = next {
+                return Ok(next);
             }
+        }
+    }
+
+    /// Looks for the next field, or the file. `None`, here and below: go on.
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Result<Option<Poll<Step>>, S3Error> {
+        match self.multipart.poll_next_field(cx).map_err(malformed)? {
+            Poll::Ready(Some(field)) => Ok(self.begin(field)?.map(Poll::Ready)),
+            Poll::Ready(None) => Err(no_file()),
+            Poll::Pending => Ok(Some(Poll::Pending)),
+        }
+    }
+
+    fn poll_field(&mut self, mut part: Part, cx: &mut Context<'_>) -> Result<Option<Poll<Step>>, S3Error> {
+        match Pin::new(&mut part.field).poll_next(cx) {
+            Poll::Ready(Some(bytes)) => {
+                part.value.extend_from_slice(&bytes.map_err(malformed)?);
+                self.state = State::Field(part);
+                Ok(None)
+            }
+            Poll::Ready(None) => {
+                let value = String::from_utf8(part.value).map_err(|_| S3Error::new(Code::MalformedPOSTRequest))?;
+                self.fields.push(&part.name, value)?;
+                Ok(None)
+            }
+            Poll::Pending => {
+                self.state = State::Field(part);
+                Ok(Some(Poll::Pending))
+            }
+        }
+    }
+
+    fn poll_file(&mut self, mut field: Field<'static>, cx: &mut Context<'_>) -> Result<Option<Poll<Step>>, S3Error> {
+        let polled = Pin::new(&mut field).poll_next(cx);
+        self.state = if let Poll::Ready(None) = polled { State::Done } else { State::File(field) };
+        match polled {
+            Poll::Ready(Some(bytes)) => Ok(Some(Poll::Ready(Step::Data(bytes.map_err(malformed)?)))),
+            Poll::Ready(None) => Ok(None),
+            Poll::Pending => Ok(Some(Poll::Pending)),
         }
     }
 
@@ -163,7 +180,7 @@ impl FormParser {
     fn begin(&mut self, field: Field<'static>) -> Result<Option<Step>, S3Error> {
         let name = field.name().ok_or_else(|| S3Error::new(Code::MalformedPOSTRequest))?.to_owned();
         if !name.eq_ignore_ascii_case("file") {
-            self.state = State::Field { field, name, value: Vec::new() };
+            self.state = State::Field(Part { field, name, value: Vec::new() });
             return Ok(None);
         }
         let file_name = file_name_of(field.file_name().unwrap_or_default()).to_owned();

@@ -113,6 +113,7 @@ pub async fn open_source(
 }
 
 async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
+    request.refuse_version()?;
     let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
     let source = parse_source(headers.text("x-amz-copy-source")?.unwrap_or_default())?;

@@ -24,6 +24,7 @@ const MAX_UPLOADS: u32 = 1000;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
 pub async fn create_multipart_upload(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
+    request.refuse_version()?;
     let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
     let checksum = checksum::wanted(headers)?;
@@ -51,6 +52,7 @@ pub async fn create_multipart_upload(cx: &Service, request: &Request) -> Result<
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
 pub async fn complete_multipart_upload(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
+    request.refuse_version()?;
     let (bucket, key) = request.object()?;
     let id = upload_id(&request.query)?;
     let headers = &request.head.headers;

@@ -9,6 +9,7 @@ use crate::store::put::PutObject;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
 pub async fn put_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
+    request.refuse_version()?;
     let (bucket, key) = request.object()?;
     let headers = &request.head.headers;
     let written = request.written(cx)?;

@@ -100,7 +100,7 @@ impl Check<'_> {
         let (detail, right) = match (newest.entry, &current) {
             (Entry::Object(_), Some(current)) if current.version == Some(version) => return Ok(None),
             (Entry::DeleteMarker(_), None) => return Ok(None),
-            (Entry::Object(object), _) => ("it is not the newest version", Some(encode(&object))),
+            (Entry::Object(object), _) => ("it is not the newest version", Some(encode(object.as_ref()))),
             (Entry::DeleteMarker(_), Some(_)) => ("the newest version is a delete marker", None),
         };
         let fault = Fault::new(Kind::WrongCurrent, place, detail);
@@ -124,7 +124,7 @@ impl Check<'_> {
             return Ok(None);
         }
         let place = Place { version: Some(version.id().to_string()), ..place };
-        let record = VersionRecord { random: version.random, entry: Entry::Object(object.clone()) };
+        let record = VersionRecord { random: version.random, entry: Entry::Object(Box::new(object.clone())) };
         let mend = Mend::Agree(VERSIONS, row, Some(encode(&record)));
         Ok(Some(Fault::new(Kind::MissingVersion, place, format!("number {}", version.ordinal)).mended_by(mend)))
     }

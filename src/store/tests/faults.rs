@@ -172,12 +172,15 @@ impl Versions {
 /// Part numbers and the MD5s of their bytes.
 type Parts = Vec<(u16, [u8; 16])>;
 
+/// Key, whether it is the null version, whether it is the latest, and bytes and tags unless it is a delete marker: other
+/// identifiers are random.
+type SeenVersion = (String, bool, bool, Option<(Bytes, usize)>);
+
 /// What clients can see, and the change log.
 #[derive(Debug, Default, PartialEq)]
 struct State {
     objects: BTreeMap<(BucketName, String), Bytes>,
-    /// Key, whether it is the null version, whether it is the latest, and what it holds: other identifiers are random.
-    versions: Vec<(BucketName, String, bool, bool, Option<(Bytes, usize)>)>,
+    versions: Vec<(BucketName, SeenVersion)>,
     uploads: Vec<(BucketName, String, Parts)>,
     buckets: BTreeSet<BucketName>,
     log: Vec<(ChangeKind, Option<String>)>,
@@ -341,7 +344,7 @@ async fn observe(fixture: &Fixture) -> State {
                 Err(error) => panic!("version {} of {}: {error}", listed.version, listed.key),
             };
             let null = listed.version == VersionId::Null;
-            state.versions.push((name.clone(), listed.key, null, listed.latest, held));
+            state.versions.push((name.clone(), (listed.key, null, listed.latest, held)));
         }
         let all = ListUploads { limit: 1000, ..ListUploads::default() };
         for listed in fixture.store.list_uploads(id, &all).await.unwrap().uploads {

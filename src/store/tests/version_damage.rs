@@ -94,7 +94,7 @@ async fn the_current_object_is_made_the_newest_version_again() {
     let row = crate::kv::Kv::get(fixture.kv.inner(), VERSIONS, &hidden).await.unwrap().unwrap();
     let record: crate::store::record::VersionRecord = crate::store::codec::decode(&row).unwrap();
     let crate::store::record::Entry::Object(object) = record.entry else { panic!() };
-    versions.world.plant(Commit::new().put(CURRENT, versions.head("marked"), encode(&object))).await;
+    versions.world.plant(Commit::new().put(CURRENT, versions.head("marked"), encode(object.as_ref()))).await;
     versions.mended(&["wrong_current"]).await;
 }
 

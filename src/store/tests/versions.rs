@@ -7,17 +7,19 @@ use proptest::prelude::*;
 
 use super::fixture::{Fixture, body, deletion, key, read};
 use super::fsck::NOTHING;
-use crate::names::VersionId;
+use crate::kv::{Commit, Kv};
+use crate::names::{AccountId, VersionId};
 use crate::store::Error;
 use crate::store::annotate::Annotation;
+use crate::store::blob_walk::BlobWalk;
 use crate::store::bucket::Bucket;
 use crate::store::change::{Cause, Change, ChangeKind};
-use crate::store::codec::decode;
+use crate::store::codec::{decode, encode};
 use crate::store::delete::{DeletePrecondition, Deleted};
 use crate::store::list::ListObjects;
 use crate::store::put::Precondition;
-use crate::store::record::{EntrySummary, Versioning};
-use crate::store::tables::{HEADS, LOG, REFS, VERSIONS};
+use crate::store::record::{DeleteMarker, Entry, EntrySummary, Head, VersionRecord, Versioning};
+use crate::store::tables::{self, HEADS, LOG, REFS, VERSIONS};
 use crate::store::versions::{ListVersions, ListedVersion, VersionMarker};
 
 impl Fixture {
@@ -357,6 +359,24 @@ async fn changes_name_their_versions() {
     assert_eq!(changes, expected);
 }
 
+#[tokio::test]
+async fn a_copy_of_the_store_takes_the_bytes_of_every_version() {
+    let fixture = Fixture::new().await;
+    let bucket = fixture.bucket("bucket").await;
+    fixture.put(&bucket, "key", &body(1, 40_000)).await.unwrap();
+    let bucket = fixture.versioned("bucket", Versioning::Enabled).await;
+    fixture.put(&bucket, "key", &body(2, 50_000)).await.unwrap();
+    fixture.put(&bucket, "small", &body(3, 9)).await.unwrap();
+    fixture.mark(&bucket, "key").await;
+    let mut walk = BlobWalk::new(fixture.kv.clone());
+    let mut lengths = Vec::new();
+    while let Some(page) = walk.next().await.unwrap() {
+        assert!(page.unreadable.is_empty());
+        lengths.extend(page.blobs.into_iter().map(|blob| blob.length));
+    }
+    assert_eq!(lengths, [50_000, 40_000]);
+}
+
 /// What each writer was told is there, whatever it met: nothing is lost and nothing comes twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_writers_and_deleters_of_one_key_lose_nothing() {
@@ -424,14 +444,20 @@ async fn versioning_may_change_under_a_storm_of_writes() {
 /// Counts what is read: a page of a key with very many versions costs a page, and so does each deletion.
 #[tokio::test]
 async fn a_key_with_very_many_versions_costs_what_a_page_costs() {
-    const VERSIONS: usize = 2_000;
+    const COUNT: u64 = 100_000;
     let fixture = Fixture::new().await;
     let bucket = fixture.bucket("bucket").await;
     fixture.put(&bucket, "key", &Bytes::new()).await.unwrap();
     let bucket = fixture.versioned("bucket", Versioning::Enabled).await;
-    for _ in 0..VERSIONS {
-        fixture.mark(&bucket, "key").await;
-    }
+    fixture.mark(&bucket, "key").await;
+    let (id, name) = (bucket.record.id, key("key"));
+    let marker = DeleteMarker { modified: fixture.clock.now(), owner: AccountId::default() };
+    let record = VersionRecord { random: Some([7; 16]), entry: Entry::DeleteMarker(marker) };
+    let rows = (3..=COUNT).fold(Commit::new(), |commit, ordinal| {
+        commit.put(VERSIONS, tables::version(id, &name, ordinal), encode(&record))
+    });
+    let head = encode(&Head { newest: COUNT, null: Some(1) });
+    fixture.kv.inner().commit(rows.put(HEADS, tables::head(id, &name), head)).await.unwrap();
     let calls = |fixture: &Fixture| {
         let calls = fixture.kv.calls();
         fixture.kv.fail_at(u64::MAX, crate::kv::Fault::Refused);

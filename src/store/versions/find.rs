@@ -27,7 +27,7 @@ pub struct ObjectRow {
 #[derive(Debug)]
 pub enum Found {
     /// The null version of a key without rows in `versions`: the object in `current`.
-    Unnumbered(Row<ObjectRecord>),
+    Unnumbered(Box<Row<ObjectRecord>>),
     Numbered(u64, Row<VersionRecord>),
 }
 
@@ -52,10 +52,10 @@ impl Store {
         let Some(version) = version else { return self.object(bucket, key).await };
         let id = bucket.record.id;
         match self.find_version(bucket, key, version).await? {
-            Some(Found::Unnumbered(row)) => Ok(ObjectRow::current(id, key, row)),
+            Some(Found::Unnumbered(row)) => Ok(ObjectRow::current(id, key, *row)),
             Some(Found::Numbered(ordinal, Row { record, bytes })) => match record.entry {
                 Entry::Object(record) => {
-                    Ok(ObjectRow { record, table: VERSIONS, key: tables::version(id, key, ordinal), bytes })
+                    Ok(ObjectRow { record: *record, table: VERSIONS, key: tables::version(id, key, ordinal), bytes })
                 }
                 Entry::DeleteMarker(marker) => Err(Error::DeleteMarker {
                     key: key.clone(),
@@ -97,7 +97,7 @@ impl Store {
                 match self.current(id, key).await? {
                     // It got its number between the two reads.
                     Some(row) if row.record.version.is_some() => continue,
-                    row => return Ok(row.map(Found::Unnumbered)),
+                    row => return Ok(row.map(Box::new).map(Found::Unnumbered)),
                 }
             };
             let Some(ordinal) = head.record.null else { return Ok(None) };

@@ -84,7 +84,7 @@ impl Mutation {
             encode(&Head { newest, null }),
         );
         match row.record.entry {
-            Entry::Object(record) => mutation.put(CURRENT, current, encode(&record)),
+            Entry::Object(record) => mutation.put(CURRENT, current, encode(record.as_ref())),
             Entry::DeleteMarker(_) => mutation.delete(CURRENT, current),
         }
     }

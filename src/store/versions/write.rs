@@ -17,7 +17,7 @@ impl Mutation {
         };
         let row = tables::current(bucket, key.as_bytes());
         self.expect(CURRENT, row.clone(), slot.current.as_ref().map(|row| row.bytes.clone()))
-            .add_version(bucket, key, version, Entry::Object(record.clone()), slot)
+            .add_version(bucket, key, version, Entry::Object(Box::new(record.clone())), slot)
             .put(CURRENT, row, encode(record))
     }
 
@@ -57,7 +57,7 @@ impl Mutation {
         }
         match record.version {
             Some(version) => {
-                let record = VersionRecord { random: version.random, entry: Entry::Object(record.clone()) };
+                let record = VersionRecord { random: version.random, entry: Entry::Object(Box::new(record.clone())) };
                 mutation.put(VERSIONS, tables::version(bucket, key, version.ordinal), encode(&record))
             }
             None => mutation,
@@ -102,7 +102,12 @@ impl Mutation {
         let version = Version { ordinal: FIRST, random: None };
         let record = ObjectRecord { version: Some(version), ..before.record.clone() };
         let kept = record.data.target();
-        self.release_object(bucket, key, Some(before), kept).put_version(bucket, key, version, Entry::Object(record))
+        self.release_object(bucket, key, Some(before), kept).put_version(
+            bucket,
+            key,
+            version,
+            Entry::Object(Box::new(record)),
+        )
     }
 
     fn put_version(self, bucket: BucketId, key: &ObjectKey, version: Version, entry: Entry) -> Self {

@@ -80,7 +80,7 @@ async fn a_policys_status_says_whether_it_is_public() {
         (under(public("pail"), json!({ "IpAddress": { "aws:SourceIp": "0.0.0.0/1" } })), "true"),
         (statement("Deny", json!("*"), "pail", &["s3:DeleteObject"]), "false"),
     ] {
-        world.policy("pail", &[statement.clone()]).await;
+        world.policy("pail", std::slice::from_ref(&statement)).await;
         let status = done(world.owner.get("/pail?policyStatus").await);
         assert_eq!(status.element("IsPublic").as_deref(), Some(expected), "{statement}");
     }
