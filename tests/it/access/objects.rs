@@ -66,7 +66,8 @@ async fn conditions_on_versions_are_about_the_version_that_is_touched() {
     done(world.plain.get(&format!("/pail/key?versionId={open}")).await);
     denied(&world.plain.get(&format!("/pail/key?versionId={secret}")).await);
     let target = format!("/pail/copy?versionId={open}");
-    denied(&world.plain.copy(&format!("pail/key?versionId={secret}"), &target).await);
+    fails(&world.plain.copy(&format!("pail/key?versionId={secret}"), &target).await, 400, "InvalidArgument");
+    denied(&world.plain.copy(&format!("pail/key?versionId={secret}"), "/pail/copy").await);
     done(world.plain.copy(&format!("pail/key?versionId={open}"), "/pail/copy").await);
     let delete = async |version: &str| {
         let object = format!("<Object><Key>key</Key><VersionId>{version}</VersionId></Object>");
