@@ -18,7 +18,6 @@ mod watch;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
-use std::process::ExitCode;
 
 use clap::Command;
 
@@ -48,13 +47,13 @@ enum Failure {
     Denied,
 }
 
-/// Carries out the command that `arguments` (the program's name first) ask for.
-pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+/// Carries out the command that `arguments` (the program's name first) ask for, and gives the exit status.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(message) => {
             let _ = message.print();
-            return ExitCode::from(if message.use_stderr() { USAGE } else { DONE });
+            return if message.use_stderr() { USAGE } else { DONE };
         }
     };
     let done = match matches.subcommand() {
@@ -71,11 +70,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         _ => Err(Failure::from("no such command")),
     };
     match done {
-        Ok(()) => ExitCode::from(DONE),
-        Err(Failure::Denied) => ExitCode::from(DENIED),
+        Ok(()) => DONE,
+        Err(Failure::Denied) => DENIED,
         Err(failure) => {
             eprintln!("brim: {failure}");
-            ExitCode::from(failure.status())
+            failure.status()
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod limits;
 mod master;
 mod names;
 mod policies;
+mod principals;
 mod public_access;
 mod record;
 mod rows;

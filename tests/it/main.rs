@@ -1,6 +1,7 @@
 //! What clients and operators see of the real binary: one file per subject. `tests/clients` drives real clients; here is what
 //! those cannot or will not send.
 
+mod access;
 mod admin;
 mod architecture;
 mod backup;

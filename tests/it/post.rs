@@ -438,3 +438,27 @@ async fn a_form_needs_the_permissions_of_the_same_put_object() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_tags_of_a_form_are_those_that_a_condition_asks_for() {
+    let server = Server::start();
+    let (client, bucket) = (server.client(), server.bucket().await);
+    let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": "*", "Action": ["s3:PutObject", "s3:PutObjectTagging"],
+        "Resource": format!("arn:aws:s3:::{bucket}/*"),
+        "Condition": { "StringEquals": { "s3:RequestObjectTag/team": "blue" } } } });
+    assert_eq!(client.put(&format!("/{bucket}?policy"), policy.to_string()).await.status, 204);
+    let form = |team: &str| {
+        let tagging = format!("<Tagging><TagSet><Tag><Key>team</Key><Value>{team}</Value></Tag></TagSet></Tagging>");
+        Form::new(&bucket, "key", "content").field("tagging", &tagging)
+    };
+    let denied = (403, "AccessDenied".to_owned());
+    assert_eq!(form("blue").send(&server, &bucket).await.status, 204);
+    assert_eq!(form("red").send(&server, &bucket).await.error(), denied);
+    assert_eq!(Form::new(&bucket, "key", "content").send(&server, &bucket).await.error(), denied);
+    // What stands in the head of the form's own request is not said by the form.
+    let head = [("x-amz-tagging", "team=blue")];
+    for form in [form("red"), Form::new(&bucket, "key", "content")] {
+        assert_eq!(post(&server, &format!("/{bucket}"), &head, &form.body()).await.error(), denied);
+    }
+}

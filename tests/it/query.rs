@@ -16,9 +16,9 @@ const STS: &str = "2011-06-15";
 
 /// Keys, and the session token that belongs to temporary ones.
 #[derive(Clone)]
-struct Caller {
-    client: Signed,
-    token: Option<String>,
+pub struct Caller {
+    pub client: Signed,
+    pub token: Option<String>,
 }
 
 impl Caller {
@@ -27,7 +27,7 @@ impl Caller {
     }
 
     /// The credentials that an answer holds.
-    fn of(server: &Server, answer: &Answer) -> Self {
+    pub fn of(server: &Server, answer: &Answer) -> Self {
         let element = |name: &str| answer.element(name).unwrap_or_else(|| panic!("{}", answer.text()));
         let client = Signed::new(server.s3, &element("AccessKeyId"), &element("SecretAccessKey"));
         Self { client, token: answer.element("SessionToken") }
@@ -108,12 +108,12 @@ impl Caller {
         self.send("iam", format!("Version={IAM}&Action={action}")).await
     }
 
-    async fn sts(&self, action: &str) -> Answer {
+    pub async fn sts(&self, action: &str) -> Answer {
         self.send("sts", format!("Version={STS}&Action={action}")).await
     }
 
     /// As [`Self::iam`], and it must succeed.
-    async fn done(&self, action: &str) -> Answer {
+    pub async fn done(&self, action: &str) -> Answer {
         let answer = self.iam(action).await;
         assert_eq!(answer.status, 200, "{action}: {}", answer.text());
         answer

@@ -77,7 +77,7 @@ impl Policy {
 
     /// Every principal that it names.
     pub fn principals(&self) -> impl Iterator<Item = &Named> {
-        self.statements.iter().filter_map(|statement| statement.principals.as_ref()).flat_map(|all| all.named())
+        self.statements.iter().flat_map(Statement::named)
     }
 
     /// Whether a condition or a variable asks for a key of the request that begins so, such as `s3:ExistingObjectTag/`. For

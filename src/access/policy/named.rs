@@ -74,6 +74,11 @@ impl Named {
         }
     }
 
+    /// What it stands under in a policy.
+    pub fn kind(&self) -> &'static str {
+        if matches!(self, Self::Canonical(_)) { "CanonicalUser" } else { "AWS" }
+    }
+
     /// How directly this names the caller; `None` where it does not.
     fn directness(&self, caller: &Caller) -> Option<Directness> {
         let principal = &caller.principal;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::named::{Directness, Principals};
+use super::named::{Directness, Named, Principals};
 use crate::access::arn::ArnPattern;
 use crate::access::condition::Condition;
 use crate::access::glob::Glob;
@@ -54,6 +54,11 @@ impl Statement {
             None => Directness::Entity,
         };
         self.conditions.iter().all(|condition| condition.holds(question)).then_some(directness)
+    }
+
+    /// Every principal that it names.
+    pub fn named(&self) -> &[Named] {
+        self.principals.as_ref().map_or(&[], Principals::named)
     }
 
     /// Whether it asks for a key of the request that begins so, in lower case.

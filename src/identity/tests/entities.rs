@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::access::Named;
 use crate::identity::limits::{MAX_GROUPS_PER_USER, Quota};
 
 #[tokio::test]
@@ -177,4 +178,48 @@ async fn roles_have_a_valid_trust_policy_and_a_bounded_session() {
     assert_eq!(fixture.identities.roles(&fixture.account, &first(10)).await.unwrap().items, [made]);
     fixture.identities.put_inline_policy(&fixture.role("reader"), "read", ALLOW).await.unwrap();
     assert!(fixture.identities.delete_entity(&fixture.role("reader")).await.is_err());
+}
+
+#[tokio::test]
+async fn principals_are_known_by_their_exact_names_while_they_are_there() {
+    let fixture = fixture().await;
+    let Fixture { identities, account, .. } = &fixture;
+    identities.create_user(account, "bob", "/team/").await.unwrap();
+    let new = NewRole {
+        account: account.clone(),
+        name: "reader".into(),
+        path: "/".into(),
+        description: String::new(),
+        trust: TRUST.into(),
+        max_session: Duration::from_secs(3600),
+    };
+    identities.create_role(new).await.unwrap();
+    let unknown: AccountId = "999999999999".parse().unwrap();
+    let user = |account: &AccountId, path: &str, name: &str| Named::User {
+        account: account.clone(),
+        path: path.into(),
+        name: name.into(),
+    };
+    let role = |name: &str| Named::Role { account: account.clone(), path: "/".into(), name: name.into() };
+    let session = |role: &str| Named::Session { account: account.clone(), role: role.into(), session: "s".into() };
+    let canonical = identities.account(account).unwrap().canonical_id.clone();
+    for (named, expected) in [
+        (Named::Everyone, true),
+        (Named::Account(account.clone()), true),
+        (Named::Account(unknown.clone()), false),
+        (Named::Canonical(canonical), true),
+        (Named::Canonical("0".repeat(64)), false),
+        (user(account, "/team/", "bob"), true),
+        (user(account, "/", "bob"), false),
+        (user(account, "/team/", "BOB"), false),
+        (user(&unknown, "/team/", "bob"), false),
+        (role("reader"), true),
+        (role("bob"), false),
+        (session("reader"), true),
+        (session("Reader"), false),
+    ] {
+        assert_eq!(identities.knows(&named).await.unwrap(), expected, "{named}");
+    }
+    identities.delete_entity(&fixture.user("bob")).await.unwrap();
+    assert!(!identities.knows(&user(account, "/team/", "bob")).await.unwrap());
 }

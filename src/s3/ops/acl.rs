@@ -60,6 +60,7 @@ pub async fn put_object_acl(cx: &Service, request: &mut Request) -> Result<Answe
     let (bucket, key) = request.object()?;
     let version = request.version()?;
     let row = cx.store.object_version(&bucket, &key, version.as_ref()).await?;
+    request.recheck(cx, &key, &row.record)?;
     let judge = request.judge(cx)?;
     let bucket_owner = &bucket.record.account;
     let disabled = judge.rules.ownership.effective() == Ownership::BucketOwnerEnforced;

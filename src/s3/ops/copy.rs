@@ -130,7 +130,7 @@ async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
     }
     let source_bucket = source_bucket(cx, request, &source).await?;
     let parsed = metadata::parse(headers, &key)?;
-    let judge = SourceJudge::of(cx, request, source_bucket.clone(), source.version.is_some()).await?;
+    let judge = SourceJudge::of(cx, request, source_bucket.clone(), source.version.as_ref()).await?;
     Ok(Copy {
         written: request.written(cx)?,
         judge,

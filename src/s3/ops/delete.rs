@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use crate::access::Arn;
 use crate::clock::Timestamp;
 use crate::guard::versioned;
 use crate::http::date;
 use crate::http::tag::TagList;
 use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
-use crate::s3::permission::Judge;
+use crate::s3::permission::{Judge, names_tag};
 use crate::s3::xml::input::{Delete, ObjectIdentifier};
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;
@@ -57,10 +56,7 @@ pub async fn delete_objects(cx: &Arc<Service>, request: &mut Request) -> Result<
     let Delete { objects, quiet } = parsed?;
     let cause = request.cause();
     let judge = request.judge(cx)?;
-    let deletions = objects.into_iter().map(|object| {
-        let permitted = permit_one(&judge, &object);
-        delete_one(cx, bucket.clone(), object, permitted, cause.clone())
-    });
+    let deletions = objects.into_iter().map(|object| delete_one(cx, &judge, &bucket, object, cause.clone()));
     let results: Vec<_> = stream::iter(deletions).buffered(AT_A_TIME).collect().await;
 
     let mut document = Writer::new("DeleteResult");
@@ -91,15 +87,17 @@ pub async fn delete_objects(cx: &Arc<Service>, request: &mut Request) -> Result<
 
 async fn delete_one(
     cx: &Service,
-    bucket: Bucket,
+    judge: &Judge<'_>,
+    bucket: &Bucket,
     object: ObjectIdentifier,
-    permitted: Result<(), S3Error>,
     cause: Cause,
 ) -> (ObjectIdentifier, Result<Deleted, S3Error>) {
-    let result = match permitted.and_then(|()| parse_one(bucket, &object, cause)) {
-        Ok(delete) => cx.store.delete_object(delete).await.map_err(S3Error::from),
-        Err(error) => Err(error),
+    let deletion = async {
+        let delete = parse_one(bucket.clone(), &object, cause)?;
+        permit_one(judge, &object, &delete).await?;
+        Ok(cx.store.delete_object(delete).await?)
     };
+    let result: Result<Deleted, S3Error> = deletion.await;
     if let Err(error) = &result
         && error.status() >= 500
     {
@@ -109,9 +107,13 @@ async fn delete_one(
 }
 
 /// Every object of a list is judged by itself.
-fn permit_one(judge: &Judge<'_>, object: &ObjectIdentifier) -> Result<(), S3Error> {
-    let action = versioned("s3:DeleteObject", object.version_id.as_deref());
-    judge.permit(action, &Arn::object(&judge.bucket.record.name, &object.key))
+async fn permit_one(judge: &Judge<'_>, object: &ObjectIdentifier, delete: &DeleteObject) -> Result<(), S3Error> {
+    let version = object.version_id.as_deref();
+    let mut actions = vec![versioned("s3:DeleteObject", version)];
+    if object.etag.as_deref().is_some_and(names_tag) {
+        actions.push(versioned("s3:GetObject", version));
+    }
+    judge.of_version(version).permit_key(&delete.key, delete.version.as_ref(), &actions).await
 }
 
 fn parse_one(bucket: Bucket, object: &ObjectIdentifier, cause: Cause) -> Result<DeleteObject, S3Error> {

@@ -42,7 +42,7 @@ pub async fn upload_part_copy(cx: &Arc<Service>, request: &mut Request) -> Resul
     let source = parse_source(headers.text("x-amz-copy-source")?.unwrap_or_default())?;
     let bucket = source_bucket(cx, request, &source).await?;
     let copy = PartCopy {
-        judge: SourceJudge::of(cx, request, bucket.clone(), source.version.is_some()).await?,
+        judge: SourceJudge::of(cx, request, bucket.clone(), source.version.as_ref()).await?,
         bucket,
         source,
         conditions: Conditions::parse_source(headers)?,

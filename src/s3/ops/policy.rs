@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::access::{MAX_POLICY_BYTES, Policy, PolicyError, PolicyKind};
+use crate::access::{MAX_POLICY_BYTES, Policy, PolicyError, PolicyKind, Problem};
 use crate::s3::answer::{Answer, Body};
 use crate::s3::error::{Code, S3Error};
 use crate::s3::xml::write::Writer;
@@ -24,6 +24,7 @@ pub async fn put_bucket_policy(cx: &Service, request: &mut Request) -> Result<An
     }
     let kind = PolicyKind::Bucket { bucket: &judge.bucket.record.name };
     let policy = Policy::parse(&text, kind).map_err(malformed)?;
+    refuse_unknown(cx, &policy).await?;
     let block = cx.guard.block_of(&judge.bucket.record.account, judge.rules);
     if block.block_public_policy && policy.is_public() {
         let message =
@@ -59,6 +60,19 @@ pub fn get_bucket_policy_status(cx: &Service, request: &Request) -> Result<Answe
     let mut document = Writer::new("PolicyStatus");
     document.flag("IsPublic", policy.is_public());
     Ok(Answer::xml(document))
+}
+
+/// Whom a policy names must be there, so that a slip of the pen neither lets in nor keeps out somebody else, now or later.
+async fn refuse_unknown(cx: &Service, policy: &Policy) -> Result<(), S3Error> {
+    for statement in policy.statements() {
+        for named in statement.named() {
+            if !cx.identities.knows(named).await? {
+                let problem = Problem::Principal(format!("\"{}\":\"{named}\"", named.kind()));
+                return Err(malformed(PolicyError { problem, statement: Some(statement.number) }));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Policies are for identities of the bucket's own account alone, whatever a policy allows.

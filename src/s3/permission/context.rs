@@ -31,12 +31,8 @@ const HEADERS: [&str; 16] = [
 ];
 
 /// Query parameters with the keys that they are.
-const PARAMETERS: [(&str, &str); 4] = [
-    ("prefix", "s3:prefix"),
-    ("delimiter", "s3:delimiter"),
-    ("versionId", "s3:VersionId"),
-    ("max-keys", "s3:max-keys"),
-];
+const PARAMETERS: [(&str, &str); 3] =
+    [("prefix", "s3:prefix"), ("delimiter", "s3:delimiter"), ("max-keys", "s3:max-keys")];
 
 /// How a request was signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +89,8 @@ impl SigningKind {
     }
 }
 
-/// Everything that a head tells. Tags of the request and of the stored object are added by who knows them.
+/// Everything that a head tells. The version, the tags of the request and those of the stored object are added by who knows
+/// them: sources of copies and the objects of a list have versions of their own.
 pub fn of_head<'r>(
     head: &'r Head,
     query: &'r Query,
@@ -130,6 +127,14 @@ pub fn of_head<'r>(
     context
 }
 
+/// Whether what needs `s3:PutObject` makes an object, rather than a beginning or a part of one.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html>
+pub fn creates_object(head: &Head, query: &Query) -> bool {
+    let is_part = head.method == "PUT" && query.has("uploadId");
+    !is_part && !query.has("uploads")
+}
+
 /// Adds the tags that a request gives: each by its key, and the keys.
 pub fn push_request_tags<'r>(context: &mut Context<'r>, tags: &'r [(String, String)]) {
     for (name, value) in tags {
@@ -154,7 +159,7 @@ mod tests {
         let mut head = Head { method: "GET".into(), path: "/b".into(), ..Head::default() };
         head.headers.push("referer", "http://site/");
         head.headers.push("x-amz-acl", "public-read");
-        let query = Query::parse("prefix=a%2Fb&max-keys=5").unwrap();
+        let query = Query::parse("prefix=a%2Fb&max-keys=5&versionId=null").unwrap();
         let origin = Origin { address: Some("10.0.0.1".parse().unwrap()), secure: false };
         let signing = Signing { kind: SigningKind::Query, version: "AWS4-HMAC-SHA256", age: Some(1500) };
         let context = of_head(&head, &query, origin, Some(signing), Timestamp::from_seconds(1));

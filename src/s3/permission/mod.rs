@@ -10,7 +10,7 @@ mod source;
 use std::sync::Arc;
 
 pub use context::{Origin, Signing};
-pub use needs::of_written;
+pub use needs::{names_tag, of_written};
 pub use source::SourceJudge;
 
 use super::admission::{Admitted, Caller};
@@ -22,7 +22,8 @@ use super::{Request, Service, tags};
 use crate::access::{self, Arn, Context, Decision, ObjectRules, Ownership, Principal, Rules};
 use crate::guard::{self, BucketRules, Question};
 use crate::http::head::Head;
-use crate::names::ObjectKey;
+use crate::names::{ObjectKey, VersionId};
+use crate::store;
 use crate::store::bucket::Bucket;
 use crate::store::record::ObjectRecord;
 
@@ -33,6 +34,8 @@ pub struct Permission {
     pub rules: Option<Arc<BucketRules>>,
     /// Actions that the stored object has a say in.
     pending: Vec<&'static str>,
+    /// Whether they may be done where no object is stored.
+    may_be_missing: bool,
     /// The object by which they were judged.
     judged: Option<ObjectRecord>,
 }
@@ -43,6 +46,8 @@ pub struct Judge<'r> {
     caller: &'r Caller,
     head: &'r Head,
     query: &'r Query,
+    /// The version that is asked for, where one is named.
+    version: Option<&'r str>,
     pub bucket: &'r Bucket,
     pub rules: &'r BucketRules,
 }
@@ -56,22 +61,24 @@ impl Service {
             return Ok(Permission::default());
         };
         let rules = self.guard.rules_of(bucket).await?;
-        let judge =
-            Judge { service: self, caller: &admitted.caller, head, query: &admitted.query, bucket, rules: &rules };
+        let (caller, query) = (&admitted.caller, &admitted.query);
+        let version = query.get("versionId");
+        let judge = Judge { service: self, caller, head, query, version, bucket, rules: &rules };
         let resource = match admitted.target.level() {
             Level::Object => Arn::object(&bucket.record.name, admitted.target.object_key()?.as_str()),
             Level::Bucket | Level::Service | Level::Account => Arn::bucket(&bucket.record.name),
         };
-        let asks_object = !needs::writes_object(admitted.operation) && rules.ask_object(&admitted.caller.identity);
+        let asks_object = rules.ask_object(&admitted.caller.identity);
         let mut pending = Vec::new();
         for action in actions {
-            if asks_object && guard::reads_object(action) {
+            if asks_object && needs::reads_object(admitted.operation, action) {
                 pending.push(action);
             } else {
                 judge.permit(action, &resource)?;
             }
         }
-        Ok(Permission { rules: Some(rules), pending, judged: None })
+        let may_be_missing = needs::writes_conditionally(admitted.operation);
+        Ok(Permission { rules: Some(rules), pending, may_be_missing, judged: None })
     }
 
     /// ListBuckets, CreateBucket and settings of accounts: what they are for belongs to the caller's own account.
@@ -101,7 +108,7 @@ impl Request {
         match (&self.bucket, &self.permission.rules) {
             (Some(bucket), Some(rules)) => {
                 let (caller, head, query) = (&self.caller, &self.head, &self.query);
-                Ok(Judge { service: cx, caller, head, query, bucket, rules })
+                Ok(Judge { service: cx, caller, head, query, version: query.get("versionId"), bucket, rules })
             }
             _ => Err(S3Error::new(Code::AccessDenied)),
         }
@@ -114,7 +121,11 @@ impl Request {
             return Ok(());
         }
         let (bucket, key) = self.object()?;
-        let row = cx.store.object_version(&bucket, &key, self.version()?.as_ref()).await?;
+        let version = self.version()?;
+        if self.permission.may_be_missing {
+            return self.judge(cx)?.permit_key(&key, version.as_ref(), &self.permission.pending).await;
+        }
+        let row = cx.store.object_version(&bucket, &key, version.as_ref()).await?;
         self.permit_record(cx, &key, &row.record)?;
         self.permission.judged = Some(row.record);
         Ok(())
@@ -134,23 +145,33 @@ impl Request {
         self.permission.pending.iter().try_for_each(|action| judge.permit_stored(action, &resource, record))
     }
 
-    /// What a missing object is called to this caller: only who may list the bucket is told that it is missing.
+    /// What a missing object is called to this caller: only who may list the bucket is told that it is missing. Of the
+    /// source of a copy, [`SourceJudge::veil`] has decided that already.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
     pub fn veil(&self, cx: &Service, error: S3Error) -> S3Error {
         let missing = matches!(error.code, Code::NoSuchKey | Code::NoSuchVersion)
             || (error.code == Code::MethodNotAllowed && self.target.level() == Level::Object);
-        let may_list = || {
-            let judge = self.judge(cx)?;
-            judge.permit("s3:ListBucket", &Arn::bucket(&judge.bucket.record.name))
-        };
-        match missing && self.target.level() == Level::Object {
-            true => may_list().err().unwrap_or(error),
+        let of_source = self.head.headers.contains("x-amz-copy-source");
+        match missing && !of_source && self.target.level() == Level::Object {
+            true => self.judge(cx).and_then(|judge| judge.permit_list()).err().unwrap_or(error),
             false => error,
         }
     }
 }
 
-impl Judge<'_> {
+impl<'r> Judge<'r> {
+    /// The same, for a question about this version.
+    pub fn of_version(&self, version: Option<&'r str>) -> Self {
+        Self { version, ..*self }
+    }
+
+    /// Fails unless the caller may list the bucket, as the condition for being told what is not there.
+    fn permit_list(&self) -> Result<(), S3Error> {
+        // Nothing is listed: a prefix in the query is for nothing, and must not pass for one that may be listed.
+        let judge = Judge { query: &Query::default(), version: None, ..*self };
+        judge.permit("s3:ListBucket", &Arn::bucket(&self.bucket.record.name))
+    }
+
     /// Fails unless the caller may do `action` with `resource`, whatever object is stored there.
     pub fn permit(&self, action: &str, resource: &Arn) -> Result<(), S3Error> {
         if self.nothing_can_forbid() {
@@ -165,7 +186,10 @@ impl Judge<'_> {
         if self.nothing_can_forbid() {
             return Ok(());
         }
-        let context = self.context(tags);
+        let mut context = self.context(tags);
+        if action == "s3:PutObject" {
+            context.push("s3:ObjectCreationOperation", context::creates_object(self.head, self.query));
+        }
         let question = Question { caller: &self.caller.identity, action, resource, context: &context };
         let decision = self.service.guard.decide(self.bucket, self.rules, question);
         permitted(self.caller, self.is_own(), action, resource, decision)
@@ -197,6 +221,33 @@ impl Judge<'_> {
         permitted(self.caller, self.is_own(), action, resource, decision)
     }
 
+    /// Fails unless the caller may do all of this with the object of this key, whether it is there or not.
+    pub async fn permit_key(
+        &self,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+        actions: &[&'static str],
+    ) -> Result<(), S3Error> {
+        let resource = Arn::object(&self.bucket.record.name, key.as_str());
+        let stored = match self.rules.ask_object(&self.caller.identity) {
+            true => self.stored(key, version).await?,
+            false => None,
+        };
+        actions.iter().try_for_each(|action| match &stored {
+            Some(record) => self.permit_stored(action, &resource, record),
+            None => self.permit(action, &resource),
+        })
+    }
+
+    async fn stored(&self, key: &ObjectKey, version: Option<&VersionId>) -> Result<Option<ObjectRecord>, S3Error> {
+        use store::Error::{DeleteMarker, NoSuchKey, NoSuchVersion};
+        match self.service.store.object_version(self.bucket, key, version).await {
+            Ok(row) => Ok(Some(row.record)),
+            Err(NoSuchKey(_) | NoSuchVersion { .. } | DeleteMarker { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The owner's root, in a bucket without policy: the common case, decided without looking at the request.
     fn nothing_can_forbid(&self) -> bool {
         let root = matches!(&self.caller.identity.principal, Principal::Root { account } if *account == self.bucket.record.account);
@@ -212,6 +263,9 @@ impl Judge<'_> {
         let owner = self.bucket.record.account.as_str();
         context.push("s3:ResourceAccount", owner);
         context.push("aws:ResourceAccount", owner);
+        if let Some(version) = self.version {
+            context.push("s3:VersionId", version);
+        }
         context
     }
 }

@@ -6,7 +6,7 @@ use super::Judge;
 use crate::access::Arn;
 use crate::guard::{BucketRules, versioned};
 use crate::http::head::Head;
-use crate::names::ObjectKey;
+use crate::names::{ObjectKey, VersionId};
 use crate::s3::admission::Caller;
 use crate::s3::error::{Code, S3Error};
 use crate::s3::query::Query;
@@ -21,15 +21,20 @@ pub struct SourceJudge {
     query: Query,
     bucket: Bucket,
     rules: Arc<BucketRules>,
-    /// Whether a version is named.
-    version: bool,
+    version: Option<String>,
 }
 
 impl SourceJudge {
-    pub async fn of(cx: &Service, request: &Request, bucket: Bucket, version: bool) -> Result<Self, S3Error> {
+    /// A judge of the source in `bucket`, of which `version` is the one that is named.
+    pub async fn of(
+        cx: &Service,
+        request: &Request,
+        bucket: Bucket,
+        version: Option<&VersionId>,
+    ) -> Result<Self, S3Error> {
         let rules = cx.guard.rules_of(&bucket).await?;
         let (caller, head, query) = (request.caller.clone(), request.head.clone(), request.query.clone());
-        Ok(Self { caller, head, query, bucket, rules, version })
+        Ok(Self { caller, head, query, bucket, rules, version: version.map(VersionId::to_string) })
     }
 
     /// Fails unless the caller may read the source, and its tags where they are copied too.
@@ -42,7 +47,7 @@ impl SourceJudge {
     ) -> Result<(), S3Error> {
         let resource = Arn::object(&self.bucket.record.name, key.as_str());
         let judge = self.judge(cx);
-        let version = self.version.then_some("");
+        let version = self.version.as_deref();
         judge.permit_stored(versioned("s3:GetObject", version), &resource, record)?;
         if copies_tags && !record.metadata.tags.is_empty() {
             judge.permit_stored(versioned("s3:GetObjectTagging", version), &resource, record)?;
@@ -55,11 +60,12 @@ impl SourceJudge {
         if !matches!(error.code, Code::NoSuchKey | Code::NoSuchVersion) {
             return error;
         }
-        self.judge(cx).permit("s3:ListBucket", &Arn::bucket(&self.bucket.record.name)).err().unwrap_or(error)
+        self.judge(cx).permit_list().err().unwrap_or(error)
     }
 
     fn judge<'r>(&'r self, cx: &'r Service) -> Judge<'r> {
         let (caller, head, query) = (&self.caller, &self.head, &self.query);
-        Judge { service: cx, caller, head, query, bucket: &self.bucket, rules: &self.rules }
+        let version = self.version.as_deref();
+        Judge { service: cx, caller, head, query, version, bucket: &self.bucket, rules: &self.rules }
     }
 }
