@@ -61,7 +61,9 @@ impl Key {
     /// Whether a fixed value of the key keeps a policy from being public.
     pub fn tells_who(&self) -> bool {
         match self {
-            Self::PrincipalArn | Self::PrincipalAccount | Self::UserId => true,
+            Self::PrincipalArn | Self::PrincipalAccount => true,
+            // `anonymous` is a user's id too, and it is everyone's.
+            Self::UserId => false,
             Self::UserName | Self::PrincipalType | Self::PrincipalIsAwsService => false,
             Self::ViaAwsService | Self::ResourceAccount => false,
             Self::Request(key) => TELLING.contains(&&**key),

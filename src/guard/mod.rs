@@ -21,8 +21,8 @@ use crate::store::{self, Store};
 pub use rules::{BucketRules, OwnershipSetting, encode_block, encode_ownership};
 pub use stored::{reads_object, versioned};
 
-/// The rules of so many buckets are kept in memory in the form in which they are judged.
-const KEPT_BUCKETS: u64 = 10_000;
+/// How many bytes of rules are kept in memory in the form in which they are judged.
+const KEPT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The condition keys that only a stored object gives.
 const EXISTING_TAG: &str = "s3:ExistingObjectTag/";
@@ -63,7 +63,7 @@ pub fn acl_of(record: &ObjectRecord) -> Result<Option<Acl>, Error> {
 
 impl Guard {
     pub fn new(store: Arc<Store>, identities: Arc<Identities>) -> Self {
-        Self { store, identities, rules: Cache::new(KEPT_BUCKETS) }
+        Self { store, identities, rules: kept() }
     }
 
     /// The rules of a bucket as its row had them. Reads nothing where they are known in the row's generation.
@@ -119,6 +119,11 @@ impl Guard {
     pub fn block_of(&self, owner: &AccountId, rules: &BucketRules) -> PublicAccessBlock {
         rules.block.unwrap_or_default().united(self.identities.public_access_block(owner).unwrap_or_default())
     }
+}
+
+/// A cache that is bounded by what compiled rules take.
+fn kept() -> Cache<BucketId, Arc<BucketRules>> {
+    Cache::builder().weigher(|_, rules: &Arc<BucketRules>| rules.weight).max_capacity(KEPT_BYTES).build()
 }
 
 impl BucketRules {

@@ -14,6 +14,8 @@ use crate::store::record::BucketRecord;
 pub struct BucketRules {
     /// The generation of the bucket's configuration that these are of.
     pub(super) generation: u64,
+    /// How many bytes these take in memory, at most.
+    pub(super) weight: u32,
     pub policy: Option<Arc<Policy>>,
     /// `None`: private.
     pub acl: Option<Acl>,
@@ -66,12 +68,21 @@ impl BucketRules {
         let block = block.map(|bytes| decode_block(bytes).ok_or_else(|| damaged("public access block")));
         Ok(Self {
             generation: bucket.configuration,
+            weight: weight(configuration),
             policy,
             acl: acl.transpose()?,
             ownership,
             block: block.transpose()?,
         })
     }
+}
+
+/// What rules take: a policy, compiled, up to so many times its text.
+fn weight(configuration: &Configuration) -> u32 {
+    const FIXED_BYTES: usize = 4096;
+    const TIMES: usize = 80;
+    let policy = configuration.get(Kind::Policy).map_or(0, |text| text.len());
+    u32::try_from(FIXED_BYTES + TIMES * policy).unwrap_or(u32::MAX)
 }
 
 /// The document of ownership controls.

@@ -1,6 +1,6 @@
 //! The AWS query protocol of IAM and STS: a transport in front of the identities, beside [`crate::s3`].
 //!
-//! A request goes one way: head, body (which the signature covers), [`admission`], [`action`], typed input, permission,
+//! A request goes one way: head, body (which the signature covers), `admission`, [`action`], typed input, permission,
 //! identities, document. Each family of actions is a file of `ops`.
 
 pub mod action;

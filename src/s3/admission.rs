@@ -20,6 +20,9 @@ use crate::store::bucket::Bucket;
 /// How much longer a form may be than its file: fields before and after it, and the boundaries.
 const FORM_BYTES: u64 = 64 * 1024;
 
+/// The most bytes of all headers, names and values: twice what S3 takes. Policies may compare any of them.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
 /// The methods that S3 knows.
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"];
 
@@ -80,6 +83,9 @@ impl Service {
             let (bucket, resource) = (target.bucket.clone(), target.resource());
             move |error| Refused { operation, bucket, resource, error }
         };
+        if head.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_HEADER_BYTES {
+            return Err(unaddressed(S3Error::new(Code::RequestHeaderSectionTooLarge)));
+        }
         let target = Target::parse(head, &self.options.domains);
         let target = target.map_err(unaddressed)?;
         let query = Query::parse(&head.query).map_err(refused(Operation::Unknown, &target))?;

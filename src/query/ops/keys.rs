@@ -3,7 +3,8 @@
 use super::{entity, users};
 use crate::access::Arn;
 use crate::identity::EntityKind::User;
-use crate::identity::{self, EntityName, Holder, KeySummary, Status, valid_access_key_id};
+use crate::identity::{self, EntityName, Holder, KeySummary, MAX_PAGE, Status, valid_access_key_id};
+use crate::names::AccountId;
 use crate::query::call::Call;
 use crate::query::error::{Code, QueryError};
 use crate::query::page::{self, Page};
@@ -30,12 +31,7 @@ pub async fn list_access_keys(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
             keys.sort_by(|one, other| one.access_key_id.cmp(&other.access_key_id));
             page.cut(keys, |key| &key.access_key_id)
         }
-        Holder::Root(account) => {
-            let wanted = page.wanted("/");
-            let found = call.identities().list_keys(wanted.after, wanted.limit).await?;
-            let of_root = |key: &KeySummary| key.account == account && key.user.is_none();
-            (found.keys.into_iter().filter(of_root).collect(), found.after)
-        }
+        Holder::Root(account) => page.cut(keys_of_root(call, &account).await?, |key| &key.access_key_id),
     };
     Ok(call.answer(|result| {
         result.nest("AccessKeyMetadata", |list| {
@@ -45,6 +41,19 @@ pub async fn list_access_keys(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
         });
         page::write_end(result, next.as_deref());
     }))
+}
+
+/// The account's own keys, by id. The keys of a server are listed as one, so all of them are looked through.
+async fn keys_of_root(call: &Call<'_>, account: &AccountId) -> Result<Vec<KeySummary>, QueryError> {
+    let (mut keys, mut after) = (Vec::new(), None);
+    loop {
+        let found = call.identities().list_keys(after.as_deref(), MAX_PAGE).await?;
+        keys.extend(found.keys.into_iter().filter(|key| key.account == *account && key.user.is_none()));
+        match found.after {
+            Some(next) => after = Some(next),
+            None => return Ok(keys),
+        }
+    }
 }
 
 pub async fn update_access_key(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {

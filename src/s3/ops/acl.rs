@@ -8,7 +8,7 @@ use crate::s3::answer::Answer;
 use crate::s3::error::{Code, S3Error};
 use crate::s3::xml::read::Bounds;
 use crate::s3::{Request, Service};
-use crate::store::annotate::Annotation;
+use crate::store::annotate::{Annotate, Annotation};
 use crate::store::configuration::Kind;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html>
@@ -75,6 +75,8 @@ pub async fn put_object_acl(cx: &Service, request: &mut Request) -> Result<Answe
     }
     cx.refuse_public(&acl, &bucket, judge.rules)?;
     let annotation = Annotation::Acl(acl.encode());
-    let annotated = cx.store.annotate_object(&bucket, &key, version.as_ref(), annotation, request.cause()).await?;
+    let judged = request.judged_record(&row.record).cloned();
+    let annotate = Annotate { bucket, key, version, judged, annotation, cause: request.cause() };
+    let annotated = cx.store.annotate_object(annotate).await?;
     Ok(Answer::ok().version(request.shown_version(&annotated.record)).position(annotated.position))
 }

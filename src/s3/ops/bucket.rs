@@ -69,6 +69,9 @@ pub async fn create_bucket(cx: &Service, request: &mut Request) -> Result<Answer
     let configuration = CreateBucketConfiguration::from_body(&body)?;
     let tags = tags::of_elements(configuration.tags, Tagged::Bucket)?;
     check_location(configuration.location_constraint.as_deref(), &cx.options.region)?;
+    if !tags.is_empty() {
+        request.permit_new_bucket(cx, "s3:TagResource")?;
+    }
     let account = own_account(request)?;
     let create = CreateBucket {
         name: name.clone(),

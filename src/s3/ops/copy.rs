@@ -48,6 +48,8 @@ struct Copy {
     algorithm: Option<Algorithm>,
     precondition: Precondition,
     judge: SourceJudge,
+    /// Judges what the destination gets.
+    destination: SourceJudge,
     written: Written,
 }
 
@@ -73,6 +75,9 @@ async fn run_copy(cx: &Arc<Service>, copy: &Copy, cause: store::change::Cause) -
     let source = open_source(cx, &copy.source_bucket, &copy.source_key, copy.source_version.as_ref()).await;
     let source = source.map_err(|error| copy.judge.veil(cx, error))?;
     copy.judge.permit(cx, &copy.source_key, source.record(), copy.replaced_tags.is_none())?;
+    if copy.replaced_tags.is_none() {
+        copy.destination.permit_tags(cx, &copy.key, &source.record().metadata.tags)?;
+    }
     check_source(&copy.conditions, source.record())?;
     let row = source.row.clone();
     let copied_version = copy.source_bucket.shown_version(row.record.version);
@@ -132,6 +137,7 @@ async fn parse_copy(cx: &Service, request: &Request) -> Result<Copy, S3Error> {
     let parsed = metadata::parse(headers, &key)?;
     let judge = SourceJudge::of(cx, request, source_bucket.clone(), source.version.as_ref()).await?;
     Ok(Copy {
+        destination: SourceJudge::of(cx, request, bucket.clone(), None).await?,
         written: request.written(cx)?,
         judge,
         source_bucket,

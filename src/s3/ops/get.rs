@@ -65,6 +65,10 @@ fn describe(request: &Request, record: &ObjectRecord, part: Option<Range<u64>>) 
     let validators = validators(record);
     judge(request, record, &validators)?;
     let overrides = Overrides::parse(&request.query)?;
+    if !overrides.is_empty() && request.caller.access_key_id.is_none() {
+        let message = "Request specific response headers cannot be used for anonymous GET requests.";
+        return Err(S3Error::with_message(Code::InvalidRequest, message));
+    }
     let wanted = want(request, record, &validators, part)?;
     let size = record.summary.size;
     let mut answer = Answer::new(if wanted.partial { 206 } else { 200 })

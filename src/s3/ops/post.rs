@@ -12,7 +12,7 @@ use crate::s3::answer::{Answer, Body};
 use crate::s3::body::{RequestBody, content_md5};
 use crate::s3::error::{Code, S3Error};
 use crate::s3::form::{Fields, FormParser, LengthRange, Policy, Step};
-use crate::s3::permission::of_written;
+use crate::s3::permission::{names_tags, of_written};
 use crate::s3::tags::{self, Tagged, Tags};
 use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service, checksum, metadata, precondition, target};
@@ -144,6 +144,10 @@ fn permit(cx: &Service, request: &Request, key: &ObjectKey, tags: &Tags) -> Resu
     let judge = request.judge(cx)?;
     let resource = Arn::object(&judge.bucket.record.name, key.as_str());
     let mut actions: Vec<_> = ["s3:PutObject"].into_iter().chain(of_written(&request.head.headers)).collect();
+    if names_tags(&request.head.headers) {
+        // Whether a tag is the object's is only for who may read it: forms have no way to ask that of what is stored.
+        return Err(S3Error::header_not_implemented("If-Match"));
+    }
     if !tags.is_empty() && !actions.contains(&"s3:PutObjectTagging") {
         actions.push("s3:PutObjectTagging");
     }

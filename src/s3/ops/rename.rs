@@ -26,6 +26,7 @@ const MAX_TOKEN_BYTES: usize = 64;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html>
 pub async fn rename_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
+    request.refuse_version()?;
     let headers = &request.head.headers;
     let precondition = precondition::parse(headers)?;
     let conditions = Conditions::parse_source(&renamed_source_conditions(headers))?;
@@ -68,7 +69,7 @@ fn permit_source(cx: &Service, request: &Request, key: &ObjectKey, record: &Obje
     let judge = request.judge(cx)?;
     let resource = Arn::object(&judge.bucket.record.name, key.as_str());
     judge.permit_stored("s3:GetObject", &resource, record)?;
-    judge.permit("s3:DeleteObject", &resource)
+    judge.permit_stored("s3:DeleteObject", &resource, record)
 }
 
 /// The token, and what it stands for: the destination, the source and every condition.

@@ -11,8 +11,9 @@ use crate::s3::error::{Code, S3Error};
 use crate::s3::tags::{self, Tagged, Tags};
 use crate::s3::xml::read::Bounds;
 use crate::s3::{Request, Service};
-use crate::store::annotate::Annotation;
+use crate::store::annotate::{Annotate, Annotation};
 use crate::store::configuration::Kind;
+use crate::store::record::ObjectRecord;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
 pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
@@ -27,29 +28,38 @@ pub async fn get_object_tagging(cx: &Service, request: &Request) -> Result<Answe
 pub async fn put_object_tagging(cx: &Arc<Service>, request: &mut Request) -> Result<Answer, S3Error> {
     let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
     let tags = tags::in_document(&body, Tagged::Object)?;
-    permit_tags(cx, request, &tags).await?;
-    set_object_tags(cx, request, tags, Answer::ok()).await
+    let judged = permit_tags(cx, request, &tags).await?;
+    set_object_tags(cx, request, tags, judged, Answer::ok()).await
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html>
 pub async fn delete_object_tagging(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
-    set_object_tags(cx, request, Tags::new(), Answer::no_content()).await
+    let judged = request.judged().cloned();
+    set_object_tags(cx, request, Tags::new(), judged, Answer::no_content()).await
 }
 
-/// Judges by the tags that are given as well, which the head does not tell.
-async fn permit_tags(cx: &Service, request: &Request, tags: &Tags) -> Result<(), S3Error> {
+/// Judges by the tags that are given as well, which the head does not tell. Gives the object if it had a say.
+async fn permit_tags(cx: &Service, request: &Request, tags: &Tags) -> Result<Option<ObjectRecord>, S3Error> {
     let (bucket, key) = request.object()?;
     let judge = request.judge(cx)?;
     let row = cx.store.object_version(&bucket, &key, request.version()?.as_ref()).await?;
     let action = versioned("s3:PutObjectTagging", request.query.get("versionId"));
-    judge.permit_stored_with_tags(action, &Arn::object(&bucket.record.name, key.as_str()), &row.record, tags)
+    judge.permit_stored_with_tags(action, &Arn::object(&bucket.record.name, key.as_str()), &row.record, tags)?;
+    Ok(request.judged_record(&row.record).cloned())
 }
 
-async fn set_object_tags(cx: &Arc<Service>, request: &Request, tags: Tags, answer: Answer) -> Result<Answer, S3Error> {
+async fn set_object_tags(
+    cx: &Arc<Service>,
+    request: &Request,
+    tags: Tags,
+    judged: Option<ObjectRecord>,
+    answer: Answer,
+) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
     let version = request.version()?;
     let annotation = Annotation::Tags(tags);
-    let stored = cx.store.annotate_object(&bucket, &key, version.as_ref(), annotation, request.cause()).await?;
+    let annotate = Annotate { bucket, key, version, judged, annotation, cause: request.cause() };
+    let stored = cx.store.annotate_object(annotate).await?;
     Ok(answer.version(stored.version).position(stored.position))
 }
 

@@ -8,13 +8,13 @@ use crate::access::{Context, Value};
 use crate::auth::{Claim, FormClaim};
 use crate::clock::Timestamp;
 use crate::http::head::Head;
+use crate::http::percent;
 use crate::s3::query::Query;
 
 /// Headers that are condition keys by their own name behind `s3:`.
-const HEADERS: [&str; 16] = [
+const HEADERS: [&str; 15] = [
     "x-amz-acl",
     "x-amz-content-sha256",
-    "x-amz-copy-source",
     "x-amz-grant-full-control",
     "x-amz-grant-read",
     "x-amz-grant-read-acp",
@@ -29,6 +29,8 @@ const HEADERS: [&str; 16] = [
     "x-amz-tagging-directive",
     "x-amz-website-redirect-location",
 ];
+
+const COPY_SOURCE: &str = "x-amz-copy-source";
 
 /// Query parameters with the keys that they are.
 const PARAMETERS: [(&str, &str); 3] =
@@ -103,6 +105,12 @@ pub fn of_head<'r>(
     if let Some(address) = origin.address {
         context.push("aws:SourceIp", address);
     }
+    // As it is read: two spellings of one source are one to a policy.
+    if let Ok(Some(text)) = head.headers.text(COPY_SOURCE) {
+        let decoded = percent::decode(text).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let source = decoded.unwrap_or_else(|_| text.to_owned());
+        context.push(format!("s3:{COPY_SOURCE}"), source.strip_prefix('/').unwrap_or(&source).to_owned());
+    }
     for (header, key) in [("referer", "aws:Referer"), ("user-agent", "aws:UserAgent")] {
         push_header(&mut context, head, header, key.to_owned());
     }
@@ -110,7 +118,10 @@ pub fn of_head<'r>(
         push_header(&mut context, head, header, format!("s3:{header}"));
     }
     for header in ["if-match", "if-none-match"] {
-        push_header(&mut context, head, header, format!("s3:{header}"));
+        // Several are one list, and that is how the condition is read.
+        for value in head.headers.all(header) {
+            context.push(format!("s3:{header}"), String::from_utf8_lossy(value).into_owned());
+        }
     }
     for (parameter, key) in PARAMETERS {
         if let Some(value) = query.get(parameter) {

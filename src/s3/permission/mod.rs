@@ -10,7 +10,7 @@ mod source;
 use std::sync::Arc;
 
 pub use context::{Origin, Signing};
-pub use needs::{names_tag, of_written};
+pub use needs::{names_tag, names_tags, of_written};
 pub use source::SourceJudge;
 
 use super::admission::{Admitted, Caller};
@@ -114,6 +114,16 @@ impl Request {
         }
     }
 
+    /// Judges what else CreateBucket asks for, once its body is read.
+    pub fn permit_new_bucket(&self, cx: &Service, action: &str) -> Result<(), S3Error> {
+        let Some(account) = self.caller.account() else { return Err(S3Error::new(Code::AccessDenied)) };
+        let resource = Arn::bucket(&self.target.bucket_name()?);
+        let context = facts(cx, &self.head, &self.query, &self.caller, &[]);
+        let rules = Rules::of_account(account);
+        let decision = access::decide(&self.caller.identity, action, &resource, &context, &rules);
+        permitted(&self.caller, true, action, &resource, decision)
+    }
+
     /// Judges what the stored object has a say in. Comes before the operation, which then reads the row that was judged,
     /// or judges again ([`Self::recheck`]).
     pub async fn permit_stored(&mut self, cx: &Service) -> Result<(), S3Error> {
@@ -137,6 +147,17 @@ impl Request {
             Some(judged) if judged != record => self.permit_record(cx, key, record),
             _ => Ok(()),
         }
+    }
+
+    /// The stored object by which the request was judged, if it had a say.
+    pub fn judged(&self) -> Option<&ObjectRecord> {
+        self.permission.judged.as_ref()
+    }
+
+    /// What an annotation has to find: the object that was judged, where what is stored has a say.
+    pub fn judged_record<'r>(&self, record: &'r ObjectRecord) -> Option<&'r ObjectRecord> {
+        let rules = self.permission.rules.as_ref();
+        rules.is_some_and(|rules| rules.ask_object(&self.caller.identity)).then_some(record)
     }
 
     fn permit_record(&self, cx: &Service, key: &ObjectKey, record: &ObjectRecord) -> Result<(), S3Error> {

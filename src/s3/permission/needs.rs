@@ -18,7 +18,7 @@ pub fn actions(operation: Operation, query: &Query, headers: &Headers) -> Vec<&'
         O::GetObjectAttributes => vec![versioned("s3:GetObject", version), versioned(action, version)],
         _ => vec![versioned(action, version)],
     };
-    if writes_conditionally(operation) && headers.text("if-match").ok().flatten().is_some_and(names_tag) {
+    if writes_conditionally(operation) && names_tags(headers) {
         let version = version.filter(|_| operation == O::DeleteObject);
         actions.push(versioned("s3:GetObject", version));
     }
@@ -42,6 +42,11 @@ fn writes_object(operation: Operation) -> bool {
 pub fn writes_conditionally(operation: Operation) -> bool {
     use Operation as O;
     matches!(operation, O::CompleteMultipartUpload | O::CopyObject | O::DeleteObject | O::PutObject | O::RenameObject)
+}
+
+/// Whether a condition on what is written over names entity tags, in whichever of several headers.
+pub fn names_tags(headers: &Headers) -> bool {
+    headers.all("if-match").any(|value| names_tag(&String::from_utf8_lossy(value)))
 }
 
 /// Whether a condition names entity tags: whether they are the object's is only for who may read it.

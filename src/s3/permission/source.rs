@@ -14,7 +14,7 @@ use crate::s3::{Request, Service};
 use crate::store::bucket::Bucket;
 use crate::store::record::ObjectRecord;
 
-/// Judges reads of a source, in work that goes on without its request.
+/// Judges reads of a source, and what is put in its copy's place, in work that goes on without its request.
 pub struct SourceJudge {
     caller: Caller,
     head: Head,
@@ -53,6 +53,18 @@ impl SourceJudge {
             judge.permit_stored(versioned("s3:GetObjectTagging", version), &resource, record)?;
         }
         Ok(())
+    }
+
+    /// Fails unless the caller may give `key` these tags: a copy that takes its source's along gives them to what it makes.
+    pub fn permit_tags(&self, cx: &Service, key: &ObjectKey, tags: &[(String, String)]) -> Result<(), S3Error> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let resource = Arn::object(&self.bucket.record.name, key.as_str());
+        let judge = self.judge(cx);
+        // Both: a policy may ask for the tags wherever it allows the writing.
+        judge.permit_with_tags("s3:PutObject", &resource, tags)?;
+        judge.permit_with_tags("s3:PutObjectTagging", &resource, tags)
     }
 
     /// What a missing source is called to this caller: as [`Request::veil`].

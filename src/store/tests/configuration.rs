@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::fixture::{Fixture, body, bucket_name, key};
+use super::fixture::{Fixture, annotate, body, bucket_name, key};
 use super::fsck::NOTHING;
 use crate::kv::Fault;
 use crate::names::AccountId;
@@ -123,7 +123,7 @@ async fn annotations_change_in_place_what_is_said_of_an_object() {
     let tags = vec![("a".to_owned(), "b".to_owned())];
     for annotation in [Annotation::Tags(tags.clone()), Annotation::Acl(vec![1, 2])] {
         let store = &fixture.store;
-        store.annotate_object(&bucket, &key("key"), None, annotation, Cause::default()).await.unwrap();
+        store.annotate_object(annotate(&bucket, &key("key"), None, annotation)).await.unwrap();
     }
     let now = fixture.store.object(&bucket, &key("key")).await.unwrap().record;
     assert_eq!((&now.metadata.tags, now.acl.as_slice()), (&tags, &[1, 2][..]));
@@ -132,7 +132,7 @@ async fn annotations_change_in_place_what_is_said_of_an_object() {
     let kinds: Vec<_> = fixture.changes().await.into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds[2..], [ChangeKind::Tagging, ChangeKind::Acl]);
     let (none, acl) = (key("none"), Annotation::Acl(Vec::new()));
-    let missing = fixture.store.annotate_object(&bucket, &none, None, acl, Cause::default()).await;
+    let missing = fixture.store.annotate_object(annotate(&bucket, &none, None, acl)).await;
     assert!(matches!(missing, Err(Error::NoSuchKey(_))));
     assert_eq!(fixture.check().await, NOTHING, "the bytes are where they were");
 }

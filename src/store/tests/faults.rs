@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::fixture::{Fixture, INLINE, body, bucket_name, completion, key};
+use super::fixture::{Fixture, INLINE, annotate, body, bucket_name, completion, key};
 use super::fsck::NOTHING;
 use crate::names::{BucketName, UploadId, VersionId};
 use crate::store::Error;
@@ -299,7 +299,7 @@ impl World {
             Step::AnnotateVersion => {
                 let tags = Annotation::Tags(vec![("a".to_owned(), "b".to_owned())]);
                 let (key, version) = (key("key"), Some(&versions.key[2]));
-                fixture.store.annotate_object(kept, &key, version, tags, Cause::default()).await.map(drop)
+                fixture.store.annotate_object(annotate(kept, &key, version, tags)).await.map(drop)
             }
             Step::Enable => fixture.store.put_versioning(paused, Versioning::Enabled, Cause::default()).await.map(drop),
             Step::Configure => {

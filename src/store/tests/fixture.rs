@@ -8,6 +8,7 @@ use crate::blob::{Blobs, FaultyBlobs, MemoryBlobs};
 use crate::clock::{Clock, Timestamp};
 use crate::kv::{Fault, FaultyKv, Item, Kv, MemoryKv, Profile, Scan, Table};
 use crate::names::{AccountId, BucketName, ETag, ObjectKey, UploadId, VersionId};
+use crate::store::annotate::{Annotate, Annotation};
 use crate::store::bucket::{Bucket, CreateBucket};
 use crate::store::change::{Cause, Change, ChangeKind};
 use crate::store::checksum::{Algorithm, ChecksumType};
@@ -313,4 +314,10 @@ pub fn completion(bucket: &Bucket, name: &str, id: UploadId, parts: &[(u16, &Par
         size: None,
         cause: Cause::default(),
     }
+}
+
+/// What is to be said of an object, whatever it is.
+pub fn annotate(bucket: &Bucket, key: &ObjectKey, version: Option<&VersionId>, annotation: Annotation) -> Annotate {
+    let (bucket, key, version) = (bucket.clone(), key.clone(), version.copied());
+    Annotate { bucket, key, version, judged: None, annotation, cause: Cause::default() }
 }

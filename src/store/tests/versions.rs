@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::fixture::{Fixture, body, deletion, key, read};
+use super::fixture::{Fixture, annotate, body, deletion, key, read};
 use super::fsck::NOTHING;
 use crate::kv::{Commit, Kv};
 use crate::names::{AccountId, VersionId};
@@ -171,7 +171,7 @@ async fn apply(fixture: &Fixture, model: &mut Model, number: usize, step: &Step)
             // The newest also without its name.
             let named = Some(*version).filter(|_| place > 0 || number.is_multiple_of(2));
             let key = key(NAMES[at]);
-            let annotated = fixture.store.annotate_object(&bucket, &key, named.as_ref(), tags, Cause::default()).await;
+            let annotated = fixture.store.annotate_object(annotate(&bucket, &key, named.as_ref(), tags)).await;
             match entry {
                 Some((_, tag)) => {
                     annotated.unwrap();

@@ -44,12 +44,37 @@ async fn a_copy_reads_its_source_and_the_tags_that_it_takes_along() {
     let replaced = [("x-amz-copy-source", "from/tagged"), ("x-amz-tagging-directive", "REPLACE")];
     done(world.plain.put_with("/into/key", &replaced).await);
     world.policy("from", &[allow_plain("from", &["s3:GetObject", "s3:GetObjectTagging"])]).await;
+    // The destination gets the tags, and its owner has a say in that, by their values too.
+    denied(&copy("tagged").await);
+    let tag = |value: &str| json!({ "StringEquals": { "s3:RequestObjectTag/team": value } });
+    let into = allow_plain("into", &["s3:PutObject"]);
+    let tags = allow_plain("into", &["s3:PutObjectTagging"]);
+    world.policy("into", &[into.clone(), under(tags.clone(), tag("another"))]).await;
+    denied(&copy("tagged").await);
+    world.policy("into", &[into, under(tags, tag("blue"))]).await;
     done(copy("tagged").await);
     // The version that is named is the source's, whatever the destination's query says.
     denied(&copy("plain?versionId=null").await);
     world.policy("from", &[allow_plain("from", &["s3:GetObjectVersion"])]).await;
     done(copy("plain?versionId=null").await);
     denied(&copy("plain").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_takes_nothing_away_that_a_deletion_may_not() {
+    let world = World::start();
+    world.bucket("pail", &[]).await;
+    done(world.owner.send("PUT", "/pail/kept", &[TAGGED], "x").await);
+    let all = allow_plain("pail", &["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]);
+    let mut kept = under(
+        allow_plain("pail", &["s3:DeleteObject"]),
+        json!({ "StringEquals": { "s3:ExistingObjectTag/team": "blue" } }),
+    );
+    kept["Effect"] = json!("Deny");
+    world.policy("pail", &[all, kept]).await;
+    denied(&world.plain.delete("/pail/kept").await);
+    denied(&world.plain.put_with("/pail/moved?renameObject", &[("x-amz-rename-source", "kept")]).await);
+    assert_eq!(world.owner.head("/pail/kept").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
