@@ -4,48 +4,13 @@ use std::borrow::Cow;
 use std::error::Error;
 
 use super::action::Api;
+use crate::transport::error_codes;
 use crate::xml::Writer;
 
-/// Declares the codes, one row each: code, HTTP status, message.
-macro_rules! codes {
-    ($($code:ident $status:literal $message:literal)*) => {
-        /// A code that clients switch on.
-        ///
-        /// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html> and the errors of each action.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code {
-            $($code),*
-        }
-
-        impl Code {
-            /// Every code, in alphabetical order.
-            pub const ALL: &[Self] = &[$(Self::$code),*];
-
-            /// The code as it stands in the document.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$code => stringify!($code)),*
-                }
-            }
-
-            /// The HTTP status that goes with the code.
-            pub const fn status(self) -> u16 {
-                match self {
-                    $(Self::$code => $status),*
-                }
-            }
-
-            /// The message for a client, where there is nothing more particular to say.
-            pub const fn message(self) -> &'static str {
-                match self {
-                    $(Self::$code => $message),*
-                }
-            }
-        }
-    };
-}
-
-codes! {
+error_codes! {
+    /// A code that clients switch on.
+    ///
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html> and the errors of each action.
     AccessDenied 403 "Access denied."
     ConcurrentModification 409 "The entity was modified by another request at the same time. Submit the request again."
     DeleteConflict 409 "Cannot delete entity, must detach or delete what belongs to it first."

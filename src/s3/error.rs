@@ -6,47 +6,12 @@ use std::error::Error;
 use super::xml::read::MalformedXml;
 use super::xml::write::Writer;
 use crate::http::conditional::{Condition, InvalidSourceCondition, InvalidWriteCondition, Names};
+use crate::transport::error_codes;
 
-/// Declares the codes, one row each: code, HTTP status, message.
-macro_rules! codes {
-    ($($code:ident $status:literal $message:literal)*) => {
-        /// A code that clients switch on.
-        ///
-        /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code {
-            $($code),*
-        }
-
-        impl Code {
-            /// Every code, in alphabetical order.
-            pub const ALL: &[Self] = &[$(Self::$code),*];
-
-            /// The code as it stands in the body.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$code => stringify!($code)),*
-                }
-            }
-
-            /// The HTTP status that goes with the code.
-            pub const fn status(self) -> u16 {
-                match self {
-                    $(Self::$code => $status),*
-                }
-            }
-
-            /// The message for a client, where there is nothing more particular to say.
-            pub const fn message(self) -> &'static str {
-                match self {
-                    $(Self::$code => $message),*
-                }
-            }
-        }
-    };
-}
-
-codes! {
+error_codes! {
+    /// A code that clients switch on.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
     AccessControlListNotSupported 400 "The bucket does not allow ACLs"
     AccessDenied 403 "Access Denied"
     AccessForbidden 403 "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."

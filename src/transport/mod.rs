@@ -1,9 +1,12 @@
 //! What the transports share on their way in from actix: heads, the pace of a body, memory for documents,
-//! and errors as sentences.
+//! tables of error codes, and errors as sentences.
 
+mod codes;
 pub mod head;
 pub mod memory;
 pub mod pace;
+
+pub(crate) use codes::error_codes;
 
 /// A message of a layer below as a sentence for the client: with a capital letter.
 pub fn sentence(message: &str) -> String {

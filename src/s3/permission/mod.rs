@@ -1,7 +1,8 @@
 //! May the caller do what the request asks for: which actions that needs, and what the guard says to them.
 //!
 //! Everything that a head decides is decided before the body is received. Where a stored object has a say (its list, its
-//! owner, its tags), the row that was judged is remembered, and the operation reads no other.
+//! owner, its tags), what was judged is remembered, and an operation that finds another object in its
+//! place judges that, or leaves it alone.
 
 mod context;
 mod needs;
