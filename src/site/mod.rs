@@ -1,0 +1,3 @@
+//! What a static website is, pure: no server, no store. Documents are parsed here, and questions about them answered.
+
+pub mod deploy;
