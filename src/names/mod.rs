@@ -11,5 +11,5 @@ pub use bucket::{BucketName, InvalidBucketName};
 pub use etag::{ETag, InvalidETag};
 pub use host::{HostName, InvalidHostName, MAX_HOST_BYTES};
 pub use ids::{AccountId, BucketId, InvalidId, LogId, UploadId};
-pub use key::{InvalidObjectKey, MAX_KEY_BYTES, ObjectKey};
+pub use key::{InvalidObjectKey, MAX_KEY_BYTES, ObjectKey, RESERVED_PREFIX};
 pub use version::VersionId;
