@@ -9,5 +9,5 @@ mod version;
 pub use bucket::{BucketName, InvalidBucketName};
 pub use etag::{ETag, InvalidETag};
 pub use ids::{AccountId, BucketId, InvalidId, LogId, UploadId};
-pub use key::{InvalidObjectKey, MAX_KEY_BYTES, ObjectKey};
+pub use key::{InvalidObjectKey, MAX_KEY_BYTES, ObjectKey, RESERVED_PREFIX};
 pub use version::VersionId;
