@@ -19,6 +19,7 @@ pub mod http;
 pub mod identity;
 pub mod kv;
 pub mod names;
+pub mod private_file;
 #[cfg(feature = "server")]
 pub mod query;
 pub mod report;
@@ -30,6 +31,7 @@ pub mod site;
 pub mod spelling;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 #[cfg(feature = "server")]
 pub mod transport;
 pub mod xml;

@@ -4,11 +4,13 @@
 pub mod caching;
 pub mod configuration;
 pub mod deploy;
+pub mod domain;
 mod fault;
 #[cfg(test)]
 mod fuzz;
 mod glob;
 pub mod headers;
+pub mod host;
 mod location;
 pub mod lookup;
 pub mod options;
