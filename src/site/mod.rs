@@ -20,6 +20,7 @@ mod pattern;
 pub mod redirects;
 
 pub use fault::{Fault, MAX_FAULTS};
+pub use glob::Glob;
 pub use location::Moved;
 
 /// Where a site's redirects are.
