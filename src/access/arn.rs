@@ -11,23 +11,32 @@ const SEGMENTS: usize = 6;
 /// The one partition there is.
 pub const PARTITION: &str = "aws";
 
+/// What ARNs of buckets and objects begin with.
+const S3_HEAD: &str = "arn:aws:s3:::";
+
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arn(String);
 
 impl Arn {
     pub fn bucket(bucket: &BucketName) -> Self {
-        Self(format!("arn:{PARTITION}:s3:::{bucket}"))
+        Self(format!("{S3_HEAD}{bucket}"))
     }
 
     /// An object, by its decoded key.
     pub fn object(bucket: &BucketName, key: &str) -> Self {
-        Self(format!("arn:{PARTITION}:s3:::{bucket}/{key}"))
+        Self(format!("{S3_HEAD}{bucket}/{key}"))
+    }
+
+    /// The key of an object of S3; `None` for everything else.
+    pub fn object_key(&self) -> Option<&str> {
+        let resource = self.0.strip_prefix(S3_HEAD)?;
+        resource.split_once('/').map(|(_, key)| key)
     }
 
     /// Every bucket: what ListBuckets is for.
     pub fn all_buckets() -> Self {
-        Self(format!("arn:{PARTITION}:s3:::*"))
+        Self(format!("{S3_HEAD}*"))
     }
 
     /// Something of an account's identities; `path` begins with its kind: `user/team/alice`, `role/reader`.

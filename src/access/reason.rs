@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::acl::Grant;
 use super::policy::Statement;
-use crate::names::AccountId;
+use crate::names::{AccountId, RESERVED_PREFIX};
 
 /// A decision, and what decided.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,8 @@ pub enum Reason<'r> {
     Denied(Cited<'r>),
     /// The bucket's policy is public, and a public access block keeps the bucket for its own account.
     RestrictedBucket,
+    /// The object is one of a site's own, and the caller is not of the bucket's account.
+    Reserved,
     /// An account itself assumes no role.
     RootAssumesNoRole,
     /// Nothing allows it. With what is missing.
@@ -98,6 +100,10 @@ impl fmt::Display for Reason<'_> {
             Self::Denied(cited) => write!(f, "{cited} denies it"),
             Self::RestrictedBucket => f.write_str(
                 "the bucket policy is public, and RestrictPublicBuckets keeps the bucket for its owner's account",
+            ),
+            Self::Reserved => write!(
+                f,
+                "what is below {RESERVED_PREFIX} belongs to the site, and is for its bucket's own account alone"
             ),
             Self::RootAssumesNoRole => f.write_str("roles may not be assumed by root accounts"),
             Self::NothingAllows { missing, action, resource } => write!(f, "{missing} allows {action} on {resource}"),

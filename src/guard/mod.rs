@@ -2,6 +2,7 @@
 //!
 //! Every transport asks here, so that a website, a form and a signed request are judged alike.
 
+mod context;
 mod rules;
 mod stored;
 
@@ -10,14 +11,15 @@ use std::sync::Arc;
 use moka::sync::Cache;
 
 use crate::access::{
-    Acl, Arn, Attached, Caller, Context, Decision, ObjectRules, Ownership, PublicAccessBlock, Rules, decide,
+    Acl, Arn, Attached, Caller, Context, Decision, ObjectRules, Ownership, PublicAccessBlock, Reason, Rules, decide,
 };
 use crate::identity::Identities;
-use crate::names::{AccountId, BucketId};
+use crate::names::{AccountId, BucketId, RESERVED_PREFIX};
 use crate::store::bucket::Bucket;
 use crate::store::record::ObjectRecord;
 use crate::store::{self, Store};
 
+pub use context::{Origin, Signing, SigningKind, of_head};
 pub use rules::{BucketRules, OwnershipSetting, encode_block, encode_ownership};
 pub use stored::{reads_object, versioned};
 
@@ -104,6 +106,9 @@ impl Guard {
         question: Question<'q>,
     ) -> Decision<'q> {
         let owner = &bucket.record.account;
+        if is_reserved(question.resource) && question.caller.principal.account() != Some(owner) {
+            return Decision { allowed: false, reason: Reason::Reserved };
+        }
         let rules = Rules {
             bucket_owner: owner,
             bucket_policy: rules.policy.as_deref(),
@@ -119,6 +124,11 @@ impl Guard {
     pub fn block_of(&self, owner: &AccountId, rules: &BucketRules) -> PublicAccessBlock {
         rules.block.unwrap_or_default().united(self.identities.public_access_block(owner).unwrap_or_default())
     }
+}
+
+/// Whether this is one of a site's own objects: a policy that lets everybody read the site's pages does not mean them.
+fn is_reserved(resource: &Arn) -> bool {
+    resource.object_key().is_some_and(|key| key.starts_with(RESERVED_PREFIX))
 }
 
 /// A cache that is bounded by what compiled rules take.

@@ -24,6 +24,9 @@ pub enum InvalidObjectKey {
     NotUtf8,
 }
 
+/// Keys below this are a site's own: its options, and the files and lists of its deploys.
+pub const RESERVED_PREFIX: &str = ".brim/";
+
 impl ObjectKey {
     pub fn parse(key: impl Into<Vec<u8>>) -> Result<Self, InvalidObjectKey> {
         let key = key.into();

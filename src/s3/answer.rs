@@ -9,9 +9,6 @@ use crate::store::Position;
 use crate::store::checksum::Checksum;
 use crate::store::read::ObjectReader;
 
-/// How many bytes of a streamed answer may be in memory: what a reader gives at a time.
-pub const STREAM_BYTES: u64 = 256 * 1024;
-
 /// A status, headers and a body.
 pub struct Answer {
     pub status: u16,

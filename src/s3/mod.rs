@@ -32,8 +32,6 @@ mod version;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
 use crate::auth::{self, SigningKeys};
 use crate::clock::Clock;
 use crate::guard::Guard;
@@ -47,6 +45,7 @@ use crate::store::multipart::MAX_PART_BYTES;
 use crate::store::record::ObjectRecord;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::telemetry::{HostId, RequestId};
+use crate::transport::download::DownloadMemory;
 use crate::transport::memory::DocumentMemory;
 
 use self::admission::Caller;
@@ -87,7 +86,7 @@ pub struct Service {
     pub metrics: RequestMetrics,
     options: Options,
     signing_keys: SigningKeys,
-    download_memory: Arc<Semaphore>,
+    download_memory: DownloadMemory,
     document_memory: DocumentMemory,
 }
 
@@ -112,7 +111,6 @@ impl Service {
         host_id: HostId,
         options: Options,
     ) -> Self {
-        let permits = (options.download_memory / answer::STREAM_BYTES).clamp(1, Semaphore::MAX_PERMITS as u64);
         let guard = Arc::new(Guard::new(store.clone(), identities.clone()));
         Self {
             store,
@@ -122,7 +120,7 @@ impl Service {
             host_id,
             metrics: RequestMetrics::new(&operation::Operation::names()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
-            download_memory: Arc::new(Semaphore::new(permits as usize)),
+            download_memory: DownloadMemory::new(options.download_memory),
             document_memory: DocumentMemory::new(DOCUMENT_MEMORY_BYTES),
             options,
         }

@@ -1,16 +1,14 @@
 //! Between actix and the operations: heads in, bytes out, one log line a request.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
-use tokio::sync::OwnedSemaphorePermit;
+use futures_util::{StreamExt, stream};
 
 use super::admission::{Admitted, Refused};
 use super::answer::{Answer, Body};
@@ -18,20 +16,16 @@ use super::body::RequestBody;
 use super::cors::CrossOrigin;
 use super::error::{Code, S3Error};
 use super::operation::Operation;
-use super::permission::Origin;
 use super::{Request, Service, ops, slow};
+use crate::guard::Origin;
 use crate::http::head::Head;
+use crate::store;
 use crate::store::read::ObjectReader;
 use crate::telemetry::RequestId;
 use crate::telemetry::metrics::Measured;
+use crate::transport::download::{Download, NotStarted, Tally};
 use crate::transport::head::{head_of, source_address};
 use crate::transport::pace::Pace;
-
-/// How long a download waits for its share of memory before the client is told to slow down.
-const MEMORY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// An answer of up to so many bytes is handed over whole and counts no longer: not more than a connection takes anyway.
-const WHOLE_BYTES: u64 = 64 * 1024;
 
 /// A head that was admitted before `100 Continue`, kept with the request until its body is read.
 pub struct Early(pub Admitted);
@@ -99,8 +93,7 @@ impl Drop for Line {
 }
 
 /// Answers one request.
-pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data<Service>) -> HttpResponse {
-    let service = service.into_inner();
+pub async fn handle(http: HttpRequest, payload: web::Payload, service: Arc<Service>) -> HttpResponse {
     let id = RequestId::new();
     let head = head_of(http.method(), http.uri(), http.headers());
     if head.method == "OPTIONS" {
@@ -109,7 +102,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: web::Data
     let early = http.extensions_mut().remove::<Early>();
     let admitted = match early {
         Some(Early(admitted)) => Ok(admitted),
-        None => service.admit(&head, origin_of(http.peer_addr())).await,
+        None => service.admit(&head, Origin::of(http.peer_addr(), false)).await,
     };
     let admitted = match admitted {
         Ok(admitted) => admitted,
@@ -217,12 +210,7 @@ pub(super) fn log_cause(error: &S3Error, id: &str) {
     }
 }
 
-/// Where a request came from.
-pub fn origin_of(peer: Option<SocketAddr>) -> Origin {
-    Origin { address: peer.map(|peer| peer.ip().to_canonical()), secure: false }
-}
-
-fn start_response(service: &Service, answer: &Answer, line: &Line) -> actix_web::HttpResponseBuilder {
+fn start_response(service: &Service, answer: &Answer, line: &Line) -> HttpResponseBuilder {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     let of_answer = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -261,71 +249,33 @@ async fn respond(service: &Arc<Service>, answer: Answer, mut line: Line) -> Http
     }
 }
 
-/// Sends an object. Its first bytes are read before the status is sent, so that what is damaged there is an error and
-/// not a broken download; damage further on ends the connection before the announced length.
+/// Sends an object; what is damaged at its beginning is an error and not a broken download.
 async fn stream_object(
     service: &Arc<Service>,
-    mut response: actix_web::HttpResponseBuilder,
-    mut reader: Box<ObjectReader>,
+    response: HttpResponseBuilder,
+    reader: Box<ObjectReader>,
     length: u64,
-    mut line: Line,
+    line: Line,
 ) -> HttpResponse {
-    let memory = service.download_memory.clone().acquire_owned();
-    let Ok(Ok(memory)) = tokio::time::timeout(MEMORY_PATIENCE, memory).await else {
-        return failed_start(service, &S3Error::new(Code::SlowDown), line);
-    };
-    let first = match reader.next().await {
-        Ok(first) => first.unwrap_or_default(),
-        Err(error) => {
+    match Download::start(reader, length, &service.download_memory).await {
+        Ok(download) => download.respond(response, line),
+        Err(NotStarted::Busy) => failed_start(service, &S3Error::new(Code::SlowDown), line),
+        Err(NotStarted::Unreadable(error)) => {
             let (resource, request_id) = (line.resource.as_str(), line.id.as_str());
             tracing::error!(resource, request_id, %error, "an object cannot be read");
-            return failed_start(service, &error.into(), line);
+            failed_start(service, &error.into(), line)
         }
-    };
-    line.sent = first.len() as u64;
-    if first.len() as u64 == length && length <= WHOLE_BYTES {
-        return response.body(first);
     }
-    let rest = stream_rest(Streaming { reader, first: Some(first), line, _memory: memory });
-    response.body(SizedStream::new(length, Box::pin(rest)))
 }
 
-struct Streaming {
-    reader: Box<ObjectReader>,
-    first: Option<Bytes>,
-    line: Line,
-    /// Held while bytes of this download may be in memory.
-    _memory: OwnedSemaphorePermit,
-}
+impl Tally for Line {
+    fn sent(&mut self, bytes: u64) {
+        self.sent += bytes;
+    }
 
-fn stream_rest(streaming: Streaming) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
-    stream::unfold(Some(streaming), |streaming| async move {
-        let mut streaming = streaming?;
-        match streaming.next().await {
-            Ok(bytes) => bytes.map(|bytes| (Ok(bytes), Some(streaming))),
-            Err(error) => Some((Err(error), None)),
-        }
-    })
-}
-
-impl Streaming {
-    /// Gives the next bytes. It is asked for them when the client has taken those before.
-    async fn next(&mut self) -> Result<Option<Bytes>, std::io::Error> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
-        }
-        match self.reader.next().await {
-            Ok(Some(bytes)) => {
-                self.line.sent += bytes.len() as u64;
-                Ok(Some(bytes))
-            }
-            Ok(None) => Ok(None),
-            Err(error) => {
-                let (resource, request_id) = (self.line.resource.as_str(), self.line.id.as_str());
-                tracing::error!(resource, request_id, %error, "a download was cut short");
-                Err(std::io::Error::other(error))
-            }
-        }
+    fn cut_short(&mut self, error: &store::Error) {
+        let (resource, request_id) = (self.resource.as_str(), self.id.as_str());
+        tracing::error!(resource, request_id, %error, "a download was cut short");
     }
 }
 

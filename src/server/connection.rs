@@ -1,4 +1,4 @@
-//! A connection of the S3 endpoint: it ends when no request begins on it in time, and when its client takes too little of
+//! A connection of an endpoint: it ends when no request begins on it in time, and when its client takes too little of
 //! an answer.
 //!
 //! actix bounds the head of a connection's first request only: a client that begins a later one and never ends it would

@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 use super::commands::ServerCommands;
 use super::foundation::Foundation;
 use super::hold::Holds;
+use super::http_listener::HttpListener;
 use super::ready::ReadyLine;
-use super::s3_listener::S3Listener;
 use super::start::StartError;
 use super::storage::Storage;
 use super::transports::Transports;
@@ -24,7 +24,7 @@ use crate::{auth, query, s3};
 
 /// The running listeners.
 pub struct Listeners {
-    s3: S3Listener,
+    s3: HttpListener,
     s3_address: SocketAddr,
     operators: OperatorSocket,
     health: HealthListener,
@@ -66,7 +66,7 @@ impl Listeners {
         let health =
             HealthListener::start(health_listener, readiness(Arc::clone(&stopping), Arc::clone(&storage.store)))
                 .map_err(|source| StartError::Listen { key: "admin.listen", address: health_address, source })?;
-        let s3 = S3Listener::start(s3_listener, transports(config, foundation, storage, clock), config)
+        let s3 = HttpListener::start(s3_listener, transports(config, foundation, storage, clock), config)
             .map_err(|source| StartError::Listen { key: "s3.listen", address: s3_address, source })?;
         Ok(Self { s3, s3_address, operators, health, health_address, stopping })
     }

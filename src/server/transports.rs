@@ -5,6 +5,8 @@ use std::sync::Arc;
 use actix_http::{HttpMessage, Request};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::http_listener::Endpoint;
+use crate::guard::Origin;
 use crate::http::head::Head;
 use crate::transport::head::head_of;
 use crate::{query, s3};
@@ -16,18 +18,18 @@ pub struct Transports {
     pub query: Arc<query::Service>,
 }
 
-impl Transports {
-    /// Answers one request.
-    pub async fn handle(http: HttpRequest, payload: web::Payload, transports: web::Data<Self>) -> HttpResponse {
+impl Endpoint for Transports {
+    const NAME: &'static str = "s3";
+
+    async fn answer(&self, http: HttpRequest, payload: web::Payload) -> HttpResponse {
         // The path first: hardly any request of S3 is read twice.
-        if http.uri().path() == "/" && transports.is_for_query(&head_of(http.method(), http.uri(), http.headers())) {
-            return query::serve::handle(http, payload, Arc::clone(&transports.query)).await;
+        if http.uri().path() == "/" && self.is_for_query(&head_of(http.method(), http.uri(), http.headers())) {
+            return query::serve::handle(http, payload, Arc::clone(&self.query)).await;
         }
-        s3::serve::handle(http, payload, web::Data::from(Arc::clone(&transports.s3))).await
+        s3::serve::handle(http, payload, Arc::clone(&self.s3)).await
     }
 
-    /// Judges a head before its body is asked for: `100 Continue` is sent where this succeeds.
-    pub async fn admit_early(self, request: Request) -> Result<Request, HttpResponse> {
+    async fn admit_early(&self, request: Request) -> Result<Request, HttpResponse> {
         let head = head_of(request.method(), request.uri(), request.headers());
         if self.is_for_query(&head) {
             return match self.query.refuse_early(&head).await {
@@ -35,7 +37,7 @@ impl Transports {
                 None => Ok(request),
             };
         }
-        match self.s3.admit(&head, s3::serve::origin_of(request.head().peer_addr)).await {
+        match self.s3.admit(&head, Origin::of(request.head().peer_addr, false)).await {
             Ok(admitted) => {
                 request.extensions_mut().insert(s3::serve::Early(admitted));
                 Ok(request)
@@ -43,7 +45,9 @@ impl Transports {
             Err(refused) => Err(s3::serve::refuse_early(&self.s3, &head, &refused).await),
         }
     }
+}
 
+impl Transports {
     fn is_for_query(&self, head: &Head) -> bool {
         self.query.is_addressed(head, self.s3.is_for_bucket(head))
     }

@@ -35,11 +35,19 @@ pub enum Kind {
     Policy = 4,
     PublicAccessBlock = 5,
     Tagging = 6,
+    Website = 7,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Acl, Self::Cors, Self::OwnershipControls, Self::Policy, Self::PublicAccessBlock, Self::Tagging];
+    const ALL: [Self; 7] = [
+        Self::Acl,
+        Self::Cors,
+        Self::OwnershipControls,
+        Self::Policy,
+        Self::PublicAccessBlock,
+        Self::Tagging,
+        Self::Website,
+    ];
 
     /// The kind of this number; `None` for one that this program does not know.
     pub fn from_number(number: u8) -> Option<Self> {

@@ -1,7 +1,8 @@
-//! What the transports share on their way in from actix: heads, the pace of a body, memory for documents,
+//! What the transports share: heads, the pace of a body and memory for documents on the way in, downloads on the way out,
 //! tables of error codes, and errors as sentences.
 
 mod codes;
+pub mod download;
 pub mod head;
 pub mod memory;
 pub mod pace;

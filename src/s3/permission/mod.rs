@@ -4,13 +4,12 @@
 //! owner, its tags), what was judged is remembered, and an operation that finds another object in its
 //! place judges that, or leaves it alone.
 
-mod context;
 mod needs;
 mod source;
+mod written;
 
 use std::sync::Arc;
 
-pub use context::{Origin, Signing};
 pub use needs::{names_tag, names_tags, of_written};
 pub use source::SourceJudge;
 
@@ -210,7 +209,7 @@ impl<'r> Judge<'r> {
         }
         let mut context = self.context(tags);
         if action == "s3:PutObject" {
-            context.push("s3:ObjectCreationOperation", context::creates_object(self.head, self.query));
+            context.push("s3:ObjectCreationOperation", written::creates_object(self.head, self.query));
         }
         let question = Question { caller: &self.caller.identity, action, resource, context: &context };
         let decision = self.service.guard.decide(self.bucket, self.rules, question);
@@ -299,9 +298,9 @@ fn facts<'r>(
     caller: &'r Caller,
     tags: &'r [(String, String)],
 ) -> Context<'r> {
-    let mut context = context::of_head(head, query, caller.origin, caller.signing, service.clock.now());
+    let mut context = guard::of_head(head, |name| query.get(name), caller.origin, caller.signing, service.clock.now());
     if !tags.is_empty() {
-        context::push_request_tags(&mut context, tags);
+        written::push_request_tags(&mut context, tags);
     }
     context
 }

@@ -135,3 +135,23 @@ async fn strangers_are_not_told_what_decided() {
         assert_eq!(caller.get("/pail/key").await.element("Message").as_deref(), Some("Access Denied"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_policy_does_not_mean_what_a_site_keeps_for_itself() {
+    let world = World::start();
+    world.bucket("site", &[]).await;
+    for key in ["/site/index.html", "/site/.brim/site.toml", "/site/.brimful"] {
+        done(world.owner.put(key, "text").await);
+    }
+    world.policy("site", &[statement("Allow", json!("*"), "site", &["s3:GetObject", "s3:PutObject"])]).await;
+    for caller in [&world.anonymous, &world.other] {
+        done(caller.get("/site/index.html").await);
+        done(caller.get("/site/.brimful").await);
+        denied(&caller.get("/site/.brim/site.toml").await);
+        denied(&caller.put("/site/.brim/current", "{}").await);
+        denied(&caller.put_with("/site/copy", &[("x-amz-copy-source", "site/.brim/site.toml")]).await);
+    }
+    for caller in [&world.owner, &world.plain] {
+        done(caller.get("/site/.brim/site.toml").await);
+    }
+}

@@ -1,20 +1,19 @@
-//! The S3 endpoint: connections in, requests to [`Transports`].
+//! An endpoint over HTTP: connections in, requests to whoever answers them.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_http::{Extensions, HttpService};
+use actix_http::{Extensions, HttpService, Request};
 use actix_server::{Server, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use actix_web::{App, web};
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, counted};
-use super::transports::Transports;
 use super::uptake::LeastRate;
 use crate::config::ServerConfig;
 use crate::telemetry::metrics;
@@ -22,8 +21,21 @@ use crate::telemetry::metrics;
 /// How long a client whose request was refused may go on sending before its connection is closed.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// The running endpoint.
-pub struct S3Listener {
+/// What answers the requests of an endpoint. Clones share what they have.
+pub trait Endpoint: Clone + Send + Sync + 'static {
+    /// What the endpoint is called where it tells of itself.
+    const NAME: &'static str;
+
+    /// Answers one request.
+    fn answer(&self, http: HttpRequest, payload: web::Payload) -> impl Future<Output = HttpResponse>;
+
+    /// Judges a head that says `Expect: 100-continue`, before its body is asked for.
+    fn admit_early(&self, request: Request) -> impl Future<Output = Result<Request, HttpResponse>>;
+}
+
+/// A running endpoint.
+pub struct HttpListener {
+    name: &'static str,
     handle: ServerHandle,
     task: JoinHandle<io::Result<()>>,
     stopping: CancellationToken,
@@ -49,9 +61,9 @@ impl Drop for Counted {
     }
 }
 
-impl S3Listener {
+impl HttpListener {
     /// Serves on `listener` until stopped. Needs a tokio runtime.
-    pub fn start(listener: TcpListener, transports: Transports, config: &ServerConfig) -> io::Result<Self> {
+    pub fn start<E: Endpoint>(listener: TcpListener, endpoint: E, config: &ServerConfig) -> io::Result<Self> {
         let limits = &config.limits;
         let bounds = Bounds {
             keep_alive: limits.keep_alive,
@@ -67,11 +79,14 @@ impl S3Listener {
             .max_concurrent_connections(limits.connections.div_ceil(workers))
             .shutdown_timeout(config.process.shutdown_grace.as_secs())
             .disable_signals()
-            .listen("s3", listener, move || {
-                let (transports, stop) = (transports.clone(), stop.clone());
+            .listen(E::NAME, listener, move || {
+                let (endpoint, stop) = (endpoint.clone(), stop.clone());
+                let early = endpoint.clone();
                 let app = App::new()
-                    .app_data(web::Data::new(transports.clone()))
-                    .default_service(web::to(Transports::handle))
+                    .default_service(web::to(move |http: HttpRequest, payload: web::Payload| {
+                        let endpoint = endpoint.clone();
+                        async move { endpoint.answer(http, payload).await }
+                    }))
                     .into_factory()
                     .map_err(|error: actix_web::Error| error.error_response());
                 let http = HttpService::build()
@@ -83,12 +98,15 @@ impl S3Listener {
                         connected(connection, extensions, bounds.stall);
                     })
                     // `100 Continue` is sent when this succeeds: a refused upload is never received.
-                    .expect(fn_service(move |request| transports.clone().admit_early(request)))
+                    .expect(fn_service(move |request| {
+                        let early = early.clone();
+                        async move { early.admit_early(request).await }
+                    }))
                     .h1(apply_fn_factory(map_config(app, |_| AppConfig::default()), counted));
                 fn_service(move |stream: TcpStream| accepted(stream, bounds)).and_then(http)
             })?
             .run();
-        Ok(Self { handle: server.handle(), task: tokio::spawn(server), stopping })
+        Ok(Self { name: E::NAME, handle: server.handle(), task: tokio::spawn(server), stopping })
     }
 
     /// Stops listening, lets requests in flight end within the grace, and closes idle connections.
@@ -96,7 +114,7 @@ impl S3Listener {
         self.stopping.cancel();
         self.handle.stop(true).await;
         if let Ok(Err(error)) = self.task.await {
-            tracing::warn!(%error, "the S3 listener ended badly");
+            tracing::warn!(%error, listener = self.name, "the listener ended badly");
         }
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html>
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::access::{Context, Value};
+use crate::access::Context;
 use crate::auth::{Claim, FormClaim};
 use crate::clock::Timestamp;
 use crate::http::head::Head;
 use crate::http::percent;
-use crate::s3::query::Query;
 
 /// Headers that are condition keys by their own name behind `s3:`.
 const HEADERS: [&str; 15] = [
@@ -81,6 +80,14 @@ impl Signing {
     }
 }
 
+impl Origin {
+    /// Of a connection with `peer`, which is TLS where it is `secure`.
+    pub fn of(peer: Option<SocketAddr>, secure: bool) -> Self {
+        // An IPv4 client of an IPv6 socket is an IPv4 client.
+        Self { address: peer.map(|peer| peer.ip().to_canonical()), secure }
+    }
+}
+
 impl SigningKind {
     fn name(self) -> &'static str {
         match self {
@@ -91,11 +98,12 @@ impl SigningKind {
     }
 }
 
-/// Everything that a head tells. The version, the tags of the request and those of the stored object are added by who knows
-/// them: sources of copies and the objects of a list have versions of their own.
+/// Everything that a head tells; `parameter` gives the decoded parameters of its query. The version, the tags of the request
+/// and those of the stored object are added by who knows them: sources of copies and the objects of a list have versions of
+/// their own.
 pub fn of_head<'r>(
     head: &'r Head,
-    query: &'r Query,
+    parameter: impl Fn(&str) -> Option<&'r str>,
     origin: Origin,
     signing: Option<Signing>,
     now: Timestamp,
@@ -123,8 +131,8 @@ pub fn of_head<'r>(
             context.push(format!("s3:{header}"), String::from_utf8_lossy(value).into_owned());
         }
     }
-    for (parameter, key) in PARAMETERS {
-        if let Some(value) = query.get(parameter) {
+    for (name, key) in PARAMETERS {
+        if let Some(value) = parameter(name) {
             context.push(key, value);
         }
     }
@@ -136,22 +144,6 @@ pub fn of_head<'r>(
         }
     }
     context
-}
-
-/// Whether what needs `s3:PutObject` makes an object, rather than a beginning or a part of one.
-///
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html>
-pub fn creates_object(head: &Head, query: &Query) -> bool {
-    let is_part = head.method == "PUT" && query.has("uploadId");
-    !is_part && !query.has("uploads")
-}
-
-/// Adds the tags that a request gives: each by its key, and the keys.
-pub fn push_request_tags<'r>(context: &mut Context<'r>, tags: &'r [(String, String)]) {
-    for (name, value) in tags {
-        context.push(format!("s3:RequestObjectTag/{name}"), value.as_str());
-    }
-    context.push_all("s3:RequestObjectTagKeys", tags.iter().map(|(name, _)| Value::from(name.as_str())));
 }
 
 fn push_header<'r>(context: &mut Context<'r>, head: &'r Head, header: &str, key: String) {
@@ -170,10 +162,15 @@ mod tests {
         let mut head = Head { method: "GET".into(), path: "/b".into(), ..Head::default() };
         head.headers.push("referer", "http://site/");
         head.headers.push("x-amz-acl", "public-read");
-        let query = Query::parse("prefix=a%2Fb&max-keys=5&versionId=null").unwrap();
+        let parameter = |name: &str| match name {
+            "prefix" => Some("a/b"),
+            "max-keys" => Some("5"),
+            "versionId" => Some("null"),
+            _ => None,
+        };
         let origin = Origin { address: Some("10.0.0.1".parse().unwrap()), secure: false };
         let signing = Signing { kind: SigningKind::Query, version: "AWS4-HMAC-SHA256", age: Some(1500) };
-        let context = of_head(&head, &query, origin, Some(signing), Timestamp::from_seconds(1));
+        let context = of_head(&head, parameter, origin, Some(signing), Timestamp::from_seconds(1));
         for (key, expected) in [
             ("aws:SourceIp", "10.0.0.1"),
             ("aws:securetransport", "false"),
