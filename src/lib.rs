@@ -10,6 +10,8 @@ pub mod backup;
 pub mod blob;
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "server")]
+pub mod client;
 pub mod clock;
 pub mod config;
 #[cfg(test)]
