@@ -30,11 +30,6 @@ pub fn commands() -> [Command; 3] {
     ]
 }
 
-/// Whether `name` is one of [`commands`].
-pub fn has(name: &str) -> bool {
-    matches!(name, "add" | "remove" | "list")
-}
-
 /// A command that works on the data directory, or on the server that runs there.
 fn local(name: &'static str, about: &'static str) -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
