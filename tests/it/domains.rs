@@ -137,7 +137,7 @@ async fn domains_are_part_of_a_backup() {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
     };
-    run(brim(&["backup"]).arg(&copy).arg("--data").arg(&data));
+    run(brim(&["backup", "--with-master-key"]).arg(&copy).arg("--data").arg(&data));
     run(brim(&["restore"]).arg(&copy).arg("--data").arg(&restored));
     assert_eq!(listed(&restored, &[]), json!([["www.example.com", bucket, "in_force"]]));
 }
