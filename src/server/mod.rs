@@ -9,6 +9,7 @@ pub mod doctor;
 mod engines;
 mod file_system;
 mod foundation;
+mod handshake;
 mod hold;
 mod http_listener;
 mod listeners;
@@ -23,6 +24,7 @@ mod restore;
 mod signals;
 mod start;
 mod storage;
+mod stream;
 mod transports;
 mod uptake;
 
