@@ -5,10 +5,12 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::accounts::{self, ACCOUNT};
+use super::certificates::{self, CERTIFICATE};
 use super::declare::{Row, rows};
 use super::fault::{Fault, Source, nearest};
 use super::kind::Toml;
 use crate::identity::DeclaredAccount;
+use crate::tls::Pair;
 
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -18,6 +20,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub struct Contents {
     pub options: Vec<(&'static Row, String)>,
     pub accounts: Vec<DeclaredAccount>,
+    pub certificates: Vec<Pair>,
 }
 
 /// Gives what the file sets, and notes what is wrong with it.
@@ -31,6 +34,8 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
         }
     };
     let accounts = table.remove(ACCOUNT).map(|value| accounts::read(&value, path, faults)).unwrap_or_default();
+    let certificates =
+        table.remove(CERTIFICATE).map(|value| certificates::read(&value, path, faults)).unwrap_or_default();
     let mut leaves = Vec::new();
     flatten(String::new(), table, &mut leaves);
 
@@ -51,7 +56,7 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
             }),
         }
     }
-    Contents { options, accounts }
+    Contents { options, accounts, certificates }
 }
 
 fn read_table(path: &Path) -> Result<Table, String> {

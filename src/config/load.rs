@@ -10,6 +10,7 @@ use super::file;
 use super::kind::Kind;
 use super::server::ServerConfig;
 use crate::identity::{Declared, DeclaredAccount};
+use crate::tls::Pair;
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "BRIM_CONFIG";
@@ -39,6 +40,7 @@ impl ServerConfig {
         if let Some(config) = &config {
             reader.check_addresses(config);
             reader.check_declared_keys(config);
+            reader.check_certificates(config);
         }
         match config {
             Some(config) if reader.faults.is_empty() => Ok(config),
@@ -59,6 +61,7 @@ impl ServerConfig {
 pub struct Reader {
     given: BTreeMap<&'static str, (Source, String)>,
     accounts: Vec<DeclaredAccount>,
+    certificates: Vec<Pair>,
     /// The file that declares them.
     file: Option<PathBuf>,
     faults: Vec<Fault>,
@@ -89,6 +92,7 @@ impl Reader {
             self.add(row, Source::File(path.clone()), text);
         }
         self.accounts = contents.accounts;
+        self.certificates = contents.certificates;
         self.file = Some(path);
     }
 
@@ -131,6 +135,24 @@ impl Reader {
     /// Gives the accounts of the file.
     pub fn accounts(&mut self) -> Vec<DeclaredAccount> {
         std::mem::take(&mut self.accounts)
+    }
+
+    /// Gives the certificates of the file.
+    pub fn certificates(&mut self) -> Vec<Pair> {
+        std::mem::take(&mut self.certificates)
+    }
+
+    /// Whoever listens for TLS has a certificate, or the prospect of one.
+    fn check_certificates(&mut self, config: &ServerConfig) {
+        let acme = &config.acme;
+        let ordered = [("acme.domains", !acme.domains.is_empty()), ("acme.sites", acme.sites)];
+        let given = ordered.iter().find(|(_, given)| *given).map(|(key, _)| *key);
+        if let Some(given) = given.filter(|_| !acme.agree_terms) {
+            self.faults.push(Fault::Terms { given });
+        }
+        if given.is_none() && config.certificates.is_empty() && config.s3.tls_listen.is_some() {
+            self.faults.push(Fault::NoCertificate { key: "s3.tls_listen" });
+        }
     }
 
     /// The root key is no other key.

@@ -1,6 +1,7 @@
 //! The composition root: opens the engines, starts the listeners, and stops both in order.
 
 mod backup;
+mod certificates;
 mod commands;
 mod connection;
 mod credentials;

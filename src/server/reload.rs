@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use super::certificates::CertificateKeeper;
 use super::signals::Hangup;
 use crate::config::{Faults, ServerConfig, Sources};
 use crate::identity::Identities;
@@ -14,6 +15,7 @@ pub struct Reload {
     /// What the server started with.
     pub started: ServerConfig,
     pub identities: Arc<Identities>,
+    pub certificates: Arc<CertificateKeeper>,
 }
 
 impl Reload {
@@ -33,6 +35,7 @@ impl Reload {
 
     async fn apply(&self, config: &ServerConfig) {
         self.identities.declare(config.declared());
+        self.certificates.reload(config.certificates.clone()).await;
         warn_of_shadowed(&self.identities).await;
         let changed = self.started.changed(config);
         if !changed.is_empty() {
