@@ -28,4 +28,5 @@ mod signed;
 mod slow_answers;
 mod streaming;
 mod tagging;
+mod tls;
 mod versions;
