@@ -26,6 +26,7 @@ pub mod report;
 pub mod s3;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod site;
 pub mod store;
 pub mod telemetry;
 #[cfg(feature = "server")]

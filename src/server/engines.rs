@@ -28,6 +28,7 @@ pub const TABLES: &[Table] = &[
     tables::VERSIONS,
     tables::HEADS,
     identity::IDENTITIES,
+    tables::DOMAINS,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::change::{Cause, Change, ChangeKind};
 use super::checksum::{Algorithm, Checksum, ChecksumType};
 use super::codec::{decode, encode};
+use super::domains::DomainRecord;
 use super::record::{
     BucketRecord, BucketState, CompletedRecord, Data, DeleteMarker, Entry, Head, InlineId, Metadata, ObjectRecord,
     PartRecord, StorageClass, Summary, Target, UploadRecord, Version, VersionRecord, VersionSummary, Versioning,
@@ -16,7 +17,7 @@ use super::tables;
 use crate::blob::{BlobId, BlobRef, Footer, FooterBuilder};
 use crate::clock::Timestamp;
 use crate::fuzz::{self, Mutated};
-use crate::names::{AccountId, BucketId, BucketName, ETag, ObjectKey, UploadId, VersionId};
+use crate::names::{AccountId, BucketId, BucketName, ETag, HostName, ObjectKey, UploadId, VersionId};
 
 const BLOB: BlobRef = BlobRef { id: BlobId { run: 3, number: 4 }, length: 100_000, footer_checksum: 5 };
 
@@ -87,6 +88,12 @@ fn rows() -> Vec<Vec<u8>> {
     let mut change = Change::of_bucket(&bucket, ChangeKind::Rename, Timestamp::from_seconds(5), Cause::default());
     change.key = Some(key.clone());
     let marker = DeleteMarker { modified: Timestamp::from_seconds(6), owner: AccountId::default() };
+    let domain = DomainRecord {
+        bucket: bucket.name.clone(),
+        bucket_id: bucket.id,
+        account: AccountId::default(),
+        created: Timestamp::from_seconds(7),
+    };
     let records = [
         encode(&object()),
         encode(&bucket),
@@ -97,6 +104,8 @@ fn rows() -> Vec<Vec<u8>> {
         encode(&VersionRecord { random: Some([9; 16]), entry: Entry::Object(Box::new(object())) }),
         encode(&VersionRecord { random: None, entry: Entry::DeleteMarker(marker) }),
         encode(&Head { newest: 300, null: Some(1) }),
+        encode(&domain),
+        tables::domain(&HostName::parse("www.example.com").unwrap()),
     ];
     let id = UploadId([6; 16]);
     let version = tables::version(BucketId(9), &key, 3);
@@ -139,6 +148,7 @@ fn rows_of_every_table() {
             comes_back::<VersionRecord>(row);
             comes_back::<VersionSummary>(row);
             comes_back::<Head>(row);
+            comes_back::<DomainRecord>(row);
             comes_back::<Target>(row);
             comes_back::<u64>(row);
             keys_come_back(row);
@@ -151,6 +161,9 @@ fn keys_come_back(row: &[u8]) {
     if let Some((key, upload)) = tables::parse_upload(row) {
         let bucket = BucketId(u64::from_be_bytes(*row.first_chunk().expect("a row that was read")));
         assert_eq!(tables::upload(bucket, &key, upload), row);
+    }
+    if let Some(domain) = tables::parse_domain(row) {
+        assert_eq!(tables::domain(&domain), row);
     }
     if let Some((bucket, key, ordinal)) = tables::parse_version(row) {
         assert_eq!(tables::version(bucket, &key, ordinal), row);

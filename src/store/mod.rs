@@ -13,6 +13,7 @@ pub mod configuration;
 pub mod copy;
 pub mod delete;
 pub mod digest;
+pub mod domains;
 pub mod fsck;
 pub mod lineage;
 pub mod list;
@@ -54,6 +55,7 @@ pub use pin::Pin;
 
 use self::codec::decode;
 use self::configuration::Configurations;
+use self::domains::Domains;
 use self::lease::Leases;
 use self::mutation::Mutation;
 use self::pin::Pins;
@@ -93,6 +95,7 @@ pub struct Store {
     options: Options,
     queues: KeyQueues,
     configurations: Configurations,
+    domains: Domains,
     leases: Arc<Leases>,
     pins: Pins,
     space: SpaceGuard,
@@ -133,6 +136,7 @@ impl Store {
         let store = Arc::new(Self {
             space: SpaceGuard::new(blobs.clone(), options.reserve),
             upload_memory: Arc::new(Semaphore::new(permits.max(staging::STREAM_PERMITS as usize))),
+            domains: Domains::load(&*kv).await?,
             kv,
             blobs,
             clock,

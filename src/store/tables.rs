@@ -17,13 +17,14 @@
 //! | `versions` | bucket id, escaped object key, inverted ordinal | [`VersionRecord`](super::record::VersionRecord) |
 //! | `heads` | bucket id, object key | [`Head`](super::record::Head): where the key's versions stand |
 //! | `configurations` | bucket id, kind | a document of the bucket's configuration |
+//! | `domains` | host name | [`DomainRecord`](super::domains::DomainRecord): whose site a custom domain is |
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::record::{InlineId, Target};
 use crate::blob::BlobId;
 use crate::kv::{Profile, Table};
-use crate::names::{BucketId, BucketName, ObjectKey, UploadId};
+use crate::names::{BucketId, BucketName, HostName, ObjectKey, UploadId};
 
 pub const META: Table = Table { id: 1, name: "meta", profile: Profile::Records };
 pub const BUCKETS: Table = Table { id: 2, name: "buckets", profile: Profile::Records };
@@ -40,6 +41,7 @@ pub const RENAMED: Table = Table { id: 12, name: "renamed", profile: Profile::Re
 pub const CONFIGURATIONS: Table = Table { id: 13, name: "configurations", profile: Profile::Records };
 pub const VERSIONS: Table = Table { id: 14, name: "versions", profile: Profile::Records };
 pub const HEADS: Table = Table { id: 15, name: "heads", profile: Profile::Records };
+pub const DOMAINS: Table = Table { id: 17, name: "domains", profile: Profile::Records };
 
 /// Who holds a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +63,8 @@ pub enum Owner {
     },
 }
 
-/// Every table of the store, for opening an engine. Their ids begin at 1: 0 is the table of keys.
-pub const TABLES: [Table; 15] = [
+/// Every table of the store, for opening an engine. The ids that are missing here are tables of identities.
+pub const TABLES: [Table; 16] = [
     META,
     BUCKETS,
     CURRENT,
@@ -78,6 +80,7 @@ pub const TABLES: [Table; 15] = [
     CONFIGURATIONS,
     VERSIONS,
     HEADS,
+    DOMAINS,
 ];
 
 /// Stands between an escaped key and what follows it: below every escaped byte, so that shorter keys sort first.
@@ -233,6 +236,17 @@ pub fn parse_configuration(row: &[u8]) -> Option<(BucketId, u8)> {
     let (bucket, kind) = row.split_first_chunk::<BUCKET_ID_BYTES>()?;
     let [kind] = kind else { return None };
     Some((BucketId(u64::from_be_bytes(*bucket)), *kind))
+}
+
+/// The key of a custom domain's row.
+pub fn domain(domain: &HostName) -> Bytes {
+    Bytes::copy_from_slice(domain.as_str().as_bytes())
+}
+
+/// Reads the domain back out of its row's key; `None` for a name that is not written as rows are.
+pub fn parse_domain(row: &[u8]) -> Option<HostName> {
+    let text = std::str::from_utf8(row).ok()?;
+    HostName::parse(text).ok().filter(|domain| domain.as_str() == text)
 }
 
 /// The key of a finished upload's answer.

@@ -17,6 +17,7 @@ pub enum Kind {
     BucketCounter,
     ObjectWithoutBucket,
     ConfigurationWithoutBucket,
+    DomainWithoutBucket,
     WrongHead,
     WrongCurrent,
     MissingVersion,
@@ -150,6 +151,14 @@ const ROWS: &[Row] = &[
         "a document of a bucket's configuration is in no bucket",
         "It cannot be reached by any name, and takes some room.",
         BUG,
+    ),
+    row(
+        Kind::DomainWithoutBucket,
+        "domain_without_bucket",
+        Untidy,
+        "the bucket that a custom domain was given to is gone",
+        "The domain shows nothing, and may be given to any other bucket. Deleting a bucket leaves such rows.",
+        "`brim site remove DOMAIN`, or `brim site add DOMAIN --bucket BUCKET` for another bucket.",
     ),
     row(
         Kind::WrongHead,

@@ -26,8 +26,8 @@ use super::error::Error;
 use super::held::BucketNames;
 use super::record::{CompletedRecord, RenamedRecord};
 use super::tables::{
-    BUCKETS, COMPLETED, CONFIGURATIONS, CURRENT, HEADS, INLINE, LOG, OFFSETS, PARTS, REFS, RENAMED, SWEEP, UPLOADS,
-    VERSIONS,
+    BUCKETS, COMPLETED, CONFIGURATIONS, CURRENT, DOMAINS, HEADS, INLINE, LOG, OFFSETS, PARTS, REFS, RENAMED, SWEEP,
+    UPLOADS, VERSIONS,
 };
 use crate::kv::Table;
 use crate::report::{Place, Report, Severity, Unit};
@@ -116,6 +116,8 @@ impl Check<'_> {
         self.unless_unread(HEADS, read).await?;
         let read = self.configurations().await;
         self.unless_unread(CONFIGURATIONS, read).await?;
+        let read = self.domains().await;
+        self.unless_unread(DOMAINS, read).await?;
         let read = self.uploads().await;
         self.unless_unread(UPLOADS, read).await?;
         let read = self.records(PARTS).await;

@@ -13,10 +13,13 @@ use crate::names::{BucketId, UploadId};
 use crate::report::{Place, Unit};
 use crate::store::bucket::NEXT_BUCKET_ID;
 use crate::store::codec::{decode, encode};
+use crate::store::domains;
 use crate::store::error::Error;
 use crate::store::held::BucketNames;
 use crate::store::record::{BucketRecord, Target, UploadRecord};
-use crate::store::tables::{self, BUCKETS, CONFIGURATIONS, CURRENT, HEADS, META, OFFSETS, PARTS, UPLOADS, VERSIONS};
+use crate::store::tables::{
+    self, BUCKETS, CONFIGURATIONS, CURRENT, DOMAINS, HEADS, META, OFFSETS, PARTS, UPLOADS, VERSIONS,
+};
 use crate::store::walk::Walk;
 
 impl Check<'_> {
@@ -145,6 +148,31 @@ impl Check<'_> {
                 if lost && self.store.kv.get(CONFIGURATIONS, &row).await?.is_some() {
                     let detail = format!("kind {kind}, bucket number {}", bucket.0);
                     self.tell(Fault::new(Kind::ConfigurationWithoutBucket, Place::default(), detail)).await?;
+                }
+            }
+        }
+    }
+
+    /// Custom domains decode, and have a bucket.
+    pub(super) async fn domains(&mut self) -> Result<(), Error> {
+        let mut walk = Walk::over(DOMAINS, PAGE);
+        loop {
+            let rows = walk.next(&*self.store.kv).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.report.go_on()?;
+            for (row, value) in rows {
+                let Ok((domain, record)) = domains::parse(&row, &value) else {
+                    self.tell(unreadable(DOMAINS, &row)).await?;
+                    continue;
+                };
+                let lost = self.store.living(&record).await?.is_none();
+                // It may have been given to another bucket meanwhile.
+                if lost && self.store.kv.get(DOMAINS, &row).await? == Some(value) {
+                    let detail = format!("{domain}, bucket number {}", record.bucket_id.0);
+                    let place = Place { bucket: Some(record.bucket.to_string()), ..Place::default() };
+                    self.tell(Fault::new(Kind::DomainWithoutBucket, place, detail)).await?;
                 }
             }
         }

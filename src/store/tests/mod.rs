@@ -5,6 +5,7 @@ mod completing;
 mod configuration;
 mod copies;
 mod damage;
+mod domains;
 mod faults;
 mod fixture;
 mod fsck;

@@ -1,0 +1,4 @@
+//! What a website is: pure rules, without a store and without a server.
+
+pub mod domain;
+pub mod host;
