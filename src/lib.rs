@@ -31,4 +31,6 @@ pub mod store;
 pub mod telemetry;
 #[cfg(feature = "server")]
 pub mod transport;
+#[cfg(feature = "server")]
+pub mod website;
 pub mod xml;

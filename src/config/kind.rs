@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::units::{GIB, MIB, TIB, duration, size};
 use super::values::{DiskReserve, Durability};
 use crate::identity::{SecretKey, valid_access_key_id};
-use crate::names::AccountId;
+use crate::names::{AccountId, HostName};
 use crate::telemetry::log::Format;
 
 /// The most threads that may be asked for.
@@ -70,6 +70,8 @@ pub const DOMAINS: Kind<Vec<String>> = Kind {
     },
     parse: domains,
 };
+
+pub const HOST_NAMES: Kind<Vec<HostName>> = Kind { form: DOMAINS.form, parse: host_names };
 
 pub const REGION: Kind<String> =
     Kind { form: text("a region of lower-case letters, digits and hyphens, such as us-east-1"), parse: region };
@@ -165,6 +167,10 @@ fn domains(text: &str) -> Option<Vec<String>> {
     }
     let domains: Vec<String> = text.split(',').map(|domain| domain.trim().to_owned()).collect();
     (domains.len() <= MAX_DOMAINS && domains.iter().all(|domain| is_domain(domain))).then_some(domains)
+}
+
+fn host_names(text: &str) -> Option<Vec<HostName>> {
+    domains(text)?.iter().map(|domain| HostName::parse(domain).ok()).collect()
 }
 
 fn is_domain(text: &str) -> bool {

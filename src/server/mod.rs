@@ -26,6 +26,7 @@ mod start;
 mod storage;
 mod transports;
 mod uptake;
+mod websites;
 
 pub use backup::{BackupError, BackupOptions, back_up};
 pub use data_dir::DataDir;

@@ -110,8 +110,7 @@ fn not_modified(record: &ObjectRecord) -> Answer {
     let mut answer = Answer::new(304)
         .header(header::ETAG, record.summary.etag.quoted())
         .header(header::LAST_MODIFIED, date::format_http(record.summary.modified));
-    let kept =
-        [(header::CACHE_CONTROL, &record.metadata.cache_control), (header::EXPIRES, &record.metadata.expires)];
+    let kept = [(header::CACHE_CONTROL, &record.metadata.cache_control), (header::EXPIRES, &record.metadata.expires)];
     for (name, value) in kept {
         if let Some(value) = value {
             answer = answer.header(name, value);

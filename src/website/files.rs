@@ -33,6 +33,7 @@ enum Content {
 }
 
 impl File {
+    #[cfg(test)]
     pub fn described(key: &str, record: ObjectRecord) -> Self {
         Self { key: key.to_owned(), content: Content::Described(Box::new(record)) }
     }

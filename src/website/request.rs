@@ -1,6 +1,6 @@
 //! A request as a site sees it: where it was sent to, by what protocol, and its head.
 
-use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
 
 use super::failure::{Code, Failure};
 use crate::guard::Origin;
@@ -26,8 +26,8 @@ pub struct Request {
 
 impl Request {
     /// Reads the head of a request that came over TLS where that is `secure`.
-    pub fn parse(id: RequestId, http: &HttpRequest, secure: bool) -> Result<Self, Failure> {
-        let head = head_of(http.method(), http.uri(), http.headers());
+    pub fn parse(id: RequestId, http: &RequestHead, secure: bool) -> Result<Self, Failure> {
+        let head = head_of(&http.method, &http.uri, &http.headers);
         if !matches!(head.method.as_str(), "GET" | "HEAD") {
             return Err(Failure::new(Code::MethodNotAllowed)
                 .detail("Method", head.method)
@@ -37,9 +37,9 @@ impl Request {
         if head.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_HEADER_BYTES {
             return Err(Failure::new(Code::RequestHeaderSectionTooLarge));
         }
-        let target = http.uri().authority().map(|authority| authority.as_str());
+        let target = http.uri.authority().map(|authority| authority.as_str());
         let authority = authority(target, &head.headers)?;
-        Ok(Self { id, head, authority, origin: Origin::of(http.peer_addr(), secure) })
+        Ok(Self { id, head, authority, origin: Origin::of(http.peer_addr, secure) })
     }
 
     /// Whether only the head of the answer is wanted.
@@ -56,14 +56,6 @@ impl Request {
         match self.origin.secure {
             true => Protocol::Https,
             false => Protocol::Http,
-        }
-    }
-
-    /// Path and query as they came.
-    pub fn target(&self) -> String {
-        match self.head.query.is_empty() {
-            true => self.head.path.clone(),
-            false => format!("{}?{}", self.head.path, self.head.query),
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use actix_web::body::SizedStream;
-use actix_web::http::StatusCode;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderName};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use futures_util::stream;
@@ -23,19 +24,29 @@ const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-amz-error-code");
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-amz-error-message");
 
-/// Answers one request, that came over TLS where that is `secure`. A body that it has is not read.
+/// Answers one request, which came over TLS where that is `secure`. A body that it has is not read.
 pub async fn handle(http: HttpRequest, service: Arc<Service>, secure: bool) -> HttpResponse {
     let id = RequestId::new();
-    let request = Request::parse(id, &http, secure);
+    let request = Request::parse(id, http.head(), secure);
     let host = request.as_ref().map_or_else(|_| "-".to_owned(), |request| request.authority.host.to_string());
     let mut line = Line::new(Arc::clone(&service), id, host, http.uri().path());
-    let is_head = http.method() == actix_web::http::Method::HEAD;
+    let is_head = http.head().method == Method::HEAD;
     let answered = match request {
         Ok(request) => service.answer(&request, &mut line.site).await,
         Err(failure) => Err(failure),
     };
     let answer = answered.unwrap_or_else(|failure| service.failed(&failure, None, id, is_head));
     respond(&service, answer, line, is_head).await
+}
+
+/// The response to a head that is refused before its body is asked for; `None` where it is in order.
+pub async fn refuse_early(http: &RequestHead, service: &Arc<Service>, secure: bool) -> Option<HttpResponse> {
+    let id = RequestId::new();
+    let failure = Request::parse(id, http, secure).err()?;
+    let is_head = http.method == Method::HEAD;
+    let line = Line::new(Arc::clone(service), id, "-".to_owned(), http.uri.path());
+    let answer = service.failed(&failure, None, id, is_head);
+    Some(respond(service, answer, line, is_head).await)
 }
 
 impl Service {
@@ -51,8 +62,7 @@ impl Service {
 
 /// Adds what a failure is, for who reads headers: the page may be the site's own.
 pub fn tell(answer: Answer, failure: &Failure) -> Answer {
-    let mut answer =
-        answer.header(ERROR_CODE, failure.code.as_str()).header(ERROR_MESSAGE, failure.message.as_bytes());
+    let mut answer = answer.header(ERROR_CODE, failure.code.as_str()).header(ERROR_MESSAGE, failure.message.as_bytes());
     for (name, value) in &failure.details {
         // As S3 sends it; a key that is no value of a header is left out.
         answer = answer.named(&format!("x-amz-error-detail-{name}"), value);

@@ -13,7 +13,7 @@ use super::resolve::{Asked, Outcome, resolve};
 use super::serve::tell;
 use crate::names::BucketName;
 use crate::site::Moved;
-use crate::site::configuration::{RedirectAll, Serve, Website};
+use crate::site::configuration::{Serve, Website};
 use crate::site::host::Addressed;
 use crate::site::path::{InvalidPath, SitePath};
 use crate::store::bucket::Bucket;
@@ -25,7 +25,10 @@ impl Service {
         *site = Some(bucket.record.name.as_str().to_owned());
         let rules = self.rules.of(&self.store, &bucket).await?;
         match &rules.website {
-            Website::RedirectAll(redirect) => Ok(moved(redirect_all(redirect, request))),
+            Website::RedirectAll(redirect) => {
+                let (path, query) = (&request.head.path, &request.head.query);
+                Ok(moved(redirect.target(path, query, request.protocol())))
+            }
             Website::Serve(website) => self.serve(request, &bucket, website).await,
         }
     }
@@ -36,8 +39,11 @@ impl Service {
         let nobody = || Failure::new(Code::NoSuchBucket).detail("BucketName", host.to_string());
         let name = match Addressed::of(host, &self.options.domains) {
             Addressed::Bucket(name) => name,
-            // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#VirtualHostingCustomURLs>
-            Addressed::Custom(host) => BucketName::parse(host.as_str()).map_err(|_| nobody())?,
+            Addressed::Custom(host) => match self.store.domain(&host).await? {
+                Some(bucket) => return Ok(bucket),
+                // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#VirtualHostingCustomURLs>
+                None => BucketName::parse(host.as_str()).map_err(|_| nobody())?,
+            },
             Addressed::Nobody => return Err(nobody()),
         };
         Ok(self.store.bucket(&name).await?)
@@ -72,12 +78,6 @@ impl Service {
             }
         }
     }
-}
-
-/// Where every request of the site goes: to the same path and query elsewhere.
-fn redirect_all(redirect: &RedirectAll, request: &Request) -> Moved {
-    let protocol = redirect.protocol.unwrap_or(request.protocol());
-    Moved { status: 301, location: format!("{}://{}{}", protocol.as_str(), redirect.host, request.target()) }
 }
 
 fn moved(to: Moved) -> Answer {
