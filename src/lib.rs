@@ -30,6 +30,7 @@ pub mod s3;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod site;
+pub mod spelling;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
