@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::site::deploy::FilePath;
+use crate::site::deploy::{FilePath, OPTIONS};
 use crate::site::headers::{self, HeaderRules};
 use crate::site::options::{self, Options};
 use crate::site::redirects::{self, Redirects};
-use crate::site::{Fault, HEADERS, OPTIONS, REDIRECTS};
+use crate::site::{Fault, HEADERS, REDIRECTS};
 
 /// What each of them may hold, and how it is read.
 type Check = (&'static str, usize, fn(&str) -> Vec<Fault>);
