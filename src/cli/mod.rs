@@ -2,6 +2,7 @@
 
 mod backup;
 mod doctor;
+mod domain;
 mod execute;
 mod findings;
 mod fsck;
@@ -174,5 +175,8 @@ mod tests {
         assert_eq!(status(&["brim", "key", "create", "--account", "12"]), Err(true));
         assert_eq!(status(&["brim", "user", "policy", "put", "bob", "uploads", "policy.json", "--data", "d"]), Ok(()));
         assert_eq!(status(&["brim", "user", "policy"]), Err(true));
+        assert_eq!(status(&["brim", "site", "add", "WWW.example.com", "--bucket", "pail", "--data", "d"]), Ok(()));
+        assert_eq!(status(&["brim", "site", "add", "10.0.0.1", "--bucket", "pail"]), Err(true));
+        assert_eq!(status(&["brim", "site", "remove", "www.example.com", "--bucket", "pail"]), Err(true));
     }
 }

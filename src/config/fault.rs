@@ -21,9 +21,9 @@ pub enum Fault {
     Value { key: &'static str, place: Source, value: String, expected: &'static str },
     #[error("{key} ({place}): there is no such option{}", suggestion(.nearest))]
     Unknown { key: String, place: Source, nearest: Option<String> },
-    /// Something about an account, or about what stands in it.
+    /// Something about an entry that is no option, such as an account, or about what stands in it.
     #[error("{at} ({place}): {problem}")]
-    Account { at: String, place: Source, problem: String },
+    Entry { at: String, place: Source, problem: String },
     #[error("{place}: {problem}")]
     File { place: Source, problem: String },
     #[error("{missing} must be given when {given} ({place}) is")]

@@ -8,6 +8,7 @@ use super::accounts::{self, ACCOUNT};
 use super::declare::{Row, rows};
 use super::fault::{Fault, Source};
 use super::kind::Toml;
+use super::sites::{self, DeclaredSite, SITE};
 use crate::identity::DeclaredAccount;
 use crate::spelling::nearest;
 
@@ -19,6 +20,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub struct Contents {
     pub options: Vec<(&'static Row, String)>,
     pub accounts: Vec<DeclaredAccount>,
+    pub sites: Vec<DeclaredSite>,
 }
 
 /// Gives what the file sets, and notes what is wrong with it.
@@ -32,6 +34,7 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
         }
     };
     let accounts = table.remove(ACCOUNT).map(|value| accounts::read(&value, path, faults)).unwrap_or_default();
+    let sites = table.remove(SITE).map(|value| sites::read(&value, path, faults)).unwrap_or_default();
     let mut leaves = Vec::new();
     flatten(String::new(), table, &mut leaves);
 
@@ -52,7 +55,7 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
             }),
         }
     }
-    Contents { options, accounts }
+    Contents { options, accounts, sites }
 }
 
 fn read_table(path: &Path) -> Result<Table, String> {

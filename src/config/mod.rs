@@ -11,6 +11,8 @@ mod file;
 mod kind;
 mod load;
 mod server;
+mod sites;
+mod tables;
 mod units;
 mod values;
 
@@ -23,5 +25,6 @@ pub use server::{
     AdminOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions, S3Options, SECTIONS,
     ServerConfig, StoreOptions,
 };
-pub use units::size;
+pub use sites::DeclaredSite;
+pub use units::{duration, size};
 pub use values::{DiskReserve, Durability};

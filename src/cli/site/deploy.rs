@@ -33,6 +33,10 @@ pub fn command() -> Command {
         true => Ok(text.to_owned()),
         false => Err(format!("a message has at most {MAX_MESSAGE_BYTES} bytes")),
     };
+    let message = Arg::new("message").long("message").short('m').value_name("TEXT").value_parser(message);
+    let dry_run = Arg::new("dry-run").long("dry-run").short('n').action(ArgAction::SetTrue);
+    let concurrency = Arg::new("concurrency").long("concurrency").value_name("N").default_value("8");
+    let concurrency = concurrency.value_parser(value_parser!(u8).range(1..=64));
     Command::new("deploy")
         .about("Publishes a folder, all of it at one moment")
         .long_about(
@@ -45,13 +49,10 @@ pub fn command() -> Command {
         .after_help(AFTER_HELP)
         .arg(Arg::new("DIR").required(true).value_parser(value_parser!(PathBuf)).help("The folder to publish"))
         .args(target::arguments())
-        .arg(Arg::new("message").long("message").short('m').value_name("TEXT").value_parser(message).help("What changed, for `brim site deploys`"))
-        .arg(Arg::new("dry-run").long("dry-run").short('n').action(ArgAction::SetTrue).help("Show what would change; change nothing"))
+        .arg(message.help("What changed, for `brim site deploys`"))
+        .arg(dry_run.help("Show what would change; change nothing"))
         .arg(dotfiles())
-        .arg(
-            Arg::new("concurrency").long("concurrency").value_name("N").default_value("8").value_parser(value_parser!(u8).range(1..=64))
-                .help("How many files are sent at a time"),
-        )
+        .arg(concurrency.help("How many files are sent at a time"))
 }
 
 /// `--include-dotfiles`.

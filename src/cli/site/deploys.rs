@@ -16,18 +16,13 @@ use crate::site::deploy::{DeployId, Manifest};
 pub const READ_AT_ONCE: usize = 4;
 
 pub fn command() -> Command {
+    let limit = Arg::new("limit").long("limit").value_name("N").default_value("20");
+    let limit = limit.value_parser(value_parser!(u32).range(1..)).help("The most deploys to list");
     Command::new("deploys")
         .about("Lists the deploys that are stored, the newest first")
         .after_help(AFTER_HELP)
         .args(target::arguments())
-        .arg(
-            Arg::new("limit")
-                .long("limit")
-                .value_name("N")
-                .default_value("20")
-                .value_parser(value_parser!(u32).range(1..))
-                .help("The most deploys to list"),
-        )
+        .arg(limit)
 }
 
 pub fn run(matches: &ArgMatches) -> Result<(), Failure> {

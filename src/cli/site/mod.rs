@@ -24,7 +24,7 @@ use std::future::Future;
 use clap::{ArgMatches, Command};
 use tokio::runtime::Builder;
 
-use super::Failure;
+use super::{Failure, domain};
 
 const AFTER_HELP: &str = "The key comes from --profile, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the file that \
     AWS_SHARED_CREDENTIALS_FILE names (~/.aws/credentials otherwise); a server keeps its root key in DIR/credentials.\n\n\
@@ -52,6 +52,7 @@ pub fn command() -> Command {
         .subcommand(settings::command())
         .subcommand(detach::command())
         .subcommand(password::command())
+        .subcommands(domain::commands())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
@@ -66,7 +67,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         ("config", matches) => settings::run(matches),
         ("detach", matches) => detach::run(matches),
         ("password", matches) => password::run(matches),
-        _ => Err(Failure::from("no such command")),
+        (name, matches) => domain::run(name, matches),
     }
 }
 

@@ -19,32 +19,40 @@ use super::{AFTER_HELP, target, wait};
 use crate::cli::Failure;
 use crate::client::{Deletion, Listed};
 use crate::clock::{Clock, Timestamp};
+use crate::config::duration;
 use crate::site::deploy::{ContentHash, DeployId, Pointer};
 
-/// Files that were stored later than this stay: a deploy under way may be about to name them.
-const FILE_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Manifests that were written later than this stay: the pointer may be about to move to them.
+/// Files that were stored later than this stay, unless less is asked for: a deploy under way may be about to name them.
+const DEFAULT_AGE: &str = "24h";
+/// Manifests that were written later than this stay in any case but a lower age: the pointer may be about to move to them.
 const MANIFEST_AGE: Duration = Duration::from_secs(60 * 60);
 
 pub fn command() -> Command {
+    let option = |name: &'static str, value: &'static str| Arg::new(name).long(name).value_name(value);
+    let keep = option("keep", "N").default_value("20").value_parser(value_parser!(u32).range(1..));
+    let age = |text: &str| duration(text).ok_or("a time is a number and a unit, such as 90m, 24h or 7d");
+    let min_age = option("min-age", "TIME").default_value(DEFAULT_AGE).value_parser(age);
+    let dry_run = Arg::new("dry-run").long("dry-run").short('n').action(ArgAction::SetTrue);
     Command::new("prune")
         .about("Removes old deploys and the files that only they have")
         .long_about(
             "Removes all but the newest deploys, and the files that no deploy names any more. The live deploy stays, and so do \
              the three that were live before it, deploys of the last hour, and files of the last day. Safe beside deploys and \
-             rollbacks that are under way.",
+             rollbacks that are under way, unless --min-age says less than a day.",
         )
         .after_help(AFTER_HELP)
         .args(target::arguments())
-        .arg(Arg::new("keep").long("keep").value_name("N").default_value("20").value_parser(value_parser!(u32).range(1..)).help("How many deploys to keep"))
-        .arg(Arg::new("dry-run").long("dry-run").short('n').action(ArgAction::SetTrue).help("Show what would be removed; remove nothing"))
+        .arg(keep.help("How many deploys to keep"))
+        .arg(min_age.help("Spare files younger than this; less is safe only while nobody deploys"))
+        .arg(dry_run.help("Show what would be removed; remove nothing"))
 }
 
 pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let site = target::site(matches)?;
     let keep = *matches.get_one::<u32>("keep").ok_or("no number")? as usize;
+    let min_age = *matches.get_one::<Duration>("min-age").ok_or("no age")?;
     let dry_run = matches.get_flag("dry-run");
-    let pruned = wait(prune(&site, keep, dry_run, &Clock::system()))?;
+    let pruned = wait(prune(&site, Rules { keep, min_age, dry_run }, &Clock::system()))?;
     let Pruned { deploys, kept, files, bytes: size } = &pruned;
     let (verb, tail) = if dry_run { ("would be removed", " Nothing was changed.") } else { ("removed", "") };
     let removed = deploys.iter().map(|id| format!("- {id}\n")).collect::<String>();
@@ -59,6 +67,16 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     show(matches.get_flag("json"), &document, &words)
 }
 
+/// What goes.
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    /// How many of the newest deploys stay.
+    keep: usize,
+    /// How old a file must be.
+    min_age: Duration,
+    dry_run: bool,
+}
+
 /// What was removed, or would be.
 struct Pruned {
     deploys: Vec<DeployId>,
@@ -67,13 +85,14 @@ struct Pruned {
     bytes: u64,
 }
 
-async fn prune(site: &Site, keep: usize, dry_run: bool, clock: &Clock) -> Result<Pruned, Failure> {
-    // The pointer first: a deploy that goes live after this is young, and so is its manifest.
+async fn prune(site: &Site, rules: Rules, clock: &Clock) -> Result<Pruned, Failure> {
+    // The time first, then the pointer: whatever goes live after this has a manifest that is young by this time.
+    let started = clock.now();
     let live = site.live().await?;
     let manifests = site.manifests().await?;
-    let mut old = superfluous(&manifests, live.as_ref().map(|live| &live.pointer), keep, clock.now());
+    let mut old = superfluous(&manifests, live.as_ref().map(|live| &live.pointer), rules, started);
     // Manifests before files: while a manifest is there, everything that it names is.
-    if !dry_run {
+    if !rules.dry_run {
         let changed = remove(site, old.iter().map(|(_, listed)| listed)).await?;
         old.retain(|(_, listed)| !changed.contains(&listed.key));
     }
@@ -85,10 +104,10 @@ async fn prune(site: &Site, keep: usize, dry_run: bool, clock: &Clock) -> Result
     let named = named_by(site, &remaining).await?;
     let files = site.files().await?.into_iter();
     let mut unnamed: Vec<Listed> = files
-        .filter(|(hash, listed)| !named.contains(hash) && cutoff.since(listed.modified) > FILE_AGE)
+        .filter(|(hash, listed)| !named.contains(hash) && cutoff.since(listed.modified) > rules.min_age)
         .map(|(_, listed)| listed)
         .collect();
-    if !dry_run {
+    if !rules.dry_run {
         let changed = remove(site, unnamed.iter()).await?;
         unnamed.retain(|listed| !changed.contains(&listed.key));
     }
@@ -100,7 +119,7 @@ async fn prune(site: &Site, keep: usize, dry_run: bool, clock: &Clock) -> Result
 fn superfluous(
     manifests: &[(DeployId, Listed)],
     pointer: Option<&Pointer>,
-    keep: usize,
+    rules: Rules,
     now: Timestamp,
 ) -> Vec<(DeployId, Listed)> {
     let pointed = |id: &DeployId| {
@@ -108,8 +127,9 @@ fn superfluous(
             pointer.deploy == *id || pointer.previous.iter().any(|previous| previous.deploy == *id)
         })
     };
-    let old = manifests.iter().skip(keep);
-    old.filter(|(id, listed)| !pointed(id) && now.since(listed.modified) > MANIFEST_AGE).cloned().collect()
+    let old = manifests.iter().skip(rules.keep);
+    let age = rules.min_age.min(MANIFEST_AGE);
+    old.filter(|(id, listed)| !pointed(id) && now.since(listed.modified) > age).cloned().collect()
 }
 
 /// Every content that one of these deploys names. One that cannot be read stops it: its files would be taken for nobody's.
@@ -140,6 +160,8 @@ async fn remove<'a>(site: &Site, listed: impl Iterator<Item = &'a Listed>) -> Re
 mod tests {
     use super::*;
 
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
     #[test]
     fn the_newest_the_pointed_at_and_the_young_stay() {
         let id = |number| DeployId::from_random([number; 10]);
@@ -150,7 +172,8 @@ mod tests {
         };
         let manifests: Vec<_> = (0..10).rev().map(listed).collect();
         let removed = |pointer: Option<&Pointer>, keep, now| {
-            let old = superfluous(&manifests, pointer, keep, hour(now));
+            let rules = Rules { keep, min_age: DAY, dry_run: false };
+            let old = superfluous(&manifests, pointer, rules, hour(now));
             old.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
         };
         assert_eq!(removed(None, 20, 100), []);
