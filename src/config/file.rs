@@ -6,10 +6,11 @@ use toml::{Table, Value};
 
 use super::accounts::{self, ACCOUNT};
 use super::declare::{Row, rows};
-use super::fault::{Fault, Source, nearest};
+use super::fault::{Fault, Source};
 use super::kind::Toml;
 use super::sites::{self, DeclaredSite, SITE};
 use crate::identity::DeclaredAccount;
+use crate::spelling::nearest;
 
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::declare::{Row, rows};
-use super::fault::{Fault, Faults, Source, nearest};
+use super::fault::{Fault, Faults, Source};
 use super::file;
 use super::kind::Kind;
 use super::server::ServerConfig;
@@ -13,6 +13,7 @@ use super::sites::DeclaredSite;
 use crate::identity::{Declared, DeclaredAccount};
 use crate::names::{BucketName, HostName};
 use crate::site::domain::Reserved;
+use crate::spelling::nearest;
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "BRIM_CONFIG";

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::fault::{Fault, Source, nearest};
+use super::fault::{Fault, Source};
+use crate::spelling::nearest;
 
 /// Reads tables of one file, and notes what is wrong with them.
 pub struct TableReader<'r> {
