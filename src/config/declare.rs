@@ -63,6 +63,8 @@ macro_rules! options {
             $( $(#[doc = $section_doc])+ pub $section: $Options, )+
             /// The accounts that the file declares.
             pub accounts: Vec<DeclaredAccount>,
+            /// The certificates that the file names.
+            pub certificates: Vec<Pair>,
             /// The custom domains that the file declares.
             pub sites: Vec<DeclaredSite>,
         }
@@ -86,7 +88,12 @@ macro_rules! options {
             /// Reads every option, so that every fault is found; `None` where there was one.
             pub(super) fn read(reader: &mut Reader) -> Option<Self> {
                 $( let $section = $Options::read(reader); )+
-                Some(Self { $( $section: $section?, )+ accounts: reader.accounts(), sites: reader.sites() })
+                Some(Self {
+                    $( $section: $section?, )+
+                    accounts: reader.accounts(),
+                    certificates: reader.certificates(),
+                    sites: reader.sites(),
+                })
             }
 
             /// The keys of the options whose value is another one in `other`. Accounts and sites are no options.

@@ -28,6 +28,10 @@ pub enum Fault {
     File { place: Source, problem: String },
     #[error("{missing} must be given when {given} ({place}) is")]
     Incomplete { missing: &'static str, given: &'static str, place: Source },
+    #[error("acme.agree_terms must be true when {given} is given")]
+    Terms { given: &'static str },
+    #[error("{key}: there is no certificate: give [[certificate]] or acme.domains")]
+    NoCertificate { key: &'static str },
     #[error("{first} ({first_place}) and {second} ({second_place}): both are {value}")]
     SameAddress { first: &'static str, first_place: Source, second: &'static str, second_place: Source, value: String },
 }

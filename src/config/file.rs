@@ -5,12 +5,14 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::accounts::{self, ACCOUNT};
+use super::certificates::{self, CERTIFICATE};
 use super::declare::{Row, rows};
 use super::fault::{Fault, Source};
 use super::kind::Toml;
 use super::sites::{self, DeclaredSite, SITE};
 use crate::identity::DeclaredAccount;
 use crate::spelling::nearest;
+use crate::tls::Pair;
 
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -20,6 +22,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub struct Contents {
     pub options: Vec<(&'static Row, String)>,
     pub accounts: Vec<DeclaredAccount>,
+    pub certificates: Vec<Pair>,
     pub sites: Vec<DeclaredSite>,
 }
 
@@ -34,6 +37,8 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
         }
     };
     let accounts = table.remove(ACCOUNT).map(|value| accounts::read(&value, path, faults)).unwrap_or_default();
+    let certificates =
+        table.remove(CERTIFICATE).map(|value| certificates::read(&value, path, faults)).unwrap_or_default();
     let sites = table.remove(SITE).map(|value| sites::read(&value, path, faults)).unwrap_or_default();
     let mut leaves = Vec::new();
     flatten(String::new(), table, &mut leaves);
@@ -55,7 +60,7 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
             }),
         }
     }
-    Contents { options, accounts, sites }
+    Contents { options, accounts, certificates, sites }
 }
 
 fn read_table(path: &Path) -> Result<Table, String> {

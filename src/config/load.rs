@@ -14,6 +14,7 @@ use crate::identity::{Declared, DeclaredAccount};
 use crate::names::{BucketName, HostName};
 use crate::site::domain::Reserved;
 use crate::spelling::nearest;
+use crate::tls::Pair;
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "BRIM_CONFIG";
@@ -43,6 +44,7 @@ impl ServerConfig {
         if let Some(config) = &config {
             reader.check_addresses(config);
             reader.check_declared_keys(config);
+            reader.check_certificates(config);
             reader.check_sites(config);
         }
         match config {
@@ -76,6 +78,7 @@ impl ServerConfig {
 pub struct Reader {
     given: BTreeMap<&'static str, (Source, String)>,
     accounts: Vec<DeclaredAccount>,
+    certificates: Vec<Pair>,
     sites: Vec<DeclaredSite>,
     /// The file that declares them.
     file: Option<PathBuf>,
@@ -107,6 +110,7 @@ impl Reader {
             self.add(row, Source::File(path.clone()), text);
         }
         self.accounts = contents.accounts;
+        self.certificates = contents.certificates;
         self.sites = contents.sites;
         self.file = Some(path);
     }
@@ -166,6 +170,24 @@ impl Reader {
                 let (at, place) = (format!("site {}", site.domain), Source::File(file.clone()));
                 self.faults.push(Fault::Entry { at, place, problem: problem.to_string() });
             }
+        }
+    }
+
+    /// Gives the certificates of the file.
+    pub fn certificates(&mut self) -> Vec<Pair> {
+        std::mem::take(&mut self.certificates)
+    }
+
+    /// Whoever listens for TLS has a certificate, or the prospect of one.
+    fn check_certificates(&mut self, config: &ServerConfig) {
+        let acme = &config.acme;
+        let ordered = [("acme.domains", !acme.domains.is_empty()), ("acme.sites", acme.sites)];
+        let given = ordered.iter().find(|(_, given)| *given).map(|(key, _)| *key);
+        if let Some(given) = given.filter(|_| !acme.agree_terms) {
+            self.faults.push(Fault::Terms { given });
+        }
+        if given.is_none() && config.certificates.is_empty() && config.s3.tls_listen.is_some() {
+            self.faults.push(Fault::NoCertificate { key: "s3.tls_listen" });
         }
     }
 

@@ -4,6 +4,7 @@
 //! `docs/configuration.md` are derived from that declaration.
 
 mod accounts;
+mod certificates;
 mod declare;
 mod docs;
 mod fault;
@@ -22,8 +23,8 @@ pub use fault::{Fault, Faults, Source};
 pub use kind::{Form, Kind, Toml};
 pub use load::Sources;
 pub use server::{
-    AdminOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions, S3Options, SECTIONS,
-    ServerConfig, StoreOptions,
+    AcmeOptions, AdminOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions, S3Options,
+    SECTIONS, ServerConfig, StoreOptions,
 };
 pub use sites::DeclaredSite;
 pub use units::size;

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use super::certificates::CertificateKeeper;
 use super::signals::Hangup;
 use crate::config::{Faults, ServerConfig, Sources};
 use crate::identity::Identities;
@@ -16,6 +17,7 @@ pub struct Reload {
     pub started: ServerConfig,
     pub identities: Arc<Identities>,
     pub store: Arc<Store>,
+    pub certificates: Arc<CertificateKeeper>,
 }
 
 impl Reload {
@@ -36,6 +38,7 @@ impl Reload {
     async fn apply(&self, config: &ServerConfig) {
         self.identities.declare(config.declared());
         self.store.declare_domains(config.declared_domains());
+        self.certificates.reload(config.certificates.clone()).await;
         warn_of_shadowed(&self.identities).await;
         let changed = self.started.changed(config);
         if !changed.is_empty() {

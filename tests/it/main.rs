@@ -29,4 +29,5 @@ mod signed;
 mod slow_answers;
 mod streaming;
 mod tagging;
+mod tls;
 mod versions;
