@@ -4,6 +4,7 @@
 """
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -32,14 +33,13 @@ class Browser:
             argv.append("--no-sandbox")  # root has no sandbox to be put into
         to_browser, self.sending = os.pipe()
         self.receiving, from_browser = os.pipe()
-        # The protocol is spoken over the descriptors 3 and 4.
-        pipes = f'exec "$@" 3<&{to_browser} 4>&{from_browser} {to_browser}<&- {from_browser}>&-'
+        # The protocol is spoken over the descriptors 3 and 4, which the pipe's own must not be before.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (to_browser, from_browser)]
+        pipes = f'exec "$@" 3<&{ends[0]} 4>&{ends[1]} {ends[0]}<&- {ends[1]}>&-'
         with open(log, "ab") as output:
-            self.process = subprocess.Popen(
-                ["bash", "-c", pipes, "browser", *argv], pass_fds=(to_browser, from_browser), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-        os.close(to_browser)
-        os.close(from_browser)
+            self.process = subprocess.Popen(["bash", "-c", pipes, "browser", *argv], pass_fds=ends, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        for end in (to_browser, from_browser, *ends):
+            os.close(end)
         self.number, self.session, self.buffer, self.events = 0, None, b"", []
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -118,7 +118,9 @@ class Browser:
     def complaints(self):
         """What the browser has to say against the last page: refused loads, exceptions."""
         wanted = ("Runtime.exceptionThrown", "Network.loadingFailed")
-        return [event["params"] for event in self.events if event.get("method") in wanted]
+        found = [event["params"] for event in self.events if event.get("method") in wanted]
+        # What a page itself gives up, such as the rest of an answer whose headers were all it wanted, is no complaint.
+        return [params for params in found if not params.get("canceled")]
 
     def evaluate(self, expression):
         """Gives what a script comes to in the page, awaited."""
@@ -133,9 +135,10 @@ class Browser:
     def resize(self, width):
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=VIEWPORT[1], deviceScaleFactor=1, mobile=False)
 
-    def screenshot(self):
-        """A picture of what is in view, as PNG."""
-        return base64.b64decode(self.ask("Page.captureScreenshot", format="png")["data"])
+    def screenshot(self, width):
+        """A picture of the top of the page, this wide and as high as a window, as PNG, at a quarter of its size."""
+        clip = {"x": 0, "y": 0, "width": width, "height": VIEWPORT[1], "scale": 0.25}
+        return base64.b64decode(self.ask("Page.captureScreenshot", format="png", clip=clip)["data"])
 
 
 def pixels(png):
