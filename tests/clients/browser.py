@@ -106,9 +106,11 @@ class Browser:
         return self.responses(kind="Document")[-1]
 
     def responses(self, kind=None):
-        """The answers of the last page's requests, in their order."""
-        received = [event["params"] for event in self.events if event.get("method") == "Network.responseReceived"]
-        return [params["response"] for params in received if kind in (None, params["type"])]
+        """The answers of the last page's requests, in their order; `cached` says that nothing was asked."""
+        happened = lambda method: [event["params"] for event in self.events if event.get("method") == method]
+        kept = {params["requestId"] for params in happened("Network.requestServedFromCache")}
+        received = [params for params in happened("Network.responseReceived") if kind in (None, params["type"])]
+        return [{**params["response"], "cached": params["requestId"] in kept or params["response"]["fromDiskCache"]} for params in received]
 
     def redirects(self):
         """The answers of the last page's requests that led elsewhere."""

@@ -118,7 +118,7 @@ def test_assets_come_compressed_and_are_kept_for_a_year(site, browser):
     assert text == asset(".css").read_text(), "what was compressed is what stands beside it"
     browser.load(site + "/about")
     again = browser.responses(kind="Stylesheet")[0]
-    assert again["fromDiskCache"], "it was not asked for again"
+    assert again["cached"], "it was not asked for again"
 
 
 def test_every_coding_of_an_asset_is_the_same_asset(site, requests_session):
