@@ -10,6 +10,8 @@ pub mod backup;
 pub mod blob;
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "server")]
+pub mod client;
 pub mod clock;
 pub mod config;
 #[cfg(test)]
@@ -34,4 +36,6 @@ pub mod telemetry;
 pub mod tls;
 #[cfg(feature = "server")]
 pub mod transport;
+#[cfg(feature = "server")]
+pub mod website;
 pub mod xml;

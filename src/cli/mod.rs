@@ -2,6 +2,7 @@
 
 mod backup;
 mod doctor;
+mod domain;
 mod execute;
 mod findings;
 mod fsck;
@@ -12,6 +13,7 @@ mod progress;
 mod restore;
 mod scrub;
 mod server;
+mod site;
 mod user;
 mod watch;
 
@@ -41,6 +43,8 @@ const AFTER_HELP: &str = "Exit status: 0 done, 1 failed, 2 wrong command line or
 enum Failure {
     Configuration(Faults),
     Failed(Box<dyn Error>),
+    /// What was given has faults; nothing was touched.
+    Refused(String),
     /// The command is done, and this is what it found.
     Damage(String),
     /// The answer, which is told already, is no.
@@ -65,6 +69,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
         Some(("backup", matches)) => backup::run(matches),
         Some(("restore", matches)) => restore::run(matches),
         Some(("scrub", matches)) => scrub::run(matches),
+        Some(("site", matches)) => site::run(matches),
         Some(("user", matches)) => user::run(matches),
         // clap lets nothing else through; should it ever, nothing is done and it is said so.
         _ => Err(Failure::from("no such command")),
@@ -98,13 +103,14 @@ fn command() -> Command {
         .subcommand(backup::command())
         .subcommand(restore::command())
         .subcommand(scrub::command())
+        .subcommand(site::command())
         .subcommand(user::command())
 }
 
 impl Failure {
     fn status(&self) -> u8 {
         match self {
-            Self::Configuration(_) => USAGE,
+            Self::Configuration(_) | Self::Refused(_) => USAGE,
             Self::Failed(_) => FAILED,
             Self::Damage(_) => DAMAGE,
             Self::Denied => DENIED,
@@ -122,7 +128,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configuration(faults) => faults.fmt(f),
-            Self::Damage(found) => f.write_str(found),
+            Self::Refused(message) | Self::Damage(message) => f.write_str(message),
             Self::Denied => f.write_str("it would be denied"),
             Self::Failed(error) => {
                 write!(f, "{error}")?;
@@ -169,5 +175,8 @@ mod tests {
         assert_eq!(status(&["brim", "key", "create", "--account", "12"]), Err(true));
         assert_eq!(status(&["brim", "user", "policy", "put", "bob", "uploads", "policy.json", "--data", "d"]), Ok(()));
         assert_eq!(status(&["brim", "user", "policy"]), Err(true));
+        assert_eq!(status(&["brim", "site", "add", "WWW.example.com", "--bucket", "pail", "--data", "d"]), Ok(()));
+        assert_eq!(status(&["brim", "site", "add", "10.0.0.1", "--bucket", "pail"]), Err(true));
+        assert_eq!(status(&["brim", "site", "remove", "www.example.com", "--bucket", "pail"]), Err(true));
     }
 }

@@ -15,10 +15,16 @@ pub const REQUESTS: &str = "brim_requests_total";
 pub const REQUEST_SECONDS: &str = "brim_request_seconds";
 pub const REQUEST_BYTES: &str = "brim_request_bytes_total";
 pub const RESPONSE_BYTES: &str = "brim_response_bytes_total";
+pub const SITE_REQUESTS: &str = "brim_site_requests_total";
+pub const SITE_BYTES: &str = "brim_site_response_bytes_total";
 pub const CONNECTIONS: &str = "brim_connections";
 pub const STORAGE_FREE: &str = "brim_storage_free_bytes";
 pub const STORAGE_TOTAL: &str = "brim_storage_total_bytes";
 pub const STORAGE_RESERVE: &str = "brim_storage_reserve_bytes";
+pub const TLS_FAILED: &str = "brim_tls_handshakes_failed_total";
+pub const CERTIFICATE_END: &str = "brim_certificate_not_after_seconds";
+pub const ACME_FAILING: &str = "brim_acme_failing_domains";
+pub const ACME_ORDERS: &str = "brim_acme_orders_total";
 pub const WRITABLE: &str = "brim_writable";
 pub const SWEEP_BACKLOG: &str = "brim_sweep_queue_entries";
 pub const SCRUB_BYTES: &str = "brim_scrub_bytes_total";
@@ -51,7 +57,21 @@ const METRICS: &[(Type, &str, &str)] = &[
     (Type::Histogram, REQUEST_SECONDS, "Seconds from a request's head to the end of its answer, by operation."),
     (Type::Counter, REQUEST_BYTES, "Bytes of request bodies received, by operation."),
     (Type::Counter, RESPONSE_BYTES, "Bytes of response bodies sent, by operation."),
-    (Type::Gauge, CONNECTIONS, "Open connections to the S3 endpoint."),
+    (
+        Type::Counter,
+        SITE_REQUESTS,
+        "Requests of websites answered, by site and class of status. Sites beyond 256 are one.",
+    ),
+    (Type::Counter, SITE_BYTES, "Bytes of response bodies sent by websites, by site."),
+    (Type::Gauge, CONNECTIONS, "Open connections to the S3 endpoint and to websites."),
+    (Type::Counter, TLS_FAILED, "Connections that ended before TLS was agreed on, by listener and reason."),
+    (
+        Type::Gauge,
+        CERTIFICATE_END,
+        "When a certificate ends, in seconds since the Unix epoch; +Inf once it is not used any more.",
+    ),
+    (Type::Gauge, ACME_FAILING, "Domains whose last order for a certificate failed."),
+    (Type::Counter, ACME_ORDERS, "Orders for certificates, by outcome."),
     (Type::Gauge, STORAGE_FREE, "Bytes free on the file system of the data directory."),
     (Type::Gauge, STORAGE_TOTAL, "Size in bytes of the file system of the data directory."),
     (Type::Gauge, STORAGE_RESERVE, "Bytes that uploads must leave free."),
@@ -101,6 +121,21 @@ pub fn upkeep() {
 /// Open connections to the S3 endpoint.
 pub fn connections() -> Gauge {
     gauge!(CONNECTIONS)
+}
+
+/// Connections to the listener `listener` that ended before TLS was agreed on, because of `reason`.
+pub fn tls_failed(listener: &'static str, reason: &'static str) -> Counter {
+    counter!(TLS_FAILED, "listener" => listener, "reason" => reason)
+}
+
+/// Reports that the certificate called `label` ends at `seconds` since the Unix epoch.
+pub fn certificate_ends(label: &str, seconds: f64) {
+    gauge!(CERTIFICATE_END, "certificate" => label.to_owned()).set(seconds);
+}
+
+/// Orders for certificates that ended as `outcome` says.
+pub fn acme_orders(outcome: &'static str) -> Counter {
+    counter!(ACME_ORDERS, "outcome" => outcome)
 }
 
 /// Sets the gauge `name` to `value`.
@@ -179,10 +214,36 @@ impl RequestMetrics {
         operation.received.increment(measured.received);
         operation.sent.increment(measured.sent);
         operation.seconds.record(measured.duration);
-        let class = usize::from(measured.status / 100).wrapping_sub(1);
-        if let Some(counter) = operation.by_class.get(class) {
-            counter.increment(1);
+        count(&operation.by_class, measured.status);
+    }
+}
+
+fn count(by_class: &[Counter; STATUS_CLASSES.len()], status: u16) {
+    let class = usize::from(status / 100).wrapping_sub(1);
+    if let Some(counter) = by_class.get(class) {
+        counter.increment(1);
+    }
+}
+
+/// Handles for the requests of one website. They stay for as long as the process runs: make few.
+pub struct SiteMetrics {
+    by_class: [Counter; STATUS_CLASSES.len()],
+    sent: Counter,
+}
+
+impl SiteMetrics {
+    /// Registers the series of `site`. Needs [`describe`] before it.
+    pub fn new(site: &str) -> Self {
+        Self {
+            by_class: STATUS_CLASSES.map(|class| counter!(SITE_REQUESTS, "site" => site.to_owned(), "status" => class)),
+            sent: counter!(SITE_BYTES, "site" => site.to_owned()),
         }
+    }
+
+    /// Counts an answer with a body of `sent` bytes.
+    pub fn record(&self, status: u16, sent: u64) {
+        self.sent.increment(sent);
+        count(&self.by_class, status);
     }
 }
 
