@@ -19,6 +19,7 @@ pub mod http;
 pub mod identity;
 pub mod kv;
 pub mod names;
+pub mod private_file;
 #[cfg(feature = "server")]
 pub mod query;
 pub mod report;
@@ -29,6 +30,7 @@ pub mod server;
 pub mod site;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 #[cfg(feature = "server")]
 pub mod transport;
 #[cfg(feature = "server")]

@@ -12,7 +12,7 @@ use super::data_dir::{self, BLOBS, CHECKPOINT, CREDENTIALS, DataDir, KV, MARKER,
 use super::engines::{TABLES, close_kv, open_kv};
 use super::hold::checkpoint_in;
 use super::marker::{self, Marker};
-use super::{master_key, private_file};
+use super::master_key;
 use crate::admin::{Hold, HoldError, hold};
 use crate::backup::{self, Base, BlobTotals, FORMAT, LogHead, MANIFEST, Manifest, Placed, Secrets, Transfer, copy_out};
 use crate::blob::{BlobTree, Scrutiny};
@@ -20,6 +20,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::ServerConfig;
 use crate::kv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
+use crate::private_file;
 use crate::report::Report;
 use crate::store::{lineage, tables};
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::data_dir::DataDir;
-use super::private_file;
 use crate::config::RootOptions;
 use crate::identity::{self, RootKey, SecretKey, valid_access_key_id};
+use crate::private_file;
 
 const PROFILE: &str = "[default]";
 const ID: &str = "aws_access_key_id";

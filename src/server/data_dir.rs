@@ -21,10 +21,11 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::lock::DirectoryLock;
 use super::marker::Marker;
-use super::{lock, marker, master_key, private_file};
+use super::{lock, marker, master_key};
 use crate::backup::MANIFEST;
 use crate::clock::Clock;
 use crate::identity::MasterKey;
+use crate::private_file;
 
 const OWNER_ONLY: u32 = 0o700;
 

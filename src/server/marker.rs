@@ -6,8 +6,8 @@ use std::{fs, io};
 use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
-use super::private_file;
 use crate::clock::Timestamp;
+use crate::private_file;
 
 /// The format that this binary writes, and the newest that it reads.
 const FORMAT: u32 = 1;

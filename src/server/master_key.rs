@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::private_file;
 use crate::identity::{self, MASTER_KEY_BYTES, MasterKey};
+use crate::private_file;
 
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]

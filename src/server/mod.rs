@@ -17,7 +17,6 @@ mod marker;
 mod master_key;
 mod observer;
 mod offline;
-mod private_file;
 mod ready;
 mod reload;
 mod restore;

@@ -1,4 +1,5 @@
-//! What a website is: pure rules, without a store and without a server.
+//! What a static website is, pure: no server, no store. Documents are parsed here, and questions about them answered.
 
+pub mod deploy;
 pub mod domain;
 pub mod host;

@@ -22,7 +22,8 @@
     }
 
 /* On 64-bit systems the variant for large files is the same function. */
-#define ALSO(name, result, ...) result name##64(__VA_ARGS__) __attribute__((alias(#name)))
+#define ALSO(name, result, ...) ALIAS(name, name##64, result, __VA_ARGS__)
+#define ALIAS(name, other, result, ...) result other(__VA_ARGS__) __attribute__((alias(#name)))
 
 static inline struct stat stat_of(int fd) {
     struct stat found = { 0 };

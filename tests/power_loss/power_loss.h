@@ -53,6 +53,7 @@ enum call {
     CALL_RESIZE = 32,
     CALL_REMOVE = 64,
     CALL_DIRECT = 128, /* beside CALL_WRITE: a write past the page cache */
+    CALL_READ = 256,
 };
 
 /* Makes some calls fail. Written by the test; the library counts. */

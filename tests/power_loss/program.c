@@ -1,7 +1,7 @@
 /* Does to files what its arguments say, then ends without tidying up: what the library's own tests run under it.
  *
  *   create NAME | append NAME TEXT | put NAME OFFSET TEXT | resize NAME SIZE | allocate NAME SIZE | rename FROM TO
- *   remove NAME | mkdir NAME | sync NAME | datasync NAME | full NAME (appends a KiB at a time until an error, prints it)
+ *   remove NAME | mkdir NAME | sync NAME | datasync NAME | read NAME (prints it) | full NAME (appends a KiB at a time until an error, prints it)
  *   direct NAME BLOCKS TEXT (appends pages past the page cache, then TEXT through it) */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -94,6 +94,12 @@ static void act(const char *verb) {
         check("unlink", unlink(name));
     } else if (strcmp(verb, "mkdir") == 0) {
         check("mkdir", mkdir(name, 0700));
+    } else if (strcmp(verb, "read") == 0) {
+        char text[1024];
+        fd = opened(name, O_RDONLY);
+        ssize_t length = read(fd, text, sizeof text);
+        check("read", length);
+        printf("%.*s", length < 0 ? 0 : (int)length, text);
     } else if (strcmp(verb, "full") == 0) {
         append_until_full(name);
     } else if (strcmp(verb, "direct") == 0) {

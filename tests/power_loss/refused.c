@@ -45,7 +45,7 @@ ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int
     refuse_change(fd, "pwritev2");
     return real_pwritev2(fd, parts, count, offset, flags);
 }
-ALSO(pwritev2, ssize_t, int, const struct iovec *, int, off_t, int);
+ALIAS(pwritev2, pwritev64v2, ssize_t, int, const struct iovec *, int, off_t, int);
 
 int truncate(const char *path, off_t size) {
     REAL(int, truncate, const char *, off_t)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::disk::Survival;
-use super::library::{ALLOCATE, CREATE, DIRECT, RENAME, Rule, SYNC, WRITE};
+use super::library::{ALLOCATE, CREATE, DIRECT, REMOVE, RENAME, Rule, SYNC, WRITE};
 use super::machine::Machine;
 use super::power_loss::{OFTEN, SMALL_BUFFERS, make_bucket, wrong};
 use super::worker::{BUCKET, KINDS, Mix, Worker};
@@ -17,7 +17,7 @@ use crate::signed::Signed;
 type Row = (u32, &'static str, &'static [i32]);
 
 /// What fails.
-const WALK: [Row; 17] = [
+const WALK: [Row; 18] = [
     (CREATE, "blobs/??/*", &BOTH),
     (ALLOCATE, "blobs/??/*", &BOTH),
     (WRITE, "blobs/??/*", &BOTH),
@@ -25,6 +25,7 @@ const WALK: [Row; 17] = [
     (DIRECT, "blobs/??/*", &[libc::ENOSPC, libc::EIO, libc::EINVAL]),
     (SYNC, "blobs/??/*", &BOTH),
     (SYNC, "blobs/??", &[libc::EIO]),
+    (REMOVE, "blobs/??/*", &[libc::EIO]),
     (CREATE | RENAME, "kv/*.log", &BOTH),
     (WRITE, "kv/*.log", &BOTH),
     (SYNC, "kv/*.log", &BOTH),

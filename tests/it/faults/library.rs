@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const SOURCES: [&str; 8] = ["bytes", "journal", "names", "place", "refused", "rules", "space", "syncs"];
+const SOURCES: [&str; 9] = ["bytes", "journal", "names", "place", "reads", "refused", "rules", "space", "syncs"];
 
 /// Kinds of calls: `enum call` of `power_loss.h`.
 pub const CREATE: u32 = 1;
@@ -15,8 +15,10 @@ pub const WRITE: u32 = 2;
 pub const SYNC: u32 = 4;
 pub const RENAME: u32 = 8;
 pub const ALLOCATE: u32 = 16;
+pub const REMOVE: u32 = 64;
 /// Of the writes those past the page cache.
 pub const DIRECT: u32 = 128;
+pub const READ: u32 = 256;
 
 /// Seems to succeed and does nothing.
 pub const SWALLOWED: i32 = 0;

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use super::disk::{Disk, Survival, Tree};
-use super::library::{ALLOCATE, CREATE, DIRECT, Library, RENAME, Rule, SWALLOWED, SYNC, WRITE};
+use super::library::{ALLOCATE, CREATE, DIRECT, Library, READ, REMOVE, RENAME, Rule, SWALLOWED, SYNC, WRITE};
 use super::machine::Machine;
 use crate::dice::Dice;
 
@@ -118,6 +118,8 @@ fn the_nth_call_fails_and_does_nothing() {
         (WRITE, "a", "create a append a one append a two append a six", "write: EIO\n", "a=onesix"),
         (RENAME, "c", "create a rename a c rename a b", "rename: EIO\n", "b="),
         (ALLOCATE, "*", "create a allocate a 100", "fallocate: EIO\n", "a="),
+        (REMOVE, "a", "create a create b remove a remove b", "unlink: EIO\n", "a="),
+        (READ, "a", "create a append a one read a read a", "read: EIO\none", "a=one"),
     ];
     for (calls, pattern, actions, errors, now) in rules {
         let mut machine = Machine::new();

@@ -6,6 +6,7 @@ mod disk;
 mod drain;
 mod elsewhere;
 mod failing_calls;
+mod failing_reads;
 mod full_disk;
 mod journal;
 mod kill;

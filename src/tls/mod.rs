@@ -1,0 +1,17 @@
+//! TLS: which certificates there are, which one a client is shown, and how they are got.
+//!
+//! Certificates come from files that an operator names ([`Files`]) and from a certificate authority ([`acme`]).
+//! [`Certificates`] has both, chooses by the name that a client asks for, and is changed while connections are made.
+
+pub mod acme;
+mod certificate;
+mod certificates;
+mod challenges;
+mod configuration;
+mod files;
+
+pub use certificate::{Certificate, CertificateError};
+pub use certificates::Certificates;
+pub use challenges::{CHALLENGE_PATH, Challenges, Offered};
+pub use configuration::{HTTP_1_1, server_configuration};
+pub use files::{Files, Loaded, Pair};
