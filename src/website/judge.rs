@@ -36,6 +36,11 @@ impl<'r> Judge<'r> {
         Ok(Self { guard, bucket, rules, visitor, head, now, facts: OnceCell::new() })
     }
 
+    /// When the request is answered.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Whether a stored object has a say: then [`Self::may_read`] alone does not decide.
     pub fn asks_object(&self) -> bool {
         self.rules.ask_object(&self.visitor.identity)
