@@ -9,11 +9,12 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::fault::{Fault, Source, nearest};
+use super::fault::{Fault, Source};
 use super::kind::{ACCESS_KEY_ID, ACCOUNT_ID, SECRET_ACCESS_KEY};
 use crate::identity::{
     Account, DeclaredAccount, DeclaredPolicy, DeclaredUser, GivenKey, What, check_name, check_path, valid_canonical_id,
 };
+use crate::spelling::nearest;
 
 /// The key of the file's tables of accounts.
 pub const ACCOUNT: &str = "account";

@@ -6,9 +6,10 @@ use toml::{Table, Value};
 
 use super::accounts::{self, ACCOUNT};
 use super::declare::{Row, rows};
-use super::fault::{Fault, Source, nearest};
+use super::fault::{Fault, Source};
 use super::kind::Toml;
 use crate::identity::DeclaredAccount;
+use crate::spelling::nearest;
 
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;

@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::declare::{Row, rows};
-use super::fault::{Fault, Faults, Source, nearest};
+use super::fault::{Fault, Faults, Source};
 use super::file;
 use super::kind::Kind;
 use super::server::ServerConfig;
 use crate::identity::{Declared, DeclaredAccount};
+use crate::spelling::nearest;
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "BRIM_CONFIG";
