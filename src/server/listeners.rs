@@ -72,7 +72,7 @@ impl Listeners {
                 .map_err(|source| StartError::Listen { key: "admin.listen", address: health_address, source })?;
         let s3 = HttpListener::start(s3_listener, transports(config, foundation, storage, clock), config)
             .map_err(|source| StartError::Listen { key: "s3.listen", address: s3_address, source })?;
-        let website = HttpListener::start(website_listener, websites(config, foundation, storage, clock), config)
+        let website = HttpListener::start(website_listener, websites(config, foundation, storage, clock)?, config)
             .map_err(|source| StartError::Listen { key: "website.listen", address: website_address, source })?;
         Ok(Self { s3, s3_address, website, website_address, operators, health, health_address, stopping })
     }
@@ -120,7 +120,12 @@ fn transports(config: &ServerConfig, foundation: &Foundation, storage: &Storage,
     Transports { s3: Arc::new(s3), query: Arc::new(query) }
 }
 
-fn websites(config: &ServerConfig, foundation: &Foundation, storage: &Storage, clock: &Clock) -> Websites {
+fn websites(
+    config: &ServerConfig,
+    foundation: &Foundation,
+    storage: &Storage,
+    clock: &Clock,
+) -> Result<Websites, StartError> {
     let options = website::Options {
         domains: config.website.domains.clone(),
         auth: auth_options(config),
@@ -133,7 +138,8 @@ fn websites(config: &ServerConfig, foundation: &Foundation, storage: &Storage, c
         HostId::of_instance(foundation.dir.instance()),
         options,
     );
-    Websites(Arc::new(service))
+    let service = service.map_err(|_| StartError::NoRandomBytes)?;
+    Ok(Websites(Arc::new(service)))
 }
 
 fn query_options(config: &ServerConfig) -> query::Options {

@@ -71,7 +71,9 @@ impl<F: Files> Search<'_, F> {
 
     async fn found(&self, file: Box<File>, then: Then, moves: bool) -> Result<Outcome, Failure> {
         match then {
-            Then::Move { to, status, unless } if moves && redirect(&file).is_none() && !self.has_any(&unless).await? => {
+            Then::Move { to, status, unless }
+                if moves && redirect(&file).is_none() && !self.has_any(&unless).await? =>
+            {
                 Ok(self.moved(&to, status))
             }
             _ => self.give(file).await,

@@ -7,11 +7,11 @@ use super::{Deploy, Modern, SiteRules};
 use crate::clock::Timestamp;
 use crate::names::{ETag, ObjectKey};
 use crate::site::configuration::Website;
-use crate::site::deploy::{CURRENT, DeployId, MAX_POINTER_BYTES, Pointer, file_key};
+use crate::site::deploy::{CURRENT, DeployId, MAX_POINTER_BYTES, OPTIONS, Pointer, file_key};
 use crate::site::headers::{self, HeaderRules};
 use crate::site::options::{self, Options};
 use crate::site::redirects::{self, Redirects};
-use crate::site::{Fault, HEADERS, OPTIONS, REDIRECTS};
+use crate::site::{Fault, HEADERS, REDIRECTS};
 use crate::store::bucket::Bucket;
 use crate::store::configuration::Kind;
 use crate::store::{self, Store};
@@ -87,7 +87,7 @@ async fn live(
             weight = weight.saturating_add(more);
         }
     }
-    Ok((Some(Deploy { id: pointer.deploy, manifest, previous }), weight))
+    Ok((Some(Deploy { manifest, previous }), weight))
 }
 
 async fn preview_of(
@@ -97,7 +97,7 @@ async fn preview_of(
     id: DeployId,
 ) -> Result<(Option<Deploy>, u32), Failure> {
     match manifests.of(store, bucket, id).await? {
-        Some((manifest, weight)) => Ok((Some(Deploy { id, manifest, previous: Vec::new() }), weight)),
+        Some((manifest, weight)) => Ok((Some(Deploy { manifest, previous: Vec::new() }), weight)),
         None => Err(Failure::new(Code::NoSuchBucket).detail("BucketName", format!("{id}--{}", bucket.record.name))),
     }
 }
@@ -124,11 +124,7 @@ impl Loader<'_> {
             Some(text) => self.valid(HEADERS, HeaderRules::parse(&text), before.map(|modern| &modern.headers)),
             None => None,
         };
-        Ok(Some(Modern {
-            options,
-            redirects: redirects.unwrap_or_default(),
-            headers: headers.unwrap_or_default(),
-        }))
+        Ok(Some(Modern { options, redirects: redirects.unwrap_or_default(), headers: headers.unwrap_or_default() }))
     }
 
     /// What was read, or, where it is at fault, the last that was not.
@@ -140,7 +136,14 @@ impl Loader<'_> {
         let (bucket, count) = (self.bucket.record.name.as_str(), faults.len());
         let first = faults.first().map(ToString::to_string).unwrap_or_default();
         let kept = before.is_some();
-        tracing::warn!(bucket, file, faults = count, first, kept, "a site's rules are at fault: `brim site check` tells all");
+        tracing::warn!(
+            bucket,
+            file,
+            faults = count,
+            first,
+            kept,
+            "a site's rules are at fault: `brim site check` tells all"
+        );
         before.cloned()
     }
 
