@@ -44,6 +44,53 @@ the file read again: accounts, users, keys and policies count from the next requ
 starts where the configuration file is |
 ";
 
+/// Sites are no options: they stand in the file alone.
+const SITES: &str = "
+## Custom domains
+
+The file may say which bucket a domain is the website of. SIGHUP has the file read again: domains count from the next request
+on. [Websites](websites.md#custom-domains) says more; `brim site add` does the same without the file, and what the file
+says counts first.
+
+| key | meaning |
+| --- | --- |
+| `[[site]]` | a custom domain |
+| `domain` | a host name without port, not below `website.domains` or `s3.domains`; must be given |
+| `bucket` | the bucket; it need not exist yet; must be given |
+";
+
+/// The sites of the example.
+const SITES_EXAMPLE: &str = r#"
+[[site]]
+domain = "www.example.com"
+bucket = "my-site"
+"#;
+
+/// Certificates are no options either.
+const CERTIFICATES: &str = "
+## Certificates
+
+The file names the certificates of `s3.tls_listen`. [TLS](tls.md) says which one a client is shown. They are read
+again when their files change, and at SIGHUP together with this list.
+
+| key | meaning |
+| --- | --- |
+| `[[certificate]]` | a certificate, any number of them up to 1000; the names that it is for stand in it |
+| `cert` | a file in PEM: the certificate, then those in between up to the authority's; must be given |
+| `key` | a file in PEM: its private key, which other users of the machine must not be able to read; must be given |
+| `default` | `true`: it is shown to clients who ask for a name without a certificate, or for none; at most one |
+
+A relative path starts where the configuration file is.
+";
+
+/// The certificates of the example.
+const CERTIFICATES_EXAMPLE: &str = r#"
+[[certificate]]
+cert = "/etc/brim/example.com.pem"
+key = "/etc/brim/example.com.key"
+default = true
+"#;
+
 /// The accounts of the example.
 const ACCOUNTS_EXAMPLE: &str = r#"
 [[account]]
@@ -78,7 +125,9 @@ pub fn markdown() -> String {
             page.push_str(&table_row(row));
         }
     }
+    page.push_str(CERTIFICATES);
     page.push_str(ACCOUNTS);
+    page.push_str(SITES);
     page.push_str("\n## Example\n\n```toml\n");
     page.push_str(&example());
     page.push_str("```\n");
@@ -116,7 +165,7 @@ fn example() -> String {
         }
         writeln!(text, "{name} = {}", row.example).expect("writing to a String does not fail");
     }
-    text + ACCOUNTS_EXAMPLE
+    text + SITES_EXAMPLE + CERTIFICATES_EXAMPLE + ACCOUNTS_EXAMPLE
 }
 
 #[cfg(test)]
@@ -144,7 +193,7 @@ mod tests {
         std::fs::write(&file, example()).unwrap();
         let config = ServerConfig::load(&Sources { file: Some(file), ..Sources::default() }).unwrap();
         assert_eq!(config.s3.domains, ["s3.example.com", "s3.localhost"]);
-        assert!(config.root.key().is_some());
+        assert!(config.root.key().is_some() && config.certificates.len() == 1);
         assert_eq!(config.accounts[0].users[0].policies.len(), 1);
     }
 }

@@ -21,13 +21,17 @@ pub enum Fault {
     Value { key: &'static str, place: Source, value: String, expected: &'static str },
     #[error("{key} ({place}): there is no such option{}", suggestion(.nearest))]
     Unknown { key: String, place: Source, nearest: Option<String> },
-    /// Something about an account, or about what stands in it.
+    /// Something about an entry that is no option, such as an account, or about what stands in it.
     #[error("{at} ({place}): {problem}")]
-    Account { at: String, place: Source, problem: String },
+    Entry { at: String, place: Source, problem: String },
     #[error("{place}: {problem}")]
     File { place: Source, problem: String },
     #[error("{missing} must be given when {given} ({place}) is")]
     Incomplete { missing: &'static str, given: &'static str, place: Source },
+    #[error("acme.agree_terms must be true when {given} is given")]
+    Terms { given: &'static str },
+    #[error("{key}: there is no certificate: give [[certificate]] or acme.domains")]
+    NoCertificate { key: &'static str },
     #[error("{first} ({first_place}) and {second} ({second_place}): both are {value}")]
     SameAddress { first: &'static str, first_place: Source, second: &'static str, second_place: Source, value: String },
 }

@@ -59,8 +59,24 @@ const fn number(expects: &'static str) -> Form {
 pub const ADDRESS: Kind<SocketAddr> =
     Kind { form: text("an IP address and a port, such as 127.0.0.1:9000 or [::1]:9000"), parse: |t| t.parse().ok() };
 
+pub const OPTIONAL_ADDRESS: Kind<Option<SocketAddr>> = Kind {
+    form: text("an IP address and a port, such as 0.0.0.0:9443"),
+    parse: |t| if t.is_empty() { Some(None) } else { t.parse().ok().map(Some) },
+};
+
 pub const PATH: Kind<PathBuf> =
     Kind { form: text("a path"), parse: |t| (!t.is_empty() && !t.contains('\0')).then(|| PathBuf::from(t)) };
+
+pub const OPTIONAL_PATH: Kind<Option<PathBuf>> =
+    Kind { form: text("a path"), parse: |t| if t.is_empty() { Some(None) } else { (PATH.parse)(t).map(Some) } };
+
+pub const ACME_DIRECTORY: Kind<String> =
+    Kind { form: text("an address that begins with https://"), parse: |t| acme_directory(t).then(|| t.to_owned()) };
+
+pub const EMAIL: Kind<Option<String>> = Kind {
+    form: text("an e-mail address"),
+    parse: |t| if t.is_empty() { Some(None) } else { is_email(t).then(|| Some(t.to_owned())) },
+};
 
 pub const DOMAINS: Kind<Vec<String>> = Kind {
     form: Form {
@@ -173,6 +189,18 @@ fn host_names(text: &str) -> Option<Vec<HostName>> {
     domains(text)?.iter().map(|domain| HostName::parse(domain).ok()).collect()
 }
 
+fn acme_directory(text: &str) -> bool {
+    text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// As much as keeps a slip out: the authority judges the rest.
+fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@');
+    parts.is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty())
+        && text.len() <= MAX_DOMAIN_BYTES
+        && text.bytes().all(|b| b.is_ascii_graphic() && b != b',')
+}
+
 fn is_domain(text: &str) -> bool {
     text.len() <= MAX_DOMAIN_BYTES && text.split('.').all(is_label)
 }
@@ -200,6 +228,8 @@ mod tests {
 
     #[test]
     fn bounds_are_kept() {
+        assert!((ACME_DIRECTORY.parse)("http://a").is_none() && (ACME_DIRECTORY.parse)("https://a/dir").is_some());
+        assert!((EMAIL.parse)("a@b").is_some() && (EMAIL.parse)("a").is_none() && (EMAIL.parse)("a@b,c@d").is_none());
         assert_eq!((INLINE_THRESHOLD.parse)("1MiB"), Some(MIB));
         assert_eq!((INLINE_THRESHOLD.parse)("1048577"), None);
         assert_eq!((WORKERS.parse)("0"), None);

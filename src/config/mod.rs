@@ -4,6 +4,7 @@
 //! `docs/configuration.md` are derived from that declaration.
 
 mod accounts;
+mod certificates;
 mod declare;
 mod docs;
 mod fault;
@@ -11,6 +12,8 @@ mod file;
 mod kind;
 mod load;
 mod server;
+mod sites;
+mod tables;
 mod units;
 mod values;
 
@@ -20,8 +23,9 @@ pub use fault::{Fault, Faults, Source};
 pub use kind::{Form, Kind, Toml};
 pub use load::Sources;
 pub use server::{
-    AdminOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions, S3Options, SECTIONS,
-    ServerConfig, StoreOptions,
+    AcmeOptions, AdminOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions, S3Options,
+    SECTIONS, ServerConfig, StoreOptions,
 };
+pub use sites::DeclaredSite;
 pub use units::size;
 pub use values::{DiskReserve, Durability};

@@ -7,10 +7,12 @@ use std::time::Duration;
 use super::declare::{Row, Section, options};
 use super::kind::*;
 use super::load::Reader;
+use super::sites::DeclaredSite;
 use super::values::{DiskReserve, Durability};
 use crate::identity::{DeclaredAccount, RootKey, SecretKey};
 use crate::names::{AccountId, HostName};
 use crate::telemetry::log::Format;
+use crate::tls::Pair;
 
 options! {
     /// Everything that `brim server` can be told, checked.
@@ -31,6 +33,9 @@ options! {
         /// Where the S3 API listens; port 0 takes a free port.
         "s3.listen" => listen: SocketAddr = ADDRESS, default "127.0.0.1:9000", example "\"0.0.0.0:9000\"",
             flag "listen";
+        /// Where the S3 API listens for HTTPS, beside `s3.listen`; empty is nowhere. Needs a certificate.
+        "s3.tls_listen" => tls_listen: Option<SocketAddr> = OPTIONAL_ADDRESS, default "",
+            example "\"0.0.0.0:9443\"";
         /// The domains under which `BUCKET.DOMAIN` addresses a bucket (virtual-hosted style). May be empty.
         "s3.domains" => domains: Vec<String> = DOMAINS, default "s3.localhost",
             example "[\"s3.example.com\", \"s3.localhost\"]";
@@ -51,6 +56,26 @@ options! {
         /// the website of a bucket. May be empty: a bucket named like a host is served at that host all the same.
         "website.domains" => domains: Vec<HostName> = HOST_NAMES, default "website.localhost",
             example "[\"sites.example.com\", \"website.localhost\"]";
+    }
+
+    /// Certificates from an authority, by ACME. It has to reach the plain website listener at port 80 of every domain.
+    acme: AcmeOptions {
+        /// The domains to get a certificate for, one each. No wildcards: authorities give those to a challenge in DNS alone.
+        "acme.domains" => domains: Vec<String> = DOMAINS, default "",
+            example "[\"www.example.com\", \"s3.example.com\"]";
+        /// Whether custom domains of sites get a certificate as well, those of `[[site]]` and those of `brim site add`.
+        "acme.sites" => sites: bool = SWITCH, default "false", example "true";
+        /// That you agree to the authority's terms of service. Nothing is asked of an authority otherwise.
+        "acme.agree_terms" => agree_terms: bool = SWITCH, default "false", example "true";
+        /// Where the authority may write to.
+        "acme.email" => email: Option<String> = EMAIL, default "", example "\"admin@example.com\"";
+        /// The authority's directory.
+        "acme.directory" => directory: String = ACME_DIRECTORY,
+            default "https://acme-v02.api.letsencrypt.org/directory",
+            example "\"https://acme-staging-v02.api.letsencrypt.org/directory\"";
+        /// A file of certificates in PEM that the authority's own address is trusted by, in place of the system's.
+        "acme.ca_bundle" => ca_bundle: Option<PathBuf> = OPTIONAL_PATH, default "",
+            example "\"/etc/brim/private-ca.pem\"";
     }
 
     /// Who owns what.

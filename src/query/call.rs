@@ -26,16 +26,18 @@ pub struct Call<'c> {
 /// Where a request comes from, for conditions of policies.
 pub struct Origin<'h> {
     address: Option<IpAddr>,
+    secure: bool,
     user_agent: Option<&'h str>,
     referer: Option<&'h str>,
 }
 
 impl<'h> Origin<'h> {
-    /// `address` is the client's, as text.
-    pub fn of(head: &'h Head, address: &str) -> Self {
+    /// `address` is the client's, as text; the connection is TLS where it is `secure`.
+    pub fn of(head: &'h Head, address: &str, secure: bool) -> Self {
         let text = |name| head.headers.text(name).ok().flatten();
         Self {
             address: address.parse().ok().map(|address: IpAddr| address.to_canonical()),
+            secure,
             user_agent: text("user-agent"),
             referer: text("referer"),
         }
@@ -59,7 +61,7 @@ impl Call<'_> {
     /// The facts of the request, as conditions of policies ask for them.
     pub fn context(&self) -> Context<'_> {
         let mut context = Context::at(self.service.clock.now());
-        context.push("aws:SecureTransport", false);
+        context.push("aws:SecureTransport", self.origin.secure);
         if let Some(address) = self.origin.address {
             context.push("aws:SourceIp", address);
         }

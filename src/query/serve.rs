@@ -16,7 +16,7 @@ use crate::auth::Claim;
 use crate::http::head::Head;
 use crate::telemetry::RequestId;
 use crate::telemetry::metrics::Measured;
-use crate::transport::head::{head_of, source_address};
+use crate::transport::head::{head_of, is_secure, source_address};
 use crate::transport::pace::Pace;
 
 /// One request's line in the log and its share in the metrics: written when this is dropped.
@@ -109,7 +109,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: Arc<Servi
     let addressed = Addressed::parse(&head, &service.options.auth);
     let (api, claim) = addressed.map_or((Api::Iam, None), |addressed| (addressed.api, addressed.claim));
     let mut line = Line::new(Arc::clone(&service), api);
-    let origin = Origin::of(&head, &source_address(&http));
+    let origin = Origin::of(&head, &source_address(&http), is_secure(&http));
     match service.answer(&head, claim.as_ref(), origin, payload, &mut line).await {
         Ok(document) => line.respond(200, document),
         Err(error) => line.refuse(&error),

@@ -24,7 +24,7 @@ use crate::store::read::ObjectReader;
 use crate::telemetry::RequestId;
 use crate::telemetry::metrics::Measured;
 use crate::transport::download::{Download, NotStarted, Tally};
-use crate::transport::head::{head_of, source_address};
+use crate::transport::head::{head_of, is_secure, source_address};
 use crate::transport::pace::Pace;
 
 /// A head that was admitted before `100 Continue`, kept with the request until its body is read.
@@ -102,7 +102,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: Arc<Servi
     let early = http.extensions_mut().remove::<Early>();
     let admitted = match early {
         Some(Early(admitted)) => Ok(admitted),
-        None => service.admit(&head, Origin::of(http.peer_addr(), false)).await,
+        None => service.admit(&head, Origin::of(http.peer_addr(), is_secure(&http))).await,
     };
     let admitted = match admitted {
         Ok(admitted) => admitted,

@@ -14,9 +14,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, counted};
+use super::handshake::Handshakes;
+use super::stream::Stream;
 use super::uptake::LeastRate;
 use crate::config::ServerConfig;
 use crate::telemetry::metrics;
+use crate::transport::head::Secured;
 
 /// How long a client whose request was refused may go on sending before its connection is closed.
 const LINGER: Duration = Duration::from_secs(5);
@@ -31,6 +34,12 @@ pub trait Endpoint: Clone + Send + Sync + 'static {
 
     /// Judges a head that says `Expect: 100-continue`, before its body is asked for.
     fn admit_early(&self, request: Request) -> impl Future<Output = Result<Request, HttpResponse>>;
+}
+
+/// Where an endpoint listens, and whether it speaks TLS there.
+pub struct Socket {
+    pub listener: TcpListener,
+    pub tls: Option<Handshakes>,
 }
 
 /// A running endpoint.
@@ -62,8 +71,8 @@ impl Drop for Counted {
 }
 
 impl HttpListener {
-    /// Serves on `listener` until stopped. Needs a tokio runtime.
-    pub fn start<E: Endpoint>(listener: TcpListener, endpoint: E, config: &ServerConfig) -> io::Result<Self> {
+    /// Serves on `sockets` until stopped; the bound on connections is for all of them together. Needs a tokio runtime.
+    pub fn start<E: Endpoint>(sockets: Vec<Socket>, endpoint: E, config: &ServerConfig) -> io::Result<Self> {
         let limits = &config.limits;
         let bounds = Bounds {
             keep_alive: limits.keep_alive,
@@ -72,15 +81,16 @@ impl HttpListener {
             rate: limits.transfer_rate,
         };
         let stopping = CancellationToken::new();
-        let stop = stopping.clone();
         let workers = config.process.workers;
-        let server = Server::build()
+        let mut server = Server::build()
             .workers(workers)
             .max_concurrent_connections(limits.connections.div_ceil(workers))
             .shutdown_timeout(config.process.shutdown_grace.as_secs())
-            .disable_signals()
-            .listen(E::NAME, listener, move || {
-                let (endpoint, stop) = (endpoint.clone(), stop.clone());
+            .disable_signals();
+        for Socket { listener, tls } in sockets {
+            let (endpoint, stop) = (endpoint.clone(), stopping.clone());
+            server = server.listen(E::NAME, listener, move || {
+                let (endpoint, stop, tls) = (endpoint.clone(), stop.clone(), tls.clone());
                 let early = endpoint.clone();
                 let app = App::new()
                     .default_service(web::to(move |http: HttpRequest, payload: web::Payload| {
@@ -94,18 +104,17 @@ impl HttpListener {
                     .keep_alive(bounds.keep_alive)
                     .client_request_timeout(bounds.head_timeout)
                     .client_disconnect_timeout(LINGER)
-                    .on_connect_ext(move |connection: &Connection, extensions| {
-                        connected(connection, extensions, bounds.stall);
-                    })
+                    .on_connect_ext(move |stream: &Stream, extensions| connected(stream, extensions, bounds.stall))
                     // `100 Continue` is sent when this succeeds: a refused upload is never received.
                     .expect(fn_service(move |request| {
                         let early = early.clone();
                         async move { early.admit_early(request).await }
                     }))
                     .h1(apply_fn_factory(map_config(app, |_| AppConfig::default()), counted));
-                fn_service(move |stream: TcpStream| accepted(stream, bounds)).and_then(http)
-            })?
-            .run();
+                fn_service(move |stream: TcpStream| accepted(stream, tls.clone(), bounds)).and_then(http)
+            })?;
+        }
+        let server = server.run();
         Ok(Self { name: E::NAME, handle: server.handle(), task: tokio::spawn(server), stopping })
     }
 
@@ -120,6 +129,10 @@ impl HttpListener {
 }
 
 impl Bounds {
+    fn bounded(self, stream: TcpStream) -> io::Result<Connection> {
+        Connection::new(stream, self.between_requests(), self.least_rate())
+    }
+
     /// How long nothing may be asked and nothing answered: keeping alive, then sending a head. An answer may stand still
     /// for as long as any body.
     fn between_requests(self) -> Duration {
@@ -132,15 +145,25 @@ impl Bounds {
     }
 }
 
+/// actix awaits this beside the next connections: a handshake keeps nobody waiting.
 async fn accepted(
     stream: TcpStream,
+    tls: Option<Handshakes>,
     bounds: Bounds,
-) -> Result<(Connection, Option<SocketAddr>), actix_http::error::DispatchError> {
+) -> Result<(Stream, Option<SocketAddr>), actix_http::error::DispatchError> {
     let peer = stream.peer_addr().ok();
-    Ok((Connection::new(stream, bounds.between_requests(), bounds.least_rate())?, peer))
+    let stream = match tls {
+        None => Stream::Plain(bounds.bounded(stream)?),
+        Some(tls) => Stream::Tls(Box::new(tls.shake(stream, |stream| bounds.bounded(stream)).await?)),
+    };
+    Ok((stream, peer))
 }
 
-fn connected(connection: &Connection, extensions: &mut Extensions, stall: Duration) {
+fn connected(stream: &Stream, extensions: &mut Extensions, stall: Duration) {
+    let connection = stream.connection();
+    if stream.is_secure() {
+        extensions.insert(Secured);
+    }
     extensions.insert(connection.activity());
     let gauge = metrics::connections();
     gauge.increment(1.0);

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
+use super::certificates::CertificateKeeper;
 use super::commands::ServerCommands;
 use super::foundation::Foundation;
 use super::hold::Holds;
-use super::http_listener::HttpListener;
+use super::http_listener::{HttpListener, Socket};
 use super::ready::ReadyLine;
 use super::start::StartError;
 use super::storage::Storage;
@@ -27,6 +28,7 @@ use crate::{auth, query, s3, website};
 pub struct Listeners {
     s3: HttpListener,
     s3_address: SocketAddr,
+    s3_tls_address: Option<SocketAddr>,
     website: HttpListener,
     website_address: SocketAddr,
     operators: OperatorSocket,
@@ -41,10 +43,13 @@ impl Listeners {
         config: &ServerConfig,
         foundation: &Foundation,
         storage: &Storage,
+        certificates: &CertificateKeeper,
         clock: &Clock,
     ) -> Result<Self, StartError> {
         let (s3_listener, s3_address) = bind("s3.listen", config.s3.listen)?;
         let (website_listener, website_address) = bind("website.listen", config.website.listen)?;
+        let s3_tls = config.s3.tls_listen.map(|address| bind("s3.tls_listen", address)).transpose()?;
+        let s3_tls_address = s3_tls.as_ref().map(|(_, address)| *address);
         let (health_listener, health_address) = bind("admin.listen", config.admin.listen)?;
 
         let directory = foundation.dir.path();
@@ -53,6 +58,7 @@ impl Listeners {
                 identities: Arc::clone(&foundation.identities),
                 store: Arc::clone(&storage.store),
                 clock: clock.clone(),
+                reserved: config.reserved_domains(),
                 directory: directory.to_owned(),
                 serving: true,
             },
@@ -70,11 +76,26 @@ impl Listeners {
         let health =
             HealthListener::start(health_listener, readiness(Arc::clone(&stopping), Arc::clone(&storage.store)))
                 .map_err(|source| StartError::Listen { key: "admin.listen", address: health_address, source })?;
-        let s3 = HttpListener::start(s3_listener, transports(config, foundation, storage, clock), config)
+        let mut s3_sockets = vec![Socket { listener: s3_listener, tls: None }];
+        if let Some((listener, _)) = s3_tls {
+            s3_sockets.push(Socket { listener, tls: Some(certificates.handshakes("s3", config)?) });
+        }
+        let s3 = HttpListener::start(s3_sockets, transports(config, foundation, storage, clock), config)
             .map_err(|source| StartError::Listen { key: "s3.listen", address: s3_address, source })?;
-        let website = HttpListener::start(website_listener, websites(config, foundation, storage, clock)?, config)
+        let website_sockets = vec![Socket { listener: website_listener, tls: None }];
+        let website = HttpListener::start(website_sockets, websites(config, foundation, storage, clock)?, config)
             .map_err(|source| StartError::Listen { key: "website.listen", address: website_address, source })?;
-        Ok(Self { s3, s3_address, website, website_address, operators, health, health_address, stopping })
+        Ok(Self {
+            s3,
+            s3_address,
+            s3_tls_address,
+            website,
+            website_address,
+            operators,
+            health,
+            health_address,
+            stopping,
+        })
     }
 
     /// The line that names every address, with the ports that were taken.
@@ -83,6 +104,7 @@ impl Listeners {
             .with("s3", format!("http://{}", self.s3_address))
             .with("admin", format!("http://{}", self.health_address))
             .with("website", format!("http://{}", self.website_address))
+            .with_some("s3_tls", self.s3_tls_address.map(|address| format!("https://{address}")))
             .with("data", foundation.dir.path().to_string_lossy());
         match &foundation.credentials {
             Some(file) => line.with("credentials", file.to_string_lossy()),

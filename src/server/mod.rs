@@ -1,6 +1,7 @@
 //! The composition root: opens the engines, starts the listeners, and stops both in order.
 
 mod backup;
+mod certificates;
 mod commands;
 mod connection;
 mod credentials;
@@ -9,6 +10,7 @@ pub mod doctor;
 mod engines;
 mod file_system;
 mod foundation;
+mod handshake;
 mod hold;
 mod http_listener;
 mod listeners;
@@ -23,6 +25,7 @@ mod restore;
 mod signals;
 mod start;
 mod storage;
+mod stream;
 mod transports;
 mod uptake;
 mod websites;

@@ -3,9 +3,11 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use super::certificates::CertificateKeeper;
 use super::signals::Hangup;
 use crate::config::{Faults, ServerConfig, Sources};
 use crate::identity::Identities;
+use crate::store::Store;
 
 /// What is read again, and what it is compared with.
 pub struct Reload {
@@ -14,6 +16,8 @@ pub struct Reload {
     /// What the server started with.
     pub started: ServerConfig,
     pub identities: Arc<Identities>,
+    pub store: Arc<Store>,
+    pub certificates: Arc<CertificateKeeper>,
 }
 
 impl Reload {
@@ -33,13 +37,16 @@ impl Reload {
 
     async fn apply(&self, config: &ServerConfig) {
         self.identities.declare(config.declared());
+        self.store.declare_domains(config.declared_domains());
+        self.certificates.reload(config.certificates.clone()).await;
         warn_of_shadowed(&self.identities).await;
         let changed = self.started.changed(config);
         if !changed.is_empty() {
             tracing::warn!(options = changed.join(", "), "these options changed and count after a restart");
         }
         let users: usize = config.accounts.iter().map(|account| account.users.len()).sum();
-        tracing::info!(accounts = config.accounts.len(), users, "the accounts of the configuration are in force");
+        let (accounts, sites) = (config.accounts.len(), config.sites.len());
+        tracing::info!(accounts, users, sites, "the accounts and domains of the configuration are in force");
     }
 }
 

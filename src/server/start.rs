@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::certificates::CertificateKeeper;
 use super::data_dir::DataDir;
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
@@ -17,6 +18,7 @@ use super::{credentials, data_dir};
 use crate::clock::Clock;
 use crate::config::{ServerConfig, Sources};
 use crate::telemetry::metrics;
+use crate::tls::FileError;
 use crate::{blob, identity, kv, store};
 
 /// Why a server did not start. Each message is one line, for the operator.
@@ -38,6 +40,10 @@ pub enum StartError {
     Store(#[from] store::Error),
     #[error(transparent)]
     Metrics(#[from] metrics::Error),
+    #[error("{}", joined(.0))]
+    Certificates(Vec<FileError>),
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[source] rustls::Error),
     #[error("cannot listen on {address} ({key}): {source}")]
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
     #[error("cannot open the operator socket in {directory}: {source}")]
@@ -46,6 +52,10 @@ pub enum StartError {
     NoRandomBytes,
     #[error("cannot receive signals: {0}")]
     Signals(#[source] io::Error),
+}
+
+fn joined(faults: &[FileError]) -> String {
+    faults.iter().map(FileError::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Runs a server until SIGTERM or SIGINT. Prints one line on standard output when it is ready.
@@ -64,18 +74,21 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     }
     let dir = DataDir::open_or_create(&config.process.data, &clock)?;
     let foundation = Foundation::open(dir, &config, &clock).await?;
+    let certificates = CertificateKeeper::open(&config, &clock).await?;
     let storage = Storage::open(&foundation, &config, &clock).await?;
     let observer = Observer::start(&foundation, &storage).await;
-    let listeners = Listeners::start(&config, &foundation, &storage, &clock)?;
+    let listeners = Listeners::start(&config, &foundation, &storage, &certificates, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
     listeners.ready_line(&foundation).print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");
 
-    let identities = Arc::clone(&foundation.identities);
-    let reload = Reload { hangup, sources, started: config, identities };
+    let (identities, store) = (Arc::clone(&foundation.identities), Arc::clone(&storage.store));
+    let watch = Arc::clone(&certificates).watch();
+    let reload = Reload { hangup, sources, started: config, identities, store, certificates };
     let signal = tokio::select! {
         signal = signals.next() => signal,
         never = reload.run() => match never {},
+        never = watch => match never {},
     };
     tracing::info!(signal, "stopping");
     signals.exit_at_next();

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::http_listener::Endpoint;
 use crate::guard::Origin;
 use crate::http::head::Head;
-use crate::transport::head::head_of;
+use crate::transport::head::{Secured, head_of};
 use crate::{query, s3};
 
 /// What answers the requests of the endpoint. Clones share it.
@@ -37,7 +37,8 @@ impl Endpoint for Transports {
                 None => Ok(request),
             };
         }
-        match self.s3.admit(&head, Origin::of(request.head().peer_addr, false)).await {
+        let secure = request.conn_data::<Secured>().is_some();
+        match self.s3.admit(&head, Origin::of(request.head().peer_addr, secure)).await {
             Ok(admitted) => {
                 request.extensions_mut().insert(s3::serve::Early(admitted));
                 Ok(request)

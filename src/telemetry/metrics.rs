@@ -21,6 +21,10 @@ pub const CONNECTIONS: &str = "brim_connections";
 pub const STORAGE_FREE: &str = "brim_storage_free_bytes";
 pub const STORAGE_TOTAL: &str = "brim_storage_total_bytes";
 pub const STORAGE_RESERVE: &str = "brim_storage_reserve_bytes";
+pub const TLS_FAILED: &str = "brim_tls_handshakes_failed_total";
+pub const CERTIFICATE_END: &str = "brim_certificate_not_after_seconds";
+pub const ACME_FAILING: &str = "brim_acme_failing_domains";
+pub const ACME_ORDERS: &str = "brim_acme_orders_total";
 pub const WRITABLE: &str = "brim_writable";
 pub const SWEEP_BACKLOG: &str = "brim_sweep_queue_entries";
 pub const SCRUB_BYTES: &str = "brim_scrub_bytes_total";
@@ -60,6 +64,14 @@ const METRICS: &[(Type, &str, &str)] = &[
     ),
     (Type::Counter, SITE_BYTES, "Bytes of response bodies sent by websites, by site."),
     (Type::Gauge, CONNECTIONS, "Open connections to the S3 endpoint and to websites."),
+    (Type::Counter, TLS_FAILED, "Connections that ended before TLS was agreed on, by listener and reason."),
+    (
+        Type::Gauge,
+        CERTIFICATE_END,
+        "When a certificate ends, in seconds since the Unix epoch; +Inf once it is not used any more.",
+    ),
+    (Type::Gauge, ACME_FAILING, "Domains whose last order for a certificate failed."),
+    (Type::Counter, ACME_ORDERS, "Orders for certificates, by outcome."),
     (Type::Gauge, STORAGE_FREE, "Bytes free on the file system of the data directory."),
     (Type::Gauge, STORAGE_TOTAL, "Size in bytes of the file system of the data directory."),
     (Type::Gauge, STORAGE_RESERVE, "Bytes that uploads must leave free."),
@@ -109,6 +121,21 @@ pub fn upkeep() {
 /// Open connections to the S3 endpoint.
 pub fn connections() -> Gauge {
     gauge!(CONNECTIONS)
+}
+
+/// Connections to the listener `listener` that ended before TLS was agreed on, because of `reason`.
+pub fn tls_failed(listener: &'static str, reason: &'static str) -> Counter {
+    counter!(TLS_FAILED, "listener" => listener, "reason" => reason)
+}
+
+/// Reports that the certificate called `label` ends at `seconds` since the Unix epoch.
+pub fn certificate_ends(label: &str, seconds: f64) {
+    gauge!(CERTIFICATE_END, "certificate" => label.to_owned()).set(seconds);
+}
+
+/// Orders for certificates that ended as `outcome` says.
+pub fn acme_orders(outcome: &'static str) -> Counter {
+    counter!(ACME_ORDERS, "outcome" => outcome)
 }
 
 /// Sets the gauge `name` to `value`.

@@ -56,6 +56,11 @@ impl Certificates {
         self.change(|sources| sources.issued.retain(|host, _| keep(host)));
     }
 
+    /// The certificate that was issued for `host`.
+    pub fn issued_for(&self, host: &str) -> Option<Arc<Certificate>> {
+        self.sources.lock().issued.get(host).cloned()
+    }
+
     /// The certificate that clients who ask for `host` are shown, the default aside.
     pub fn for_host(&self, host: &str) -> Option<Arc<Certificate>> {
         self.table.load().named(&host.to_ascii_lowercase()).cloned()

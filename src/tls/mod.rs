@@ -14,4 +14,4 @@ pub use certificate::{Certificate, CertificateError};
 pub use certificates::Certificates;
 pub use challenges::{CHALLENGE_PATH, Challenges, Offered};
 pub use configuration::{HTTP_1_1, server_configuration};
-pub use files::{Files, Loaded, Pair};
+pub use files::{Error as FileError, Files, Loaded, Pair};

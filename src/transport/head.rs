@@ -6,6 +6,10 @@ use actix_web::http::{Method, Uri};
 
 use crate::http::head::Head;
 
+/// Stands among the data of a connection that is TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Secured;
+
 /// The head as the rest of Brim knows it: raw path, raw query, raw values.
 pub fn head_of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Head {
     let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
@@ -15,6 +19,11 @@ pub fn head_of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Head {
         query: uri.query().unwrap_or_default().to_owned(),
         headers: headers.collect(),
     }
+}
+
+/// Whether the request came over TLS.
+pub fn is_secure(http: &HttpRequest) -> bool {
+    http.conn_data::<Secured>().is_some()
 }
 
 /// The address of whoever the connection is with, without its port; empty where it is unknown.

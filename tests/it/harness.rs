@@ -25,6 +25,8 @@ pub struct Server {
     pub admin: SocketAddr,
     pub access_key: String,
     pub secret_key: String,
+    /// The line that says where it listens.
+    ready: String,
     data: PathBuf,
     /// Where standard error goes.
     log: NamedTempFile,
@@ -69,7 +71,13 @@ impl Server {
         let (access_key, secret_key) = read_credentials(&data.join("credentials"));
         let [s3, website, admin] = ["s3", "website", "admin"].map(|name| address(&line, name));
         let data = data.to_owned();
-        Ok(Self { child, s3, website, admin, access_key, secret_key, data, log, _temporary: None })
+        Ok(Self { child, s3, website, admin, access_key, secret_key, ready: line, data, log, _temporary: None })
+    }
+
+    /// Where it listens for HTTPS: `name` as in the ready line.
+    pub fn https(&self, name: &str) -> SocketAddr {
+        let found = self.ready.split_whitespace().find_map(|word| word.strip_prefix(&format!("{name}=https://")));
+        found.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no {name} in {:?}", self.ready))
     }
 
     /// The data directory.

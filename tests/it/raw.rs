@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -50,9 +50,9 @@ impl Answer {
     }
 }
 
-/// One connection.
-pub struct Raw {
-    stream: TcpStream,
+/// One connection, over TCP where nothing else is said.
+pub struct Raw<S = TcpStream> {
+    stream: S,
     pending: Vec<u8>,
 }
 
@@ -60,6 +60,12 @@ impl Raw {
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server accepts");
         stream.set_nodelay(true).expect("an open socket");
+        Self::over(stream)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
+    pub fn over(stream: S) -> Self {
         Self { stream, pending: Vec::new() }
     }
 

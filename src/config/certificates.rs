@@ -1,0 +1,156 @@
+//! `[[certificate]]` in the file: where certificates and their keys are.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::fault::{Fault, Source};
+use crate::spelling::nearest;
+use crate::tls::Pair;
+
+/// The key of the file's tables of certificates.
+pub const CERTIFICATE: &str = "certificate";
+
+/// The most certificates.
+const MAX_CERTIFICATES: usize = 1000;
+
+const KEYS: &[&str] = &["cert", "key", "default"];
+
+/// Gives the certificates that the value of `certificate` in the file at `path` names, and notes what is wrong with them.
+/// A path that is not absolute starts where the file is. No certificate is opened.
+pub fn read(value: &Value, path: &Path, faults: &mut Vec<Fault>) -> Vec<Pair> {
+    let mut reader = CertificateReader { file: path, faults };
+    let tables: Option<Vec<&Table>> = value.as_array().and_then(|items| items.iter().map(Value::as_table).collect());
+    let Some(tables) = tables else {
+        reader.fault(CERTIFICATE, "must be a list of tables");
+        return Vec::new();
+    };
+    if tables.len() > MAX_CERTIFICATES {
+        reader.fault(CERTIFICATE, format!("there are more than {MAX_CERTIFICATES}"));
+        return Vec::new();
+    }
+    let pairs: Vec<Pair> =
+        tables.into_iter().enumerate().filter_map(|(index, table)| reader.pair(index, table)).collect();
+    reader.check(&pairs);
+    pairs
+}
+
+struct CertificateReader<'r> {
+    file: &'r Path,
+    faults: &'r mut Vec<Fault>,
+}
+
+impl CertificateReader<'_> {
+    fn pair(&mut self, index: usize, table: &Table) -> Option<Pair> {
+        let at = match table.get("cert").and_then(Value::as_str) {
+            Some(path) => format!("{CERTIFICATE} {}", path.escape_debug()),
+            None => format!("{CERTIFICATE} number {}", index + 1),
+        };
+        for key in table.keys().filter(|key| !KEYS.contains(&key.as_str())) {
+            let nearest = nearest(key, KEYS.iter().map(|known| (*known).to_owned()));
+            let place = Source::File(self.file.to_owned());
+            self.faults.push(Fault::Unknown { key: format!("{at}, {key}"), place, nearest });
+        }
+        let (chain, key) = (self.path(&at, table, "cert"), self.path(&at, table, "key"));
+        let default = match table.get("default") {
+            None => false,
+            Some(Value::Boolean(default)) => *default,
+            Some(other) => {
+                self.fault(&at, format!("default is {other}, which is not valid; expected true or false"));
+                false
+            }
+        };
+        Some(Pair { chain: chain?, key: key?, default })
+    }
+
+    fn path(&mut self, at: &str, table: &Table, key: &str) -> Option<PathBuf> {
+        match table.get(key) {
+            Some(Value::String(text)) if !text.is_empty() && !text.contains('\0') => {
+                return Some(self.file.parent().unwrap_or(Path::new("")).join(text));
+            }
+            // Not shown: someone may have put the key itself here.
+            Some(_) => self.fault(at, format!("{key} must be the path of a file")),
+            None => self.fault(at, format!("{key} must be given")),
+        }
+        None
+    }
+
+    fn check(&mut self, pairs: &[Pair]) {
+        let mut chains = BTreeSet::new();
+        for pair in pairs {
+            if !chains.insert(&pair.chain) {
+                self.fault(CERTIFICATE, format!("there are two of cert {}", pair.chain.display()));
+            }
+        }
+        if pairs.iter().filter(|pair| pair.default).count() > 1 {
+            self.fault(CERTIFICATE, "more than one is the default");
+        }
+    }
+
+    fn fault(&mut self, at: &str, problem: impl Into<String>) {
+        let place = Source::File(self.file.to_owned());
+        self.faults.push(Fault::Entry { at: at.to_owned(), place, problem: problem.into() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ServerConfig, Sources};
+    use super::*;
+
+    fn load(text: &str) -> Result<(PathBuf, ServerConfig), Vec<String>> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("brim.toml");
+        std::fs::write(&path, text).unwrap();
+        let loaded = ServerConfig::load(&Sources { file: Some(path.clone()), ..Sources::default() });
+        let place = format!(" (file {})", path.display());
+        let faults = |fault: &Fault| fault.to_string().replace(&place, "");
+        loaded.map(|config| (dir.path().to_owned(), config)).map_err(|found| found.0.iter().map(faults).collect())
+    }
+
+    #[test]
+    fn paths_start_where_the_file_is() {
+        let text = "[[certificate]]\ncert = 'a.pem'\nkey = '/keys/a.pem'\n\
+                    [[certificate]]\ncert = 'b.pem'\nkey = 'b.pem'\ndefault = true\n";
+        let (dir, config) = load(text).unwrap();
+        let expected = [
+            Pair { chain: dir.join("a.pem"), key: "/keys/a.pem".into(), default: false },
+            Pair { chain: dir.join("b.pem"), key: dir.join("b.pem"), default: true },
+        ];
+        assert_eq!(config.certificates, expected);
+    }
+
+    #[test]
+    fn every_fault_is_reported_and_no_key_is_shown() {
+        let faults = load(
+            "[[certificate]]\ncert = 'a.pem'\nkey = 7654321\ndefault = 'x'\nkeys = 1\n[[certificate]]\nkey = 'k'\n\
+             [[certificate]]\ncert = 'b'\nkey = 'k'\ndefault = true\n[[certificate]]\ncert = 'b'\nkey = 'k'\ndefault = true\n",
+        )
+        .unwrap_err();
+        for expected in [
+            "certificate a.pem: key must be the path of a file",
+            "certificate a.pem: default is \"x\", which is not valid; expected true or false",
+            "certificate a.pem, keys: there is no such option; did you mean key?",
+            "certificate number 2: cert must be given",
+            "certificate: there are two of cert ",
+            "certificate: more than one is the default",
+        ] {
+            assert!(faults.iter().any(|fault| fault.starts_with(expected)), "{expected}\nnot in {faults:#?}");
+        }
+        assert_eq!(faults.len(), 6, "{faults:#?}");
+        assert!(faults.iter().all(|fault| !fault.contains("7654321")));
+        assert_eq!(load("certificate = 'x'\n").unwrap_err(), ["certificate: must be a list of tables"]);
+    }
+
+    #[test]
+    fn tls_needs_a_certificate_and_an_authority_its_terms_agreed_to() {
+        let faults = load("[s3]\ntls_listen = '127.0.0.1:9443'\n").unwrap_err();
+        assert_eq!(faults, ["s3.tls_listen: there is no certificate: give [[certificate]] or acme.domains"]);
+        let faults = load("[acme]\ndomains = ['a.example']\n").unwrap_err();
+        assert_eq!(faults, ["acme.agree_terms must be true when acme.domains is given"]);
+        assert!(
+            load("[s3]\ntls_listen = '127.0.0.1:9443'\n[acme]\nagree_terms = true\ndomains = ['a.example']\n").is_ok()
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! The certificates of a running server: read at the start, at SIGHUP and when their files change, and watched until they
+//! end.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::ServerConfig;
+use crate::telemetry::metrics;
+use crate::tls::{Certificate, Certificates, FileError, Files, HTTP_1_1, Pair, server_configuration};
+
+use super::handshake::Handshakes;
+use super::start::StartError;
+
+/// How often the files are looked at: a question to the file system for each.
+const WATCH_INTERVAL: Duration = Duration::from_secs(5);
+/// How often it is said that a certificate ends soon.
+const REMINDER_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// What "soon" is. Who renews at a third of ninety days has tried for more than two weeks then.
+const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// The most certificates that are measured, each a series of its own.
+const MAX_MEASURED: usize = 200;
+
+/// All certificates, and the files that some of them come from.
+pub struct CertificateKeeper {
+    pub certificates: Arc<Certificates>,
+    files: Mutex<Files>,
+    /// What was last reported for each name.
+    measured: Mutex<BTreeMap<String, Timestamp>>,
+    clock: Clock,
+}
+
+impl CertificateKeeper {
+    /// Reads every certificate that the configuration names; one fault is reason enough not to start.
+    pub async fn open(config: &ServerConfig, clock: &Clock) -> Result<Arc<Self>, StartError> {
+        let keeper = Arc::new(Self {
+            certificates: Arc::default(),
+            files: Mutex::default(),
+            measured: Mutex::default(),
+            clock: clock.clone(),
+        });
+        let faults = Arc::clone(&keeper).load(config.certificates.clone()).await;
+        if !faults.is_empty() {
+            return Err(StartError::Certificates(faults));
+        }
+        keeper.remind(Duration::ZERO);
+        Ok(keeper)
+    }
+
+    /// What makes TLS of the connections of `listener`.
+    pub fn handshakes(&self, listener: &'static str, config: &ServerConfig) -> Result<Handshakes, StartError> {
+        let configuration =
+            server_configuration(Arc::clone(&self.certificates), &[HTTP_1_1]).map_err(StartError::Tls)?;
+        let limits = &config.limits;
+        // Half: those who only knock leave room for those who are inside.
+        Ok(Handshakes::new(listener, configuration, limits.head_timeout, limits.connections.div_ceil(2)))
+    }
+
+    /// Reads the files of `pairs`. What cannot be read keeps the certificate that it had.
+    pub async fn reload(self: &Arc<Self>, pairs: Vec<Pair>) {
+        let faults = Arc::clone(self).load(pairs).await;
+        self.tell(&faults);
+    }
+
+    /// Reads files again that change, measures, and tells of certificates that end. Never returns.
+    pub async fn watch(self: Arc<Self>) -> Infallible {
+        let mut ticks = interval_at(Instant::now(), WATCH_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reminded = Instant::now();
+        loop {
+            ticks.tick().await;
+            self.measure();
+            if let Some(faults) = Arc::clone(&self).load_changed().await {
+                tracing::info!("the file of a certificate changed");
+                self.tell(&faults);
+            }
+            if reminded.elapsed() >= REMINDER_INTERVAL {
+                reminded = Instant::now();
+                self.remind(SOON);
+            }
+        }
+    }
+
+    async fn load(self: Arc<Self>, pairs: Vec<Pair>) -> Vec<FileError> {
+        let loading = move || {
+            let mut files = self.files.lock();
+            self.load_into(&mut files, &pairs)
+        };
+        off_runtime(loading).await.unwrap_or_default()
+    }
+
+    /// `None` where no file changed.
+    async fn load_changed(self: Arc<Self>) -> Option<Vec<FileError>> {
+        let loading = move || {
+            let mut files = self.files.lock();
+            // Under one lock with what follows: a list that SIGHUP brings meanwhile is not to be undone.
+            let pairs = files.have_changed().then(|| files.pairs())?;
+            Some(self.load_into(&mut files, &pairs))
+        };
+        off_runtime(loading).await.flatten()
+    }
+
+    fn load_into(&self, files: &mut Files, pairs: &[Pair]) -> Vec<FileError> {
+        let faults = files.load(pairs);
+        self.certificates.set_files(files.loaded());
+        faults
+    }
+
+    fn tell(&self, faults: &[FileError]) {
+        for fault in faults {
+            tracing::error!(%fault, "a certificate was not taken: the one before, if there is one, stays in use");
+        }
+        self.measure();
+        tracing::info!(certificates = self.certificates.all().len(), "certificates are in force");
+    }
+
+    /// Warns of every certificate that ends within `soon`.
+    fn remind(&self, soon: Duration) {
+        let now = self.clock.now();
+        for certificate in self.certificates.all() {
+            let (label, until) = (&certificate.label, certificate.not_after);
+            if until <= now {
+                tracing::error!(certificate = label, %until, "a certificate has ended: clients refuse it");
+            } else if now < certificate.not_before {
+                tracing::error!(certificate = label, from = %certificate.not_before, "a certificate counts only later");
+            } else if until <= now.plus(soon) {
+                tracing::warn!(certificate = label, %until, "a certificate ends soon");
+            }
+        }
+    }
+
+    fn measure(&self) {
+        let ends = ends(&self.certificates.all());
+        let mut measured = self.measured.lock();
+        for gone in measured.keys().filter(|label| !ends.contains_key(*label)) {
+            metrics::certificate_ends(gone, f64::INFINITY);
+        }
+        for (label, end) in &ends {
+            metrics::certificate_ends(label, end.as_millis() as f64 / 1000.0);
+        }
+        *measured = ends;
+    }
+}
+
+/// Runs what looks at files on a thread that may block.
+async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.inspect_err(|error| tracing::error!(%error, "certificates were not read to their end")).ok()
+}
+
+/// When the certificates end, by name; of two with one name the earlier.
+fn ends(certificates: &[Arc<Certificate>]) -> BTreeMap<String, Timestamp> {
+    let mut ends = BTreeMap::new();
+    for certificate in certificates.iter().take(MAX_MEASURED) {
+        let end = ends.entry(certificate.label.clone()).or_insert(certificate.not_after);
+        *end = certificate.not_after.min(*end);
+    }
+    ends
+}
