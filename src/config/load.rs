@@ -69,7 +69,7 @@ impl ServerConfig {
     pub fn reserved_domains(&self) -> Reserved {
         // Each is a host name as its kind checked it, but for those that end in a number, which no request can name.
         let names = |domains: &[String]| domains.iter().filter_map(|domain| HostName::parse(domain).ok()).collect();
-        Reserved { website: names(&[]), s3: names(&self.s3.domains) }
+        Reserved { website: self.website.domains.clone(), s3: names(&self.s3.domains) }
     }
 }
 
