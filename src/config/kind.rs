@@ -185,10 +185,6 @@ fn domains(text: &str) -> Option<Vec<String>> {
     (domains.len() <= MAX_DOMAINS && domains.iter().all(|domain| is_domain(domain))).then_some(domains)
 }
 
-fn host_names(text: &str) -> Option<Vec<HostName>> {
-    domains(text)?.iter().map(|domain| HostName::parse(domain).ok()).collect()
-}
-
 fn acme_directory(text: &str) -> bool {
     text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
@@ -199,6 +195,10 @@ fn is_email(text: &str) -> bool {
     parts.is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty())
         && text.len() <= MAX_DOMAIN_BYTES
         && text.bytes().all(|b| b.is_ascii_graphic() && b != b',')
+}
+
+fn host_names(text: &str) -> Option<Vec<HostName>> {
+    domains(text)?.iter().map(|domain| HostName::parse(domain).ok()).collect()
 }
 
 fn is_domain(text: &str) -> bool {

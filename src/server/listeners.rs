@@ -47,9 +47,9 @@ impl Listeners {
         clock: &Clock,
     ) -> Result<Self, StartError> {
         let (s3_listener, s3_address) = bind("s3.listen", config.s3.listen)?;
-        let (website_listener, website_address) = bind("website.listen", config.website.listen)?;
         let s3_tls = config.s3.tls_listen.map(|address| bind("s3.tls_listen", address)).transpose()?;
         let s3_tls_address = s3_tls.as_ref().map(|(_, address)| *address);
+        let (website_listener, website_address) = bind("website.listen", config.website.listen)?;
         let (health_listener, health_address) = bind("admin.listen", config.admin.listen)?;
 
         let directory = foundation.dir.path();
