@@ -10,6 +10,8 @@ pub mod backup;
 pub mod blob;
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "server")]
+pub mod client;
 pub mod clock;
 pub mod config;
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub mod s3;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod site;
+pub mod spelling;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

@@ -103,7 +103,14 @@ mod tests {
         let identities = Identities::open(kv.clone(), master, root, Default::default(), clock.clone()).await.unwrap();
         let store = Store::open(kv, Arc::new(MemoryBlobs::new()), clock.clone(), Default::default()).await.unwrap();
         let identities = Arc::new(identities);
-        Arc::new(Operator { identities, store, clock, directory: "nowhere".into(), serving: true })
+        Arc::new(Operator {
+            identities,
+            store,
+            clock,
+            reserved: Default::default(),
+            directory: "nowhere".into(),
+            serving: true,
+        })
     }
 
     async fn ask(directory: &Path, command: Command) -> Option<Reply> {

@@ -13,6 +13,8 @@ fn lines() {
         r#"{"ok":{"created_key":{"access_key_id":"BRIMA","secret_access_key":"a-secret"}}}"#,
         r#"{"ok":{"keys":{"keys":[{"access_key_id":"A","status":"active","created":1,"description":""}],"after":"A"}}}"#,
         r#"{"command":"policy.explain","caller":{"user":{"account":null,"name":"bob"}},"action":"s3:GetObject","resource":"pail/a","version":null,"conditions":[["aws:SourceIp","::1"]]}"#,
+        r#"{"command":"site","work":{"do":"add","domain":"www.example.com","bucket":"pail"}}"#,
+        r#"{"ok":{"domains":{"domains":[{"domain":"a.b","bucket":"pail","source":"configuration","state":"in_force"}],"after":"a.b"}}}"#,
         r#"{"ok":"done"}"#,
         r#"{"error":"there is no access key A"}"#,
     ];

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::wire::{Answer, Command, Reply};
-use super::{explain, users};
+use super::{explain, sites, users};
 use crate::clock::Clock;
 use crate::identity::{self, Holder, Identities, Status};
 use crate::names::AccountId;
 use crate::report::Report;
+use crate::site::domain::Reserved;
 use crate::store::{self, Store, fsck, scrub};
 
 /// Keys per page: a page of the longest descriptions stays far below the longest line.
@@ -29,6 +30,8 @@ pub struct Operator {
     pub identities: Arc<Identities>,
     pub store: Arc<Store>,
     pub clock: Clock,
+    /// The domains that no bucket is given.
+    pub reserved: Reserved,
     /// The data directory.
     pub directory: PathBuf,
     /// Whether a server works on the directory at the same time.
@@ -42,6 +45,8 @@ enum Error {
     Identity(#[from] identity::Error),
     #[error(transparent)]
     Store(#[from] store::Error),
+    #[error(transparent)]
+    Site(#[from] sites::Error),
     #[error(transparent)]
     Explain(#[from] explain::Error),
     #[error("a server runs on {0}: stop it first, for repairs need the directory to themselves")]
@@ -95,6 +100,7 @@ impl Operator {
                 let account = account.unwrap_or_else(|| self.identities.default_account().id.clone());
                 Ok(users::run(identities, &account, work).await?)
             }
+            Command::Site { work } => Ok(sites::run(&self.store, &self.reserved, work).await?),
             Command::Explain(asked) => {
                 let (store, now) = (&self.store, self.clock.now());
                 Ok(Answer::Explained(Box::new(explain::run(identities, store, now, &asked).await?)))

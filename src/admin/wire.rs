@@ -13,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::explain::{Asked, Explanation};
+use super::sites::SiteCommand;
 use super::users::{UserCommand, UserDetails, UserSummary};
 use crate::identity::{KeySummary, SecretKey};
-use crate::names::AccountId;
+use crate::names::{AccountId, BucketName, HostName};
 pub use crate::report::Progress;
 use crate::report::{Finding, Note};
-use crate::store::{fsck, scrub};
+use crate::store::{domains, fsck, scrub};
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "admin.sock";
@@ -48,6 +49,9 @@ pub enum Command {
     /// Something with users; in the default account where none is named.
     #[serde(rename = "user")]
     User { account: Option<AccountId>, work: UserCommand },
+    /// Something with custom domains.
+    #[serde(rename = "site")]
+    Site { work: SiteCommand },
     /// Judges a request that nobody made.
     #[serde(rename = "policy.explain")]
     Explain(Box<Asked>),
@@ -90,6 +94,19 @@ pub enum Answer {
     Policies(Vec<String>),
     /// A policy's document.
     Policy(String),
+    /// As [`Keys`](Self::Keys).
+    Domains {
+        domains: Vec<domains::Summary>,
+        after: Option<HostName>,
+    },
+    /// Where a domain was before it was given to a bucket; that very bucket where nothing changed.
+    AddedDomain {
+        before: Option<BucketName>,
+    },
+    /// The bucket that a domain was taken from.
+    RemovedDomain {
+        bucket: BucketName,
+    },
     Explained(Box<Explanation>),
     Done,
     Checked(fsck::Summary),
@@ -233,6 +250,8 @@ mod tests {
             r#"{"command":"scrub","rate":0,"restart":false}"#,
             r#"{"command":"policy.explain","caller":"anonymous","action":"s3:GetObject","resource":"pail","steal":1}"#,
             r#"{"command":"user","account":null,"work":{"do":"steal","user":"bob"}}"#,
+            r#"{"command":"site","work":{"do":"add","domain":"a_b.example","bucket":"pail"}}"#,
+            r#"{"command":"site","work":{"do":"remove","domain":"www.example.com","account":"123456789012"}}"#,
             "[]",
         ] {
             assert!(serde_json::from_str::<Command>(line).is_err(), "{line}");

@@ -2,6 +2,7 @@
 
 mod backup;
 mod doctor;
+mod domain;
 mod execute;
 mod findings;
 mod fsck;
@@ -19,7 +20,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 
-use clap::Command;
+use clap::{ArgMatches, Command};
 
 use crate::config::Faults;
 
@@ -65,6 +66,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
         Some(("backup", matches)) => backup::run(matches),
         Some(("restore", matches)) => restore::run(matches),
         Some(("scrub", matches)) => scrub::run(matches),
+        Some(("site", matches)) => site(matches),
         Some(("user", matches)) => user::run(matches),
         // clap lets nothing else through; should it ever, nothing is done and it is said so.
         _ => Err(Failure::from("no such command")),
@@ -77,6 +79,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
             failure.status()
         }
     }
+}
+
+fn site(matches: &ArgMatches) -> Result<(), Failure> {
+    let (name, matches) = matches.subcommand().ok_or("no such command")?;
+    domain::run(name, matches)
 }
 
 fn command() -> Command {
@@ -98,6 +105,9 @@ fn command() -> Command {
         .subcommand(backup::command())
         .subcommand(restore::command())
         .subcommand(scrub::command())
+        .subcommand(
+            Command::new("site").about("Manages websites").subcommand_required(true).subcommands(domain::commands()),
+        )
         .subcommand(user::command())
 }
 
@@ -169,5 +179,8 @@ mod tests {
         assert_eq!(status(&["brim", "key", "create", "--account", "12"]), Err(true));
         assert_eq!(status(&["brim", "user", "policy", "put", "bob", "uploads", "policy.json", "--data", "d"]), Ok(()));
         assert_eq!(status(&["brim", "user", "policy"]), Err(true));
+        assert_eq!(status(&["brim", "site", "add", "WWW.example.com", "--bucket", "pail", "--data", "d"]), Ok(()));
+        assert_eq!(status(&["brim", "site", "add", "10.0.0.1", "--bucket", "pail"]), Err(true));
+        assert_eq!(status(&["brim", "site", "remove", "www.example.com", "--bucket", "pail"]), Err(true));
     }
 }

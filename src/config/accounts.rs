@@ -2,15 +2,16 @@
 //!
 //! Every fault is noted with its place; no secret is ever part of one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::fault::{Fault, Source, nearest};
+use super::fault::Fault;
 use super::kind::{ACCESS_KEY_ID, ACCOUNT_ID, SECRET_ACCESS_KEY};
+use super::tables::{TableReader, label};
 use crate::identity::{
     Account, DeclaredAccount, DeclaredPolicy, DeclaredUser, GivenKey, What, check_name, check_path, valid_canonical_id,
 };
@@ -30,9 +31,10 @@ const POLICY_KEYS: &[&str] = &["name", "document", "file"];
 
 /// Gives the accounts that the value of `account` in the file at `path` declares, and notes what is wrong with them.
 pub fn read(value: &Value, path: &Path, faults: &mut Vec<Fault>) -> Vec<DeclaredAccount> {
-    let mut reader = AccountReader { file: path, faults, key_ids: BTreeMap::new() };
+    let mut reader = AccountReader { tables: TableReader::of(path, faults), key_ids: BTreeMap::new() };
     let accounts: Vec<DeclaredAccount> = reader
-        .tables(ACCOUNT, value)
+        .tables
+        .list(ACCOUNT, value)
         .into_iter()
         .enumerate()
         .filter_map(|(index, table)| reader.account(index, table))
@@ -42,8 +44,7 @@ pub fn read(value: &Value, path: &Path, faults: &mut Vec<Fault>) -> Vec<Declared
 }
 
 struct AccountReader<'r> {
-    file: &'r Path,
-    faults: &'r mut Vec<Fault>,
+    tables: TableReader<'r>,
     /// Where each access key id was given first.
     key_ids: BTreeMap<String, String>,
 }
@@ -51,21 +52,21 @@ struct AccountReader<'r> {
 impl AccountReader<'_> {
     fn account(&mut self, index: usize, table: &Table) -> Option<DeclaredAccount> {
         let at = label("account", index, table.get("id"));
-        self.check_keys(&at, table, ACCOUNT_KEYS);
-        let id = self.text(&at, table, "id", true).and_then(|text| {
-            self.parsed(&at, "id", &format!("{text:?}"), ACCOUNT_ID.form.expects, (ACCOUNT_ID.parse)(text))
+        self.tables.check_keys(&at, table, ACCOUNT_KEYS);
+        let id = self.tables.text(&at, table, "id", true).and_then(|text| {
+            self.tables.parsed(&at, "id", &format!("{text:?}"), ACCOUNT_ID.form.expects, (ACCOUNT_ID.parse)(text))
         });
         let display_name = self.name(&at, table, "display_name");
         let email = self.name(&at, table, "email");
-        let canonical_id = self.text(&at, table, "canonical_id", false).and_then(|text| {
+        let canonical_id = self.tables.text(&at, table, "canonical_id", false).and_then(|text| {
             let valid = valid_canonical_id(text).then(|| text.to_owned());
-            self.parsed(&at, "canonical_id", &format!("{text:?}"), "64 lower-case hex digits", valid)
+            self.tables.parsed(&at, "canonical_id", &format!("{text:?}"), "64 lower-case hex digits", valid)
         });
         let keys = self.keys(&at, "key", table);
-        let users = self.nested(&at, "user", table);
+        let users = self.tables.nested(&at, "user", table);
         let users: Vec<DeclaredUser> =
             users.into_iter().enumerate().filter_map(|(index, table)| self.user(&at, index, table)).collect();
-        self.check_names(&at, "user", users.iter().map(|user| user.name.to_ascii_lowercase()));
+        self.tables.check_names(&at, "user", users.iter().map(|user| user.name.to_ascii_lowercase()));
 
         let mut account = Account::plain(id?);
         account.display_name = display_name.unwrap_or(account.display_name);
@@ -76,75 +77,88 @@ impl AccountReader<'_> {
 
     fn user(&mut self, account: &str, index: usize, table: &Table) -> Option<DeclaredUser> {
         let at = format!("{account}, {}", label("user", index, table.get("name")));
-        self.check_keys(&at, table, USER_KEYS);
-        let name = self.text(&at, table, "name", true).and_then(|text| {
+        self.tables.check_keys(&at, table, USER_KEYS);
+        let name = self.tables.text(&at, table, "name", true).and_then(|text| {
             let valid = check_name(What::User, text).is_ok().then(|| text.to_owned());
-            self.parsed(&at, "name", &format!("{text:?}"), "1 to 64 letters, digits and +=,.@_-", valid)
+            self.tables.parsed(&at, "name", &format!("{text:?}"), "1 to 64 letters, digits and +=,.@_-", valid)
         });
-        let path = self.text(&at, table, "path", false).unwrap_or("/").to_owned();
+        let path = self.tables.text(&at, table, "path", false).unwrap_or("/").to_owned();
         if check_path(&path).is_err() {
-            self.fault(&at, format!("path is {path:?}, which is not valid; expected / or words between slashes"));
+            self.tables
+                .fault(&at, format!("path is {path:?}, which is not valid; expected / or words between slashes"));
         }
         let root = match table.get("root") {
             None => false,
             Some(Value::Boolean(root)) => *root,
             Some(other) => {
-                self.fault(&at, format!("root is {other}, which is not valid; expected true or false"));
+                self.tables.fault(&at, format!("root is {other}, which is not valid; expected true or false"));
                 false
             }
         };
         let keys = self.keys(&at, "keys", table);
-        let policies = self.nested(&at, "policies", table);
+        let policies = self.tables.nested(&at, "policies", table);
         let policies: Vec<DeclaredPolicy> =
             policies.into_iter().enumerate().filter_map(|(index, table)| self.policy(&at, index, table)).collect();
-        self.check_names(&at, "policy", policies.iter().map(|policy| policy.name.clone()));
+        self.tables.check_names(&at, "policy", policies.iter().map(|policy| policy.name.clone()));
         Some(DeclaredUser { name: name?, path, root, keys, policies })
     }
 
     fn keys(&mut self, of: &str, key: &str, table: &Table) -> Vec<GivenKey> {
-        let tables = self.nested(of, key, table);
+        let tables = self.tables.nested(of, key, table);
         tables.into_iter().enumerate().filter_map(|(index, table)| self.key(of, index, table)).collect()
     }
 
     fn key(&mut self, of: &str, index: usize, table: &Table) -> Option<GivenKey> {
         let at = format!("{of}, {}", label("key", index, table.get("access_key_id")));
-        self.check_keys(&at, table, KEY_KEYS);
-        let id = self.text(&at, table, "access_key_id", true).and_then(|text| {
+        self.tables.check_keys(&at, table, KEY_KEYS);
+        let id = self.tables.text(&at, table, "access_key_id", true).and_then(|text| {
             let expects = ACCESS_KEY_ID.form.expects;
-            self.parsed(&at, "access_key_id", &format!("{text:?}"), expects, (ACCESS_KEY_ID.parse)(text).flatten())
+            self.tables.parsed(
+                &at,
+                "access_key_id",
+                &format!("{text:?}"),
+                expects,
+                (ACCESS_KEY_ID.parse)(text).flatten(),
+            )
         });
-        let secret = self.text(&at, table, "secret_access_key", true).and_then(|text| {
+        let secret = self.tables.text(&at, table, "secret_access_key", true).and_then(|text| {
             let expects = SECRET_ACCESS_KEY.form.expects;
-            self.parsed(&at, "secret_access_key", "the value", expects, (SECRET_ACCESS_KEY.parse)(text).flatten())
+            self.tables.parsed(
+                &at,
+                "secret_access_key",
+                "the value",
+                expects,
+                (SECRET_ACCESS_KEY.parse)(text).flatten(),
+            )
         });
         let access_key_id = id?;
         if let Some(first) = self.key_ids.insert(access_key_id.clone(), at.clone()) {
-            self.fault(&at, format!("the same access key id is at {first}"));
+            self.tables.fault(&at, format!("the same access key id is at {first}"));
         }
         Some(GivenKey { access_key_id, secret: secret? })
     }
 
     fn policy(&mut self, of: &str, index: usize, table: &Table) -> Option<DeclaredPolicy> {
         let at = format!("{of}, {}", label("policy", index, table.get("name")));
-        self.check_keys(&at, table, POLICY_KEYS);
-        let name = self.text(&at, table, "name", true).and_then(|text| {
+        self.tables.check_keys(&at, table, POLICY_KEYS);
+        let name = self.tables.text(&at, table, "name", true).and_then(|text| {
             let valid = check_name(What::UserPolicy, text).is_ok().then(|| text.to_owned());
-            self.parsed(&at, "name", &format!("{text:?}"), "1 to 128 letters, digits and +=,.@_-", valid)
+            self.tables.parsed(&at, "name", &format!("{text:?}"), "1 to 128 letters, digits and +=,.@_-", valid)
         });
-        let given = self.text(&at, table, "document", false).map(str::to_owned);
-        let file = self.text(&at, table, "file", false);
+        let given = self.tables.text(&at, table, "document", false).map(str::to_owned);
+        let file = self.tables.text(&at, table, "file", false);
         let document = match (given, file) {
             (Some(document), None) => document,
             (None, Some(file)) => self.policy_file(&at, file)?,
             _ => {
-                self.fault(&at, "either document or file must be given");
+                self.tables.fault(&at, "either document or file must be given");
                 return None;
             }
         };
         match DeclaredPolicy::parse(&name?, &document) {
             Ok(policy) => Some(policy),
             Err(error) => {
-                self.fault(&at, error.to_string());
+                self.tables.fault(&at, error.to_string());
                 None
             }
         }
@@ -152,100 +166,34 @@ impl AccountReader<'_> {
 
     /// Reads a policy's file; a path that is not absolute starts where the configuration file is.
     fn policy_file(&mut self, at: &str, file: &str) -> Option<String> {
-        let path = self.file.parent().unwrap_or(Path::new("")).join(file);
+        let path = self.tables.file().parent().unwrap_or(Path::new("")).join(file);
         let mut text = String::new();
         let read = File::open(&path).and_then(|file| file.take(MAX_POLICY_FILE_BYTES + 1).read_to_string(&mut text));
         match read {
             Ok(bytes) if bytes as u64 <= MAX_POLICY_FILE_BYTES => return Some(text),
-            Ok(_) => self.fault(at, format!("{} has more than {MAX_POLICY_FILE_BYTES} bytes", path.display())),
-            Err(error) => self.fault(at, format!("{}: {error}", path.display())),
+            Ok(_) => self.tables.fault(at, format!("{} has more than {MAX_POLICY_FILE_BYTES} bytes", path.display())),
+            Err(error) => self.tables.fault(at, format!("{}: {error}", path.display())),
         }
         None
     }
 
     /// A text for people to read: not empty, of one line.
     fn name(&mut self, at: &str, table: &Table, key: &str) -> Option<String> {
-        let text = self.text(at, table, key, false)?;
+        let text = self.tables.text(at, table, key, false)?;
         let fits = (1..=MAX_NAME_CHARACTERS).contains(&text.chars().count()) && !text.chars().any(char::is_control);
         let valid = fits.then(|| text.to_owned());
-        self.parsed(at, key, &format!("{text:?}"), "1 to 256 characters without control characters", valid)
-    }
-
-    /// The text at `key`; notes a fault where something else stands there, or where it must be given and is not.
-    fn text<'t>(&mut self, at: &str, table: &'t Table, key: &str, required: bool) -> Option<&'t str> {
-        match table.get(key) {
-            Some(Value::String(text)) => return Some(text),
-            // Not shown: what stands at the wrong place may be a secret.
-            Some(_) => self.fault(at, format!("{key} must be a text")),
-            None if required => self.fault(at, format!("{key} must be given")),
-            None => {}
-        }
-        None
-    }
-
-    fn parsed<T>(&mut self, at: &str, key: &str, value: &str, expects: &str, parsed: Option<T>) -> Option<T> {
-        if parsed.is_none() {
-            self.fault(at, format!("{key} is {value}, which is not valid; expected {expects}"));
-        }
-        parsed
-    }
-
-    /// The tables listed at `key` of `table`; none where there is no such key.
-    fn nested<'t>(&mut self, at: &str, key: &str, table: &'t Table) -> Vec<&'t Table> {
-        match table.get(key) {
-            None => Vec::new(),
-            Some(value) => self.tables(&format!("{at}, {key}"), value),
-        }
-    }
-
-    fn tables<'t>(&mut self, at: &str, value: &'t Value) -> Vec<&'t Table> {
-        let tables: Option<Vec<&Table>> =
-            value.as_array().and_then(|items| items.iter().map(Value::as_table).collect());
-        if tables.is_none() {
-            self.fault(at, "must be a list of tables");
-        }
-        tables.unwrap_or_default()
-    }
-
-    fn check_keys(&mut self, at: &str, table: &Table, known: &[&str]) {
-        for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
-            let nearest = nearest(key, known.iter().map(|known| (*known).to_owned()));
-            let key = format!("{at}, {key}");
-            self.faults.push(Fault::Unknown { key, place: Source::File(self.file.to_owned()), nearest });
-        }
-    }
-
-    fn check_names(&mut self, at: &str, what: &str, names: impl Iterator<Item = String>) {
-        let mut seen = BTreeSet::new();
-        for name in names {
-            if !seen.insert(name.clone()) {
-                self.fault(at, format!("there are two of {what} {name}"));
-            }
-        }
+        self.tables.parsed(at, key, &format!("{text:?}"), "1 to 256 characters without control characters", valid)
     }
 
     fn check_unique(&mut self, accounts: &[DeclaredAccount]) {
         let all = || accounts.iter().map(|declared| &declared.account);
-        self.check_names(ACCOUNT, "id", all().map(|account| account.id.to_string()));
-        self.check_names(ACCOUNT, "canonical_id", all().map(|account| account.canonical_id.clone()));
-        self.check_names(
+        self.tables.check_names(ACCOUNT, "id", all().map(|account| account.id.to_string()));
+        self.tables.check_names(ACCOUNT, "canonical_id", all().map(|account| account.canonical_id.clone()));
+        self.tables.check_names(
             ACCOUNT,
             "email",
             all().filter_map(|account| Some(account.email.as_ref()?.to_ascii_lowercase())),
         );
-    }
-
-    fn fault(&mut self, at: &str, problem: impl Into<String>) {
-        let place = Source::File(self.file.to_owned());
-        self.faults.push(Fault::Account { at: at.to_owned(), place, problem: problem.into() });
-    }
-}
-
-/// What a table is called in faults: by its name where it has one, otherwise by its number.
-fn label(kind: &str, index: usize, name: Option<&Value>) -> String {
-    match name.and_then(Value::as_str) {
-        Some(name) => format!("{kind} {}", name.escape_debug()),
-        None => format!("{kind} number {}", index + 1),
     }
 }
 

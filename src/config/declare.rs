@@ -65,6 +65,8 @@ macro_rules! options {
             pub accounts: Vec<DeclaredAccount>,
             /// The certificates that the file names.
             pub certificates: Vec<Pair>,
+            /// The custom domains that the file declares.
+            pub sites: Vec<DeclaredSite>,
         }
 
         $(
@@ -86,10 +88,15 @@ macro_rules! options {
             /// Reads every option, so that every fault is found; `None` where there was one.
             pub(super) fn read(reader: &mut Reader) -> Option<Self> {
                 $( let $section = $Options::read(reader); )+
-                Some(Self { $( $section: $section?, )+ accounts: reader.accounts(), certificates: reader.certificates() })
+                Some(Self {
+                    $( $section: $section?, )+
+                    accounts: reader.accounts(),
+                    certificates: reader.certificates(),
+                    sites: reader.sites(),
+                })
             }
 
-            /// The keys of the options whose value is another one in `other`. Accounts are no options.
+            /// The keys of the options whose value is another one in `other`. Accounts and sites are no options.
             pub fn changed(&self, other: &Self) -> Vec<&'static str> {
                 let mut changed = Vec::new();
                 $( $(

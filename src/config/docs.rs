@@ -69,6 +69,28 @@ key = "/etc/brim/example.com.key"
 default = true
 "#;
 
+/// Sites are no options: they stand in the file alone.
+const SITES: &str = "
+## Custom domains
+
+The file may say which bucket a domain is the website of. SIGHUP has the file read again: domains count from the next request
+on. [Websites](websites.md#custom-domains) says more; `brim site add` does the same without the file, and what the file
+says counts first.
+
+| key | meaning |
+| --- | --- |
+| `[[site]]` | a custom domain |
+| `domain` | a host name without port, not below `website.domains` or `s3.domains`; must be given |
+| `bucket` | the bucket; it need not exist yet; must be given |
+";
+
+/// The sites of the example.
+const SITES_EXAMPLE: &str = r#"
+[[site]]
+domain = "www.example.com"
+bucket = "my-site"
+"#;
+
 /// The accounts of the example.
 const ACCOUNTS_EXAMPLE: &str = r#"
 [[account]]
@@ -105,6 +127,7 @@ pub fn markdown() -> String {
     }
     page.push_str(CERTIFICATES);
     page.push_str(ACCOUNTS);
+    page.push_str(SITES);
     page.push_str("\n## Example\n\n```toml\n");
     page.push_str(&example());
     page.push_str("```\n");
@@ -142,7 +165,7 @@ fn example() -> String {
         }
         writeln!(text, "{name} = {}", row.example).expect("writing to a String does not fail");
     }
-    text + CERTIFICATES_EXAMPLE + ACCOUNTS_EXAMPLE
+    text + CERTIFICATES_EXAMPLE + SITES_EXAMPLE + ACCOUNTS_EXAMPLE
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ use toml::{Table, Value};
 use super::accounts::{self, ACCOUNT};
 use super::certificates::{self, CERTIFICATE};
 use super::declare::{Row, rows};
-use super::fault::{Fault, Source, nearest};
+use super::fault::{Fault, Source};
 use super::kind::Toml;
+use super::sites::{self, DeclaredSite, SITE};
 use crate::identity::DeclaredAccount;
+use crate::spelling::nearest;
 use crate::tls::Pair;
 
 /// The largest configuration file, in bytes.
@@ -21,6 +23,7 @@ pub struct Contents {
     pub options: Vec<(&'static Row, String)>,
     pub accounts: Vec<DeclaredAccount>,
     pub certificates: Vec<Pair>,
+    pub sites: Vec<DeclaredSite>,
 }
 
 /// Gives what the file sets, and notes what is wrong with it.
@@ -36,6 +39,7 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
     let accounts = table.remove(ACCOUNT).map(|value| accounts::read(&value, path, faults)).unwrap_or_default();
     let certificates =
         table.remove(CERTIFICATE).map(|value| certificates::read(&value, path, faults)).unwrap_or_default();
+    let sites = table.remove(SITE).map(|value| sites::read(&value, path, faults)).unwrap_or_default();
     let mut leaves = Vec::new();
     flatten(String::new(), table, &mut leaves);
 
@@ -56,7 +60,7 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
             }),
         }
     }
-    Contents { options, accounts, certificates }
+    Contents { options, accounts, certificates, sites }
 }
 
 fn read_table(path: &Path) -> Result<Table, String> {

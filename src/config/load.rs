@@ -5,11 +5,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::declare::{Row, rows};
-use super::fault::{Fault, Faults, Source, nearest};
+use super::fault::{Fault, Faults, Source};
 use super::file;
 use super::kind::Kind;
 use super::server::ServerConfig;
+use super::sites::DeclaredSite;
 use crate::identity::{Declared, DeclaredAccount};
+use crate::names::{BucketName, HostName};
+use crate::site::domain::Reserved;
+use crate::spelling::nearest;
 use crate::tls::Pair;
 
 /// The variable that names the configuration file.
@@ -41,6 +45,7 @@ impl ServerConfig {
             reader.check_addresses(config);
             reader.check_declared_keys(config);
             reader.check_certificates(config);
+            reader.check_sites(config);
         }
         match config {
             Some(config) if reader.faults.is_empty() => Ok(config),
@@ -54,6 +59,18 @@ impl ServerConfig {
     pub fn declared(&self) -> Declared {
         Declared { default: self.identity.account_id.clone(), accounts: self.accounts.clone() }
     }
+
+    /// The domains that buckets have by configuration.
+    pub fn declared_domains(&self) -> BTreeMap<HostName, BucketName> {
+        self.sites.iter().map(|site| (site.domain.clone(), site.bucket.clone())).collect()
+    }
+
+    /// The domains that no bucket can have, for they mean something else already.
+    pub fn reserved_domains(&self) -> Reserved {
+        // Each is a host name as its kind checked it, but for those that end in a number, which no request can name.
+        let names = |domains: &[String]| domains.iter().filter_map(|domain| HostName::parse(domain).ok()).collect();
+        Reserved { website: names(&[]), s3: names(&self.s3.domains) }
+    }
 }
 
 /// What was given, and the faults found so far.
@@ -62,6 +79,7 @@ pub struct Reader {
     given: BTreeMap<&'static str, (Source, String)>,
     accounts: Vec<DeclaredAccount>,
     certificates: Vec<Pair>,
+    sites: Vec<DeclaredSite>,
     /// The file that declares them.
     file: Option<PathBuf>,
     faults: Vec<Fault>,
@@ -93,6 +111,7 @@ impl Reader {
         }
         self.accounts = contents.accounts;
         self.certificates = contents.certificates;
+        self.sites = contents.sites;
         self.file = Some(path);
     }
 
@@ -155,6 +174,23 @@ impl Reader {
         }
     }
 
+    /// Gives the sites of the file.
+    pub fn sites(&mut self) -> Vec<DeclaredSite> {
+        std::mem::take(&mut self.sites)
+    }
+
+    /// A site is where no other host of this server is.
+    fn check_sites(&mut self, config: &ServerConfig) {
+        let Some(file) = self.file.as_ref().filter(|_| !config.sites.is_empty()) else { return };
+        let reserved = config.reserved_domains();
+        for site in &config.sites {
+            if let Err(problem) = reserved.check(&site.domain) {
+                let (at, place) = (format!("site {}", site.domain), Source::File(file.clone()));
+                self.faults.push(Fault::Entry { at, place, problem: problem.to_string() });
+            }
+        }
+    }
+
     /// The root key is no other key.
     fn check_declared_keys(&mut self, config: &ServerConfig) {
         let Some((root, file)) = config.root.access_key_id.as_ref().zip(self.file.as_ref()) else { return };
@@ -163,7 +199,7 @@ impl Reader {
             if keys.any(|key| key.access_key_id == *root) {
                 let at = format!("account {}", declared.account.id);
                 let problem = format!("access key {root} is root.access_key_id, too");
-                self.faults.push(Fault::Account { at, place: Source::File(file.clone()), problem });
+                self.faults.push(Fault::Entry { at, place: Source::File(file.clone()), problem });
             }
         }
     }

@@ -12,6 +12,8 @@ mod file;
 mod kind;
 mod load;
 mod server;
+mod sites;
+mod tables;
 mod units;
 mod values;
 
@@ -24,5 +26,6 @@ pub use server::{
     AcmeOptions, AdminOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions, S3Options,
     SECTIONS, ServerConfig, StoreOptions,
 };
+pub use sites::DeclaredSite;
 pub use units::size;
 pub use values::{DiskReserve, Durability};

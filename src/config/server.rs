@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::declare::{Row, Section, options};
 use super::kind::*;
 use super::load::Reader;
+use super::sites::DeclaredSite;
 use super::values::{DiskReserve, Durability};
 use crate::identity::{DeclaredAccount, RootKey, SecretKey};
 use crate::names::AccountId;

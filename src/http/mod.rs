@@ -2,6 +2,7 @@
 
 pub mod conditional;
 pub mod date;
+pub mod encoding;
 #[cfg(test)]
 pub mod fuzz;
 pub mod head;

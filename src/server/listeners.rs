@@ -54,6 +54,7 @@ impl Listeners {
                 identities: Arc::clone(&foundation.identities),
                 store: Arc::clone(&storage.store),
                 clock: clock.clone(),
+                reserved: config.reserved_domains(),
                 directory: directory.to_owned(),
                 serving: true,
             },

@@ -31,6 +31,7 @@ pub async fn run_command(
         identities: foundation.identities.clone(),
         store: open_store(&foundation, config, &clock).await?,
         clock: clock.clone(),
+        reserved: config.reserved_domains(),
         directory: foundation.dir.path().to_owned(),
         serving: false,
     };

@@ -7,6 +7,7 @@ use super::certificates::CertificateKeeper;
 use super::signals::Hangup;
 use crate::config::{Faults, ServerConfig, Sources};
 use crate::identity::Identities;
+use crate::store::Store;
 
 /// What is read again, and what it is compared with.
 pub struct Reload {
@@ -16,6 +17,7 @@ pub struct Reload {
     pub started: ServerConfig,
     pub identities: Arc<Identities>,
     pub certificates: Arc<CertificateKeeper>,
+    pub store: Arc<Store>,
 }
 
 impl Reload {
@@ -36,13 +38,15 @@ impl Reload {
     async fn apply(&self, config: &ServerConfig) {
         self.identities.declare(config.declared());
         self.certificates.reload(config.certificates.clone()).await;
+        self.store.declare_domains(config.declared_domains());
         warn_of_shadowed(&self.identities).await;
         let changed = self.started.changed(config);
         if !changed.is_empty() {
             tracing::warn!(options = changed.join(", "), "these options changed and count after a restart");
         }
         let users: usize = config.accounts.iter().map(|account| account.users.len()).sum();
-        tracing::info!(accounts = config.accounts.len(), users, "the accounts of the configuration are in force");
+        let (accounts, sites) = (config.accounts.len(), config.sites.len());
+        tracing::info!(accounts, users, sites, "the accounts and domains of the configuration are in force");
     }
 }
 

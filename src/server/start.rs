@@ -80,9 +80,9 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     listeners.ready_line(&foundation).print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");
 
-    let identities = Arc::clone(&foundation.identities);
+    let (identities, store) = (Arc::clone(&foundation.identities), Arc::clone(&storage.store));
     let watch = Arc::clone(&certificates).watch();
-    let reload = Reload { hangup, sources, started: config, identities, certificates };
+    let reload = Reload { hangup, sources, started: config, identities, certificates, store };
     let signal = tokio::select! {
         signal = signals.next() => signal,
         never = reload.run() => match never {},

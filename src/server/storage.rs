@@ -34,7 +34,7 @@ impl Storage {
     }
 }
 
-/// Opens the blobs and the store. Nothing is swept by itself.
+/// Opens the blobs and the store, with the domains that the configuration declares. Nothing is swept by itself.
 pub async fn open_store(
     foundation: &Foundation,
     config: &ServerConfig,
@@ -44,7 +44,9 @@ pub async fn open_store(
     let opened = tokio::task::spawn_blocking(move || FileBlobs::open(&path, blob::Options::default())).await;
     let blobs = opened.map_err(|stopped| StartError::Blobs(std::io::Error::other(stopped).into()))?;
     let blobs = Arc::new(blobs.map_err(StartError::Blobs)?);
-    Ok(Store::open(foundation.kv.clone(), blobs, clock.clone(), options(config)).await?)
+    let store = Store::open(foundation.kv.clone(), blobs, clock.clone(), options(config)).await?;
+    store.declare_domains(config.declared_domains());
+    Ok(store)
 }
 
 fn options(config: &ServerConfig) -> store::Options {

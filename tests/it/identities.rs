@@ -37,13 +37,13 @@ impl Config {
     }
 }
 
-fn hangup(server: &Server) {
+pub fn hangup(server: &Server) {
     let status = Command::new("kill").args(["-HUP", &server.process().to_string()]).status().unwrap();
     assert!(status.success());
 }
 
 /// Asks again and again until the answer is the wanted one.
-async fn wait_for(what: &str, mut wanted: impl AsyncFnMut() -> bool) {
+pub async fn wait_for(what: &str, mut wanted: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !wanted().await {
         assert!(Instant::now() < deadline, "{what}");

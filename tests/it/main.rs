@@ -9,6 +9,7 @@ mod bad_input;
 mod chunked;
 mod cors;
 mod dice;
+mod domains;
 mod explain;
 mod exposure;
 mod faults;

@@ -33,6 +33,9 @@ fn hosts() {
             let below = domains.iter().any(|domain| name == domain || name.below(domain).is_some());
             match addressed {
                 Addressed::Bucket(bucket) => assert!(below && name.as_str().starts_with(&format!("{bucket}."))),
+                Addressed::Preview(deploy, rest) => {
+                    assert!(below && name.as_str().starts_with(&format!("{deploy}--{}.", rest.as_str())));
+                }
                 Addressed::Custom(custom) => assert!(!below && custom == *name),
                 Addressed::Nobody => assert!(below),
             }

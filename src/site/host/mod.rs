@@ -9,6 +9,7 @@ mod fuzz;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::deploy::{DeployId, Rest, parse_preview_label};
 use crate::names::{BucketName, HostName, InvalidHostName};
 
 /// What stands between bucket and region in S3's own names, with a hyphen or a dot behind it.
@@ -46,6 +47,9 @@ pub enum InvalidAuthority {
 pub enum Addressed {
     /// `BUCKET.<domain>`, `BUCKET.s3-website-REGION.<domain>` or `BUCKET.s3-website.REGION.<domain>`.
     Bucket(BucketName),
+    /// `ID--BUCKET` or `ID--HASH` in the place of a bucket: a deploy's preview host, where a bucket that is meant has that
+    /// deploy.
+    Preview(DeployId, Rest),
     /// No host of this server's own: a custom domain, or a bucket with just this name.
     Custom(HostName),
     /// No site at all: an IP address, a website domain itself, or one below it that cannot be a bucket.
@@ -97,8 +101,11 @@ impl Addressed {
         }
     }
 
-    fn below_a_domain(label: &str) -> Self {
-        BucketName::parse(label).map_or(Self::Nobody, Self::Bucket)
+    fn below_a_domain(front: &str) -> Self {
+        match parse_preview_label(front).filter(|_| !front.contains('.')) {
+            Some((deploy, rest)) => Self::Preview(deploy, rest),
+            None => BucketName::parse(front).map_or(Self::Nobody, Self::Bucket),
+        }
     }
 }
 
@@ -156,6 +163,11 @@ mod tests {
         Ok(Addressed::Bucket(BucketName::parse(text).unwrap()))
     }
 
+    fn preview(label: &str) -> Result<Addressed, InvalidAuthority> {
+        let (deploy, rest) = parse_preview_label(label).unwrap();
+        Ok(Addressed::Preview(deploy, rest))
+    }
+
     fn custom(text: &str) -> Result<Addressed, InvalidAuthority> {
         Ok(Addressed::Custom(name(text)))
     }
@@ -175,6 +187,12 @@ mod tests {
             // The longest domain counts.
             ("pail.sites.example.com", bucket("pail")),
             ("pail.example.com", bucket("pail")),
+            ("abcdefghij--pail.website.localhost", preview("abcdefghij--pail")),
+            ("ABCDEFGHIJ--pail.S3-website-us-east-1.website.localhost:80", preview("abcdefghij--pail")),
+            // A preview is one label, and its id has ten letters and digits up to 7.
+            ("abcdefghij--my.pail.website.localhost", bucket("abcdefghij--my.pail")),
+            ("abcdefgh1j--pail.website.localhost", bucket("abcdefgh1j--pail")),
+            ("abcdefghij--pail.example.org", custom("abcdefghij--pail.example.org")),
             // Labels that only begin alike are part of the name.
             ("s3-website-us-east-1.website.localhost", bucket("s3-website-us-east-1")),
             ("s3-website.us-east-1.website.localhost", bucket("s3-website.us-east-1")),
@@ -259,7 +277,7 @@ mod tests {
             upper in any::<bool>(),
         ) {
             let Ok(bucket) = BucketName::parse(&label) else { return Ok(()) };
-            prop_assume!(without_region(&label) == label);
+            prop_assume!(without_region(&label) == label && parse_preview_label(&label).is_none());
             let middle = [String::new(), format!(".s3-website-{region}"), format!(".s3-website.{region}")];
             let mut host = format!("{bucket}{}.website.localhost", middle[form]);
             if upper { host = host.to_ascii_uppercase() }

@@ -1,0 +1,121 @@
+//! How long browsers and caches may keep what a site sends.
+
+use super::options::Options;
+
+/// Names that change with their content may be kept for a year (RFC 9111; RFC 8246).
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+const IMMUTABLE_PRIVATE: &str = "private, max-age=31536000, immutable";
+/// Everything else is asked for again, and is usually still the same: 304.
+const REVALIDATED: &str = "public, max-age=0, must-revalidate";
+const REVALIDATED_PRIVATE: &str = "private, max-age=0, must-revalidate";
+
+/// The fewest characters of a hash in a name.
+const MIN_HASH: usize = 8;
+/// The fewest changes between letters and digits that make a hash: `report2024` has one, `1080p` too.
+const MIN_CHANGES: usize = 2;
+
+/// The value of `Cache-Control` for a file (by its key, not by the address that led to it), where the file itself does
+/// not say otherwise. What a password protects is kept by browsers alone.
+pub fn cache_control<'o>(options: &'o Options, key: &str) -> &'o str {
+    let immutable = is_fingerprinted(key) || options.is_immutable(key);
+    match (immutable, options.password.is_some()) {
+        (true, false) => IMMUTABLE,
+        (true, true) => IMMUTABLE_PRIVATE,
+        (false, protected) => {
+            options.cache_control.as_deref().unwrap_or(if protected { REVALIDATED_PRIVATE } else { REVALIDATED })
+        }
+    }
+}
+
+/// Whether a name carries a hash of its content right before its extension, as build tools write them: `app.3f2a1b9c.js`,
+/// `index-BQx8kT2p.css`, or nothing but hexadecimal digits, at least 16. Pages are never taken to be fingerprinted.
+///
+/// A hash has at least eight letters and digits, and they alternate: a year behind a word, a date or a resolution is
+/// none. Where a tool's names are not recognised, the option `immutable` says what they are.
+pub fn is_fingerprinted(key: &str) -> bool {
+    let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
+    let Some((stem, extension)) = name.rsplit_once('.') else { return false };
+    let page = ["html", "htm"].iter().any(|page| extension.eq_ignore_ascii_case(page));
+    if page || extension.is_empty() {
+        return false;
+    }
+    match stem.rsplit_once(['.', '-', '_']) {
+        Some((before, hash)) => (!before.is_empty() && is_hash(hash)) || is_long_hash(stem),
+        None => is_long_hash(stem),
+    }
+}
+
+/// A whole name that is a hash: longer, so that no word is one.
+fn is_long_hash(stem: &str) -> bool {
+    stem.len() >= 2 * MIN_HASH && is_hash(stem) && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_hash(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let changes = bytes.windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count();
+    bytes.len() >= MIN_HASH && bytes.iter().all(u8::is_ascii_alphanumeric) && changes >= MIN_CHANGES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_a_hash_before_the_extension_are_fingerprinted() {
+        for key in [
+            "app.3f2a1b9c.js",
+            "assets/index-BQx8kT2p.css",
+            "a_7XKQ2ZBM.woff2",
+            "_next/static/chunks/4bd1b696-182b6b13bdad92e3.js",
+            "3f2a1b9c3f2a1b9c.js",
+            "a/d41d8cd98f00b204e9800998ecf8427e.png",
+            "app.3f2a1b9c.js.map/x.3f2a1b9c.js",
+        ] {
+            assert!(is_fingerprinted(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn words_years_dates_and_pages_are_not() {
+        for key in [
+            "app.js",
+            "app.deadbeef.js",
+            "photo-20240115.jpg",
+            "annual-report2024.pdf",
+            "Report2024.pdf",
+            "a-2024report.pdf",
+            "presentation2.pdf",
+            "film-1080pixels.mp4",
+            "app.3f2a1b9.js",
+            "app.3f2a1b9c.html",
+            "3f2a1b9c.js",
+            "-3f2a1b9c.js",
+            "main.3a2b1c4d.chunk.js",
+            "3f2a1b9c3f2a1b9c",
+            "a.3f2a1b9c/",
+            "a.3f2a1b9c.",
+            "a-3f2\u{e9}1b9c4.js",
+            "",
+        ] {
+            assert!(!is_fingerprinted(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_named_after_its_content_is_asked_for_again() {
+        let options = |text: &str| Options::parse(text).unwrap();
+        let protected = format!("password = {{ user = \"a\", hash = \"{}\" }}", super::super::password::tests::HASH);
+        for (text, key, expected) in [
+            ("", "index.html", REVALIDATED),
+            ("", "a-3f2a1b9c.js", IMMUTABLE),
+            ("immutable = [\"/assets/*\"]", "assets/main.js", IMMUTABLE),
+            ("immutable = [\"/assets/*\"]", "x/assets/main.js", REVALIDATED),
+            ("cache_control = \"max-age=60\"", "main.js", "max-age=60"),
+            ("cache_control = \"max-age=60\"", "a-3f2a1b9c.js", IMMUTABLE),
+            (&protected, "index.html", REVALIDATED_PRIVATE),
+            (&protected, "a-3f2a1b9c.js", IMMUTABLE_PRIVATE),
+        ] {
+            assert_eq!(cache_control(&options(text), key), expected, "{text} {key}");
+        }
+    }
+}

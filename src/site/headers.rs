@@ -1,0 +1,275 @@
+//! `_headers`: headers that a site adds to its answers, takes from them, or puts in place of what is sent otherwise.
+//!
+//! A line with a path, then lines with `Name: value` or `! Name`. Every block whose pattern matches counts; values of the
+//! same name are joined. <https://developers.cloudflare.com/pages/configuration/headers/>
+
+use super::fault::{Fault, Faults};
+use super::path::SitePath;
+use super::pattern::{Pattern, Template, Use};
+
+/// The largest file, in bytes.
+pub const MAX_FILE_BYTES: usize = 256 * 1024;
+/// The longest line, in characters.
+pub const MAX_LINE: usize = 2000;
+/// The most blocks.
+pub const MAX_RULES: usize = 100;
+/// The most bytes that rules add to one answer; what would not fit is left out.
+pub const MAX_ADDED_BYTES: usize = 32 * 1024;
+
+/// Headers that say how the message travels, or what its bytes are: the server's alone (RFC 9110 sections 7.6.1, 8, 13;
+/// RFC 9112 section 6).
+const REFUSED: [&str; 17] = [
+    "accept-ranges",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "date",
+    "etag",
+    "keep-alive",
+    "last-modified",
+    "location",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "www-authenticate",
+];
+
+/// A site's rules for headers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderRules(Vec<Rule>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    /// `None`: any host.
+    host: Option<Pattern>,
+    path: Pattern,
+    /// Names in lower case.
+    set: Vec<(String, Template)>,
+    removed: Vec<String>,
+}
+
+/// What the rules change about one answer. Names are in lower case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// These take the place of what is sent otherwise under the same name; values are visible ASCII, spaces and tabs.
+    pub set: Vec<(String, String)>,
+    /// These are not sent, unless they are in `set`.
+    pub removed: Vec<String>,
+}
+
+impl HeaderRules {
+    /// Reads the file. Gives every fault, up to [`super::MAX_FAULTS`].
+    pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+        let mut reader = Reader::default();
+        if text.len() > MAX_FILE_BYTES {
+            reader.faults.push(0, format!("the file has more than {MAX_FILE_BYTES} bytes"));
+            return reader.faults.or(Self::default());
+        }
+        for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line)) {
+            if let Err(problem) = reader.line(number, line) {
+                reader.faults.push(number, problem);
+            }
+        }
+        reader.end_block();
+        reader.faults.or(Self(reader.rules))
+    }
+
+    /// What the rules change about an answer to a request for this host (in lower case, without its port) and decoded path.
+    pub fn changes(&self, host: &str, path: &str) -> Changes {
+        let mut changes = Changes::default();
+        let mut room = MAX_ADDED_BYTES;
+        for rule in &self.0 {
+            let Some(caught) = rule.matches(host, path) else { continue };
+            changes.remove(&rule.removed);
+            for (name, value) in &rule.set {
+                let value = value.fill(&caught, Use::Value);
+                if let Some(left) = room.checked_sub(name.len() + value.len()) {
+                    room = left;
+                    changes.add(name, value);
+                }
+            }
+        }
+        changes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Changes {
+    /// Whether what is sent otherwise under this name, in lower case, is not sent.
+    pub fn replaces(&self, name: &str) -> bool {
+        self.removed.iter().any(|removed| removed == name) || self.set.iter().any(|(set, _)| set == name)
+    }
+
+    fn remove(&mut self, names: &[String]) {
+        self.set.retain(|(set, _)| !names.contains(set));
+        self.removed.extend(names.iter().filter(|name| !self.removed.contains(name)).cloned().collect::<Vec<_>>());
+    }
+
+    fn add(&mut self, name: &str, value: String) {
+        match self.set.iter_mut().find(|(set, _)| set == name && joins(name)) {
+            Some((_, known)) => {
+                known.push_str(", ");
+                known.push_str(&value);
+            }
+            None => self.set.push((name.to_owned(), value)),
+        }
+    }
+}
+
+/// Whether values may stand in one header, with commas between (RFC 9110 section 5.3).
+fn joins(name: &str) -> bool {
+    name != "set-cookie"
+}
+
+impl Rule {
+    fn matches<'t>(&self, host: &'t str, path: &'t str) -> Option<Vec<&'t str>> {
+        let mut caught = match &self.host {
+            Some(pattern) => pattern.matches(host)?,
+            None => Vec::new(),
+        };
+        caught.extend(self.path.matches(path)?);
+        Some(caught)
+    }
+
+    /// What stands for what in values.
+    fn names(&self) -> Vec<String> {
+        let host = self.host.iter().flat_map(Pattern::names);
+        host.chain(self.path.names()).cloned().collect()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (host, path) = match text.split_once("://") {
+            Some(("https", rest)) => {
+                let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                (Some(parse_host(host)?), if path.is_empty() { "/" } else { path })
+            }
+            Some(_) => return Err(format!("`{text}`: an address begins with https://")),
+            None => (None, text),
+        };
+        if path.contains(['?', '#']) {
+            return Err(format!("`{text}`: a pattern is a path, without query and fragment"));
+        }
+        let path = SitePath::parse(path).map_err(|problem| format!("`{text}`: {problem}"))?;
+        let rule = Self { host, path: Pattern::parse(path.as_str(), '/')?, set: Vec::new(), removed: Vec::new() };
+        let names = rule.names();
+        if let Some(name) =
+            names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)).map(|(_, name)| name)
+        {
+            return Err(format!("`:{name}` stands for two things"));
+        }
+        Ok(rule)
+    }
+}
+
+fn parse_host(text: &str) -> Result<Pattern, String> {
+    let host = text.to_ascii_lowercase();
+    if host.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(format!("`{text}`: ports are not compared; leave it out"));
+    }
+    let known = |c: char| c.is_ascii_alphanumeric() || "-.:*_".contains(c);
+    if host.is_empty() || !host.chars().all(known) {
+        return Err(format!("`{text}` is not a host"));
+    }
+    Pattern::parse(&host, '.')
+}
+
+/// The file, line by line.
+#[derive(Default)]
+struct Reader {
+    rules: Vec<Rule>,
+    /// The block that is being read, with its line; no rule where its pattern was at fault.
+    block: Option<(usize, Option<Rule>)>,
+    faults: Faults,
+}
+
+impl Reader {
+    fn line(&mut self, number: usize, line: &str) -> Result<(), String> {
+        let text = line.trim();
+        if text.is_empty() || text.starts_with('#') {
+            return Ok(());
+        }
+        if line.chars().count() > MAX_LINE {
+            return Err(format!("the line has more than {MAX_LINE} characters"));
+        }
+        if is_pattern(text) { self.begin_block(number, text) } else { self.header(text) }
+    }
+
+    fn begin_block(&mut self, number: usize, text: &str) -> Result<(), String> {
+        self.end_block();
+        let rule = Rule::parse(text);
+        let (rule, problem) = match rule {
+            Ok(_) if self.rules.len() == MAX_RULES => (None, Err(format!("there are more than {MAX_RULES} blocks"))),
+            Ok(rule) => (Some(rule), Ok(())),
+            Err(problem) => (None, Err(problem)),
+        };
+        self.block = Some((number, rule));
+        problem
+    }
+
+    fn end_block(&mut self) {
+        let Some((number, Some(rule))) = self.block.take() else { return };
+        if rule.set.is_empty() && rule.removed.is_empty() {
+            self.faults.push(number, "no header follows the path");
+        }
+        self.rules.push(rule);
+    }
+
+    fn header(&mut self, text: &str) -> Result<(), String> {
+        let Some((_, rule)) = &mut self.block else {
+            return Err(format!("`{text}`: a path, beginning with a slash, must come before headers"));
+        };
+        let header = parse_header(text)?;
+        // Headers of a block that is at fault are checked all the same.
+        let Some(rule) = rule else { return Ok(()) };
+        match header {
+            (name, Some(value)) => rule.set.push((name, Template::parse(value, &rule.names())?)),
+            (name, None) => rule.removed.push(name),
+        }
+        Ok(())
+    }
+}
+
+/// Whether a line is a path or an address rather than a header.
+fn is_pattern(text: &str) -> bool {
+    text.starts_with('/')
+        || text
+            .split_once("://")
+            .is_some_and(|(scheme, _)| !scheme.contains(char::is_whitespace) && !scheme.contains(':'))
+}
+
+/// The name of a header, in lower case, and its value; no value for `! Name`.
+fn parse_header(text: &str) -> Result<(String, Option<&str>), String> {
+    if let Some(name) = text.strip_prefix('!') {
+        return Ok((parse_name(name.trim())?, None));
+    }
+    let Some((name, value)) = text.split_once(':') else {
+        return Err(format!("`{text}`: a header is `Name: value`, or `! Name` to leave one out"));
+    };
+    let (name, value) = (parse_name(name.trim())?, value.trim());
+    if value.is_empty() {
+        return Err(format!("`{name}` has no value; `! {name}` leaves a header out"));
+    }
+    if !value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t') {
+        return Err(format!("the value of `{name}` is not visible ASCII"));
+    }
+    Ok((name, Some(value)))
+}
+
+fn parse_name(name: &str) -> Result<String, String> {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(token) {
+        return Err(format!("`{name}` is not the name of a header"));
+    }
+    let name = name.to_ascii_lowercase();
+    if REFUSED.contains(&name.as_str()) {
+        return Err(format!("`{name}` is for the server alone to send"));
+    }
+    Ok(name)
+}

@@ -1,0 +1,279 @@
+//! `_redirects`: Cloudflare's rules, and rewrites to files of the same site.
+//!
+//! A line is `from to [status]`; the first line that matches counts, whether or not there is a file.
+//! <https://developers.cloudflare.com/pages/configuration/redirects/>. What only other hosts know (conditions, forced rules,
+//! query parameters) is a fault: it would not happen.
+
+use std::collections::HashMap;
+
+use super::fault::{Fault, Faults};
+use super::location::{self, MAX_LOCATION_BYTES, Moved};
+use super::path::{SitePath, is_reserved};
+use super::pattern::{Pattern, Template, Use, names_in};
+use crate::http::percent;
+use crate::names::MAX_KEY_BYTES;
+
+/// The largest file, in bytes.
+pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
+/// The longest line, in characters.
+pub const MAX_LINE: usize = 1000;
+/// The most rules whose `from` is one path.
+pub const MAX_STATIC: usize = 2000;
+/// The most rules with splats or placeholders.
+pub const MAX_DYNAMIC: usize = 100;
+
+/// The status of a rule that names none.
+const DEFAULT_STATUS: u16 = 302;
+const REWRITE: u16 = 200;
+const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+
+/// A site's redirects. Finding one takes a look into a table, and then a comparison with each dynamic rule before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Redirects {
+    fixed: HashMap<String, Rule>,
+    /// In the order of their lines.
+    dynamic: Vec<(Pattern, Rule)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    line: usize,
+    target: Target,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    Location {
+        status: u16,
+        location: Template,
+        /// The decoded path, where it is one of the same site.
+        path: Option<Template>,
+    },
+    /// A decoded path.
+    File(Template),
+}
+
+/// What a rule says of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redirection {
+    Moved(Moved),
+    /// The request is answered as if it had asked for this key, and what is found there is served under the address that
+    /// was asked for: a file that would be moved to a cleaner URL is served all the same, and no rule is asked again.
+    Rewrite {
+        key: String,
+    },
+}
+
+impl Redirects {
+    /// Reads the file. Gives every fault, up to [`super::MAX_FAULTS`].
+    pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::default();
+        let mut redirects = Self::default();
+        if text.len() > MAX_FILE_BYTES {
+            faults.push(0, format!("the file has more than {MAX_FILE_BYTES} bytes"));
+            return faults.or(redirects);
+        }
+        for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if let Err(problem) = redirects.add(number, line) {
+                faults.push(number, problem);
+            }
+        }
+        faults.or(redirects)
+    }
+
+    /// The rule for a request, by its decoded path and its query as it came. The query is passed on where the rule's
+    /// target has none.
+    pub fn find(&self, path: &str, query: &str) -> Option<Redirection> {
+        let fixed = self.fixed.get(path);
+        let first = fixed.map_or(usize::MAX, |rule| rule.line);
+        let before = self.dynamic.iter().take_while(|(_, rule)| rule.line < first);
+        for (pattern, rule) in before {
+            let found = pattern.matches(path).and_then(|caught| rule.target.answer(path, query, &caught));
+            if found.is_some() {
+                return found;
+            }
+        }
+        fixed?.target.answer(path, query, &[])
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.fixed.is_empty() && self.dynamic.is_empty()
+    }
+
+    fn add(&mut self, line: usize, text: &str) -> Result<(), String> {
+        if text.chars().count() > MAX_LINE {
+            return Err(format!("the line has more than {MAX_LINE} characters"));
+        }
+        let (from, to, status) = tokens(text)?;
+        let from = parse_from(from)?;
+        let pattern = Pattern::parse(&from, '/')?;
+        let target = Target::parse(to, status, &pattern)?;
+        if target.leads_back(&pattern) {
+            return Err("the redirect leads to where it applies again, without end".to_owned());
+        }
+        let rule = Rule { line, target };
+        match pattern.literal() {
+            Some(path) => self.add_fixed(path, rule),
+            None => self.add_dynamic(pattern, rule),
+        }
+    }
+
+    fn add_fixed(&mut self, path: String, rule: Rule) -> Result<(), String> {
+        if let Some(known) = self.fixed.get(&path) {
+            return Err(format!("the rule never applies: line {} is for the same path", known.line));
+        }
+        if self.fixed.len() == MAX_STATIC {
+            return Err(format!("there are more than {MAX_STATIC} rules without `*` and placeholders"));
+        }
+        self.fixed.insert(path, rule);
+        Ok(())
+    }
+
+    fn add_dynamic(&mut self, pattern: Pattern, rule: Rule) -> Result<(), String> {
+        if let Some((_, known)) = self.dynamic.iter().find(|(known, _)| *known == pattern) {
+            return Err(format!("the rule never applies: line {} is for the same paths", known.line));
+        }
+        if self.dynamic.len() == MAX_DYNAMIC {
+            return Err(format!("there are more than {MAX_DYNAMIC} rules with `*` or placeholders"));
+        }
+        self.dynamic.push((pattern, rule));
+        Ok(())
+    }
+}
+
+/// The parts of a line: `from`, `to` and the status.
+fn tokens(text: &str) -> Result<(&str, &str, u16), String> {
+    let mut tokens: Vec<&str> = text.split_whitespace().collect();
+    // A comment may follow a rule; a `#` before that begins a fragment.
+    if let Some(at) = tokens.iter().skip(2).position(|token| token.starts_with('#')) {
+        tokens.truncate(at + 2);
+    }
+    match tokens.as_slice() {
+        [from, to] if !to.contains('=') || is_target(to) => Ok((from, to, DEFAULT_STATUS)),
+        [from, to, status] if is_target(to) => Ok((from, to, parse_status(status)?)),
+        [_, parameter, _, ..] if !is_target(parameter) && parameter.contains('=') => {
+            Err(format!("`{parameter}`: rules cannot ask for query parameters"))
+        }
+        [_, _, _, condition, ..] if condition.contains('=') => {
+            Err(format!("`{condition}`: rules have no conditions on countries, languages, roles or cookies"))
+        }
+        _ => Err("a rule is `from to` or `from to status`".to_owned()),
+    }
+}
+
+fn is_target(token: &str) -> bool {
+    ["/", "https://", "http://"].iter().any(|start| token.starts_with(start))
+}
+
+fn parse_status(token: &str) -> Result<u16, String> {
+    if let Some(number) = token.strip_suffix('!') {
+        return Err(format!("`{token}`: a rule always applies, also where there is a file; write {number}"));
+    }
+    if token.contains('=') {
+        return Err(format!("`{token}`: rules have no conditions on countries, languages, roles or cookies"));
+    }
+    let status = token.parse().ok().filter(|status| *status == REWRITE || REDIRECTS.contains(status));
+    status.ok_or_else(|| format!("`{token}` is not a status of a rule: 301, 302 (the default), 303, 307, 308 or 200"))
+}
+
+/// The decoded path that a rule is for.
+fn parse_from(text: &str) -> Result<String, String> {
+    if text.contains("://") {
+        return Err(format!("`{text}`: a rule is for a path of this site, not for an address"));
+    }
+    if text.contains(['?', '#']) {
+        return Err(format!("`{text}`: a rule is for a path, without query and fragment"));
+    }
+    let path = SitePath::parse(text).map_err(|problem| format!("`{text}`: {problem}"))?;
+    Ok(path.as_str().to_owned())
+}
+
+impl Target {
+    fn parse(text: &str, status: u16, pattern: &Pattern) -> Result<Self, String> {
+        if !is_target(text) {
+            return Err(format!("`{text}` is neither a path with its leading slash nor an address with http(s)://"));
+        }
+        if let Some(unknown) =
+            names_in(text).into_iter().find(|name| !pattern.names().iter().any(|known| known == name))
+        {
+            return Err(format!("`:{unknown}` stands for nothing: the rule's path does not have it"));
+        }
+        if status == REWRITE { Self::parse_file(text, pattern) } else { Self::parse_location(text, status, pattern) }
+    }
+
+    fn parse_file(text: &str, pattern: &Pattern) -> Result<Self, String> {
+        if !text.starts_with('/') {
+            return Err(format!("`{text}`: a rule with status 200 serves a file of this site, not another site"));
+        }
+        if text.contains(['?', '#']) {
+            return Err(format!("`{text}`: a rule with status 200 names a file, without query and fragment"));
+        }
+        let path = SitePath::parse(text).map_err(|problem| format!("`{text}`: {problem}"))?;
+        if is_reserved(path.key()) {
+            return Err(format!("`{text}` is never served"));
+        }
+        Ok(Self::File(Template::parse(path.as_str(), pattern.names())?))
+    }
+
+    fn parse_location(text: &str, status: u16, pattern: &Pattern) -> Result<Self, String> {
+        let location = Template::parse(&location::written(text), pattern.names())?;
+        if !text.starts_with('/') {
+            check_address(text)?;
+            return Ok(Self::Location { status, location, path: None });
+        }
+        if text.starts_with("//") || text.starts_with("/\\") {
+            return Err(format!("`{text}` leads to another site; write it with https://"));
+        }
+        let end = text.find(['?', '#']).unwrap_or(text.len());
+        let path = String::from_utf8(percent::decode_lenient(&text[..end]).into_owned());
+        let path = path.map_err(|_| format!("`{text}` is not UTF-8"))?;
+        Ok(Self::Location { status, location, path: Some(Template::parse(&path, pattern.names())?) })
+    }
+
+    /// What the rule says of this request; `None` where it would say nothing that could be sent, or lead to where the
+    /// request is.
+    fn answer(&self, path: &str, query: &str, caught: &[&str]) -> Option<Redirection> {
+        match self {
+            Self::File(template) => {
+                let path = template.fill(caught, Use::Key);
+                let key = path.strip_prefix('/').filter(|key| key.len() <= MAX_KEY_BYTES && !is_reserved(key))?;
+                Some(Redirection::Rewrite { key: key.to_owned() })
+            }
+            Self::Location { path: Some(target), .. } if target.fill(caught, Use::Key) == path => None,
+            Self::Location { status, location, path } => {
+                let mut location = location.fill(caught, Use::Uri);
+                if path.is_some() {
+                    location::keep_on_site(&mut location);
+                }
+                location::push_query(&mut location, query);
+                let fits = location.len() <= MAX_LOCATION_BYTES;
+                fits.then_some(Redirection::Moved(Moved { status: *status, location }))
+            }
+        }
+    }
+
+    /// Whether every request that follows the redirect meets the same rule again. What was caught is any text, so
+    /// texts that no rule names show it.
+    fn leads_back(&self, pattern: &Pattern) -> bool {
+        let Self::Location { path: Some(path), .. } = self else { return false };
+        let values: Vec<String> = (0..pattern.names().len()).map(|number| format!("\u{10fffd}{number}")).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        pattern.matches(&path.fill(&values, Use::Key)).is_some()
+    }
+}
+
+/// An address has a host, and visitors do not choose it.
+fn check_address(text: &str) -> Result<(), String> {
+    let (_, rest) = text.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    if authority.is_empty() {
+        return Err(format!("`{text}` names no host"));
+    }
+    if !names_in(authority).is_empty() {
+        return Err(format!("`{text}`: a placeholder in the host would let visitors choose where they are sent"));
+    }
+    Ok(())
+}
