@@ -7,9 +7,9 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use super::units::{GIB, MIB, TIB, duration, size};
-use super::values::{DiskReserve, Durability};
+use super::values::{DiskReserve, Durability, HttpsRedirect};
 use crate::identity::{SecretKey, valid_access_key_id};
-use crate::names::AccountId;
+use crate::names::{AccountId, HostName};
 use crate::telemetry::log::Format;
 
 /// The most threads that may be asked for.
@@ -87,6 +87,8 @@ pub const DOMAINS: Kind<Vec<String>> = Kind {
     parse: domains,
 };
 
+pub const HOST_NAMES: Kind<Vec<HostName>> = Kind { form: DOMAINS.form, parse: host_names };
+
 pub const REGION: Kind<String> =
     Kind { form: text("a region of lower-case letters, digits and hyphens, such as us-east-1"), parse: region };
 
@@ -108,6 +110,14 @@ pub const ACCESS_KEY_ID: Kind<Option<String>> = Kind {
 pub const SECRET_ACCESS_KEY: Kind<Option<SecretKey>> = Kind {
     form: Form { expects: "a secret of 8 to 128 visible ASCII characters", toml: Toml::Text, secret: true },
     parse: |t| if t.is_empty() { Some(None) } else { SecretKey::parse(t).map(Some) },
+};
+
+pub const HTTPS_REDIRECT: Kind<HttpsRedirect> =
+    Kind { form: text("auto, always or never"), parse: HttpsRedirect::parse };
+
+pub const PORT: Kind<Option<u16>> = Kind {
+    form: number("`auto`, or a port from 1 to 65535"),
+    parse: |t| if t == "auto" { Some(None) } else { t.parse().ok().filter(|port| *port > 0).map(Some) },
 };
 
 pub const DURABILITY: Kind<Durability> = Kind { form: text("strict or relaxed"), parse: Durability::parse };
@@ -193,6 +203,10 @@ fn is_email(text: &str) -> bool {
     parts.is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty())
         && text.len() <= MAX_DOMAIN_BYTES
         && text.bytes().all(|b| b.is_ascii_graphic() && b != b',')
+}
+
+fn host_names(text: &str) -> Option<Vec<HostName>> {
+    domains(text)?.iter().map(|domain| HostName::parse(domain).ok()).collect()
 }
 
 fn is_domain(text: &str) -> bool {

@@ -8,9 +8,9 @@ use super::declare::{Row, Section, options};
 use super::kind::*;
 use super::load::Reader;
 use super::sites::DeclaredSite;
-use super::values::{DiskReserve, Durability};
+use super::values::{DiskReserve, Durability, HttpsRedirect};
 use crate::identity::{DeclaredAccount, RootKey, SecretKey};
-use crate::names::AccountId;
+use crate::names::{AccountId, HostName};
 use crate::telemetry::log::Format;
 use crate::tls::Pair;
 
@@ -47,10 +47,29 @@ options! {
         "s3.signature_v2" => signature_v2: bool = SWITCH, default "true", example "true";
     }
 
+    /// The website endpoint.
+    website: WebsiteOptions {
+        /// Where websites are served; port 0 takes a free port.
+        "website.listen" => listen: SocketAddr = ADDRESS, default "127.0.0.1:9080", example "\"0.0.0.0:80\"",
+            flag "website-listen";
+        /// The domains under which `BUCKET.DOMAIN`, `BUCKET.s3-website-REGION.DOMAIN` and `BUCKET.s3-website.REGION.DOMAIN` are
+        /// the website of a bucket. May be empty: a bucket named like a host is served at that host all the same.
+        "website.domains" => domains: Vec<HostName> = HOST_NAMES, default "website.localhost",
+            example "[\"sites.example.com\", \"website.localhost\"]";
+        /// Where websites are served over HTTPS, beside `website.listen`; empty is nowhere. Needs a certificate.
+        "website.tls_listen" => tls_listen: Option<SocketAddr> = OPTIONAL_ADDRESS, default "",
+            example "\"0.0.0.0:443\"";
+        /// Who is sent from HTTP to HTTPS: `auto` is who asks for a host with a valid certificate, while
+        /// `website.tls_listen` is given; `always` is everyone; `never` is nobody.
+        "website.https_redirect" => https_redirect: HttpsRedirect = HTTPS_REDIRECT, default "auto", example "\"auto\"";
+        /// The port that they are sent to; `auto` is that of `website.tls_listen`. For who forwards port 443 to another.
+        "website.https_port" => https_port: Option<u16> = PORT, default "auto", example "443";
+    }
+
     /// Certificates from an authority, by ACME. It has to reach the plain website listener at port 80 of every domain.
     acme: AcmeOptions {
         /// The domains to get a certificate for, one each. No wildcards: authorities give those to a challenge in DNS alone.
-        "acme.domains" => domains: Vec<String> = DOMAINS, default "",
+        "acme.domains" => domains: Vec<HostName> = HOST_NAMES, default "",
             example "[\"www.example.com\", \"s3.example.com\"]";
         /// Whether custom domains of sites get a certificate as well, those of `[[site]]` and those of `brim site add`.
         "acme.sites" => sites: bool = SWITCH, default "false", example "true";
@@ -143,6 +162,13 @@ options! {
         /// What is logged: a level, or a level per module. actix calls every malformed request an error.
         "log.filter" => filter: String = LOG_FILTER, default "info,actix_server=warn,actix_http=off",
             example "\"info,actix_server=warn,actix_http=off,brim::store=debug\"";
+    }
+}
+
+impl ServerConfig {
+    /// Every address to listen on, with the key of its option.
+    pub fn addresses(&self) -> [(&'static str, SocketAddr); 3] {
+        [("s3.listen", self.s3.listen), ("website.listen", self.website.listen), ("admin.listen", self.admin.listen)]
     }
 }
 
