@@ -167,8 +167,15 @@ options! {
 
 impl ServerConfig {
     /// Every address to listen on, with the key of its option.
-    pub fn addresses(&self) -> [(&'static str, SocketAddr); 3] {
-        [("s3.listen", self.s3.listen), ("website.listen", self.website.listen), ("admin.listen", self.admin.listen)]
+    pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        let given = [
+            ("s3.listen", Some(self.s3.listen)),
+            ("s3.tls_listen", self.s3.tls_listen),
+            ("website.listen", Some(self.website.listen)),
+            ("website.tls_listen", self.website.tls_listen),
+            ("admin.listen", Some(self.admin.listen)),
+        ];
+        given.into_iter().filter_map(|(key, address)| Some((key, address?))).collect()
     }
 }
 

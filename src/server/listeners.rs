@@ -136,7 +136,12 @@ fn transports(config: &ServerConfig, foundation: &Foundation, storage: &Storage,
     Transports { s3: Arc::new(s3), query: Arc::new(query) }
 }
 
-fn websites(config: &ServerConfig, foundation: &Foundation, storage: &Storage, clock: &Clock) -> Websites {
+fn websites(
+    config: &ServerConfig,
+    foundation: &Foundation,
+    storage: &Storage,
+    clock: &Clock,
+) -> Result<Arc<website::Service>, StartError> {
     let options = website::Options {
         domains: config.website.domains.clone(),
         auth: auth_options(config),
@@ -149,7 +154,7 @@ fn websites(config: &ServerConfig, foundation: &Foundation, storage: &Storage, c
         HostId::of_instance(foundation.dir.instance()),
         options,
     );
-    Websites(Arc::new(service))
+    service.map(Arc::new).map_err(|_| StartError::NoRandomBytes)
 }
 
 fn query_options(config: &ServerConfig) -> query::Options {

@@ -7,11 +7,11 @@ use super::{Deploy, Modern, SiteRules};
 use crate::clock::Timestamp;
 use crate::names::{ETag, ObjectKey};
 use crate::site::configuration::Website;
-use crate::site::deploy::{CURRENT, DeployId, MAX_POINTER_BYTES, Pointer, file_key};
+use crate::site::deploy::{CURRENT, DeployId, MAX_POINTER_BYTES, OPTIONS, Pointer, file_key};
 use crate::site::headers::{self, HeaderRules};
 use crate::site::options::{self, Options};
 use crate::site::redirects::{self, Redirects};
-use crate::site::{Fault, HEADERS, OPTIONS, REDIRECTS};
+use crate::site::{Fault, HEADERS, REDIRECTS};
 use crate::store::bucket::Bucket;
 use crate::store::configuration::Kind;
 use crate::store::{self, Store};
@@ -87,7 +87,7 @@ async fn live(
             weight = weight.saturating_add(more);
         }
     }
-    Ok((Some(Deploy { id: pointer.deploy, manifest, previous }), weight))
+    Ok((Some(Deploy { manifest, previous }), weight))
 }
 
 async fn preview_of(
@@ -97,7 +97,7 @@ async fn preview_of(
     id: DeployId,
 ) -> Result<(Option<Deploy>, u32), Failure> {
     match manifests.of(store, bucket, id).await? {
-        Some((manifest, weight)) => Ok((Some(Deploy { id, manifest, previous: Vec::new() }), weight)),
+        Some((manifest, weight)) => Ok((Some(Deploy { manifest, previous: Vec::new() }), weight)),
         None => Err(Failure::new(Code::NoSuchBucket).detail("BucketName", format!("{id}--{}", bucket.record.name))),
     }
 }

@@ -52,7 +52,6 @@ pub struct Modern {
 
 /// The deploy that a site is.
 pub struct Deploy {
-    pub id: DeployId,
     pub manifest: Arc<Manifest>,
     /// Those that were live before, newest first, and until when their fingerprinted files are served.
     previous: Vec<(Timestamp, Arc<Manifest>)>,
