@@ -60,7 +60,7 @@ pub fn brim_on(options: &Options, directory: Rc<TempDir>) -> Site {
 fn start_brim(options: &Options, directory: Rc<TempDir>, variables: &[(&str, &str)]) -> Site {
     let mut command = Command::new(&options.brim);
     command.arg("server").arg("--data").arg(directory.path().join("data"));
-    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    command.args(["--listen", "127.0.0.1:0", "--website-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     command.env("BRIM_ROOT_ACCESS_KEY_ID", ACCESS_KEY).env("BRIM_ROOT_SECRET_ACCESS_KEY", SECRET_KEY);
     command.envs(variables.iter().copied());
     let log = fs::File::create(directory.path().join("log")).expect("a writable directory");

@@ -13,6 +13,7 @@ mod progress;
 mod restore;
 mod scrub;
 mod server;
+mod site;
 mod user;
 mod watch;
 
@@ -20,7 +21,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 
-use clap::{ArgMatches, Command};
+use clap::Command;
 
 use crate::config::Faults;
 
@@ -42,6 +43,8 @@ const AFTER_HELP: &str = "Exit status: 0 done, 1 failed, 2 wrong command line or
 enum Failure {
     Configuration(Faults),
     Failed(Box<dyn Error>),
+    /// What was given has faults; nothing was touched.
+    Refused(String),
     /// The command is done, and this is what it found.
     Damage(String),
     /// The answer, which is told already, is no.
@@ -66,7 +69,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
         Some(("backup", matches)) => backup::run(matches),
         Some(("restore", matches)) => restore::run(matches),
         Some(("scrub", matches)) => scrub::run(matches),
-        Some(("site", matches)) => site(matches),
+        Some(("site", matches)) => site::run(matches),
         Some(("user", matches)) => user::run(matches),
         // clap lets nothing else through; should it ever, nothing is done and it is said so.
         _ => Err(Failure::from("no such command")),
@@ -79,11 +82,6 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
             failure.status()
         }
     }
-}
-
-fn site(matches: &ArgMatches) -> Result<(), Failure> {
-    let (name, matches) = matches.subcommand().ok_or("no such command")?;
-    domain::run(name, matches)
 }
 
 fn command() -> Command {
@@ -105,16 +103,14 @@ fn command() -> Command {
         .subcommand(backup::command())
         .subcommand(restore::command())
         .subcommand(scrub::command())
-        .subcommand(
-            Command::new("site").about("Manages websites").subcommand_required(true).subcommands(domain::commands()),
-        )
+        .subcommand(site::command())
         .subcommand(user::command())
 }
 
 impl Failure {
     fn status(&self) -> u8 {
         match self {
-            Self::Configuration(_) => USAGE,
+            Self::Configuration(_) | Self::Refused(_) => USAGE,
             Self::Failed(_) => FAILED,
             Self::Damage(_) => DAMAGE,
             Self::Denied => DENIED,
@@ -132,7 +128,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configuration(faults) => faults.fmt(f),
-            Self::Damage(found) => f.write_str(found),
+            Self::Refused(message) | Self::Damage(message) => f.write_str(message),
             Self::Denied => f.write_str("it would be denied"),
             Self::Failed(error) => {
                 write!(f, "{error}")?;

@@ -178,7 +178,8 @@ mod tests {
     fn resolve(flags: &Flags, home: &Path, variables: &[(&str, &str)]) -> Result<Settings, Error> {
         let home = home.to_str().unwrap();
         let variable = |name: &str| {
-            let found = variables.iter().chain(&[("HOME", home)]).find(|(known, _)| *known == name);
+            let home = [("HOME", home)];
+            let found = variables.iter().chain(&home).find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         };
         Settings::resolve(flags, &Surroundings { variable: &variable })

@@ -27,5 +27,5 @@ pub use server::{
     SECTIONS, ServerConfig, StoreOptions,
 };
 pub use sites::DeclaredSite;
-pub use units::size;
+pub use units::{duration, size};
 pub use values::{DiskReserve, Durability};

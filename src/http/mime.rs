@@ -13,6 +13,15 @@ pub fn of_key(key: &str) -> &'static str {
     }
 }
 
+/// Gives the content type of a file: as [`of_key`], and with its charset where it is a text that is UTF-8.
+pub fn of_file(path: &str, is_utf8: bool) -> String {
+    let content_type = of_key(path);
+    let textual = content_type.starts_with("text/")
+        || content_type.ends_with("+xml")
+        || ["application/javascript", "application/xml"].contains(&content_type);
+    if textual && is_utf8 { format!("{content_type}; charset=utf-8") } else { content_type.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +43,21 @@ mod tests {
             ("日本.é", DEFAULT),
         ] {
             assert_eq!(of_key(key), content_type, "{key}");
+        }
+    }
+
+    #[test]
+    fn only_texts_have_a_charset_and_only_where_it_is_true() {
+        for (path, utf8, content_type) in [
+            ("index.html", true, "text/html; charset=utf-8"),
+            ("index.html", false, "text/html"),
+            ("app.js", true, "text/javascript; charset=utf-8"),
+            ("logo.svg", true, "image/svg+xml; charset=utf-8"),
+            ("data.json", true, "application/json"),
+            ("logo.png", true, "image/png"),
+            ("LICENSE", true, DEFAULT),
+        ] {
+            assert_eq!(of_file(path, utf8), content_type, "{path}");
         }
     }
 }

@@ -58,7 +58,8 @@ async fn website(client: &Signed, bucket: &str) {
         "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{bucket}/*"),
     }] });
     assert_eq!(client.put(&format!("/{bucket}?policy"), &policy.to_string()).await.status, 204);
-    let index = "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>";
+    let index =
+        "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>";
     assert_eq!(client.put(&format!("/{bucket}?website"), index).await.status, 200);
     assert_eq!(client.put(&format!("/{bucket}/index.html"), bucket).await.status, 200);
 }
