@@ -24,8 +24,13 @@ async fn a_deploy_publishes_every_file_and_says_where() {
     assert!(output.status.success(), "{}", said(&output));
     let id = site.live_id().await.unwrap();
     let words = String::from_utf8(output.stdout).unwrap();
-    assert!(words.contains("+ a b/100%+~.txt\n") && words.contains(&format!("5 files, 23 B; 5 files (23 B) sent. {id} is live.\n")), "{words}");
-    let (own, preview) = (format!("http://{}.website.localhost:9080/", site.bucket), format!("http://{id}--{}.", site.bucket));
+    assert!(
+        words.contains("+ a b/100%+~.txt\n")
+            && words.contains(&format!("5 files, 23 B; 5 files (23 B) sent. {id} is live.\n")),
+        "{words}"
+    );
+    let (own, preview) =
+        (format!("http://{}.website.localhost:9080/", site.bucket), format!("http://{id}--{}.", site.bucket));
     assert!(words.contains(&own) && words.contains(&preview), "{words}");
 
     assert_eq!(site.live().await.unwrap(), folder.files());
@@ -48,7 +53,11 @@ async fn only_what_is_not_stored_yet_is_sent() {
     let folder = Folder::new(&[("index.html", "one"), ("a.css", "a"), ("copy.css", "a")]);
     let counts = |outcome: &Value| [outcome["uploaded"].clone(), outcome["published"].clone()];
     let first = site.deploy(&folder);
-    assert_eq!((counts(&first), &first["files"]), ([json!(2), json!(true)], &json!(3)), "the same content is sent once");
+    assert_eq!(
+        (counts(&first), &first["files"]),
+        ([json!(2), json!(true)], &json!(3)),
+        "the same content is sent once"
+    );
 
     let again = site.deploy(&folder);
     assert_eq!((counts(&again), &again["deploy"]), ([json!(0), json!(false)], &first["deploy"]), "nothing changed");
@@ -140,7 +149,8 @@ async fn what_goes_wrong_is_said_in_s3s_words_with_advice() {
 
 /// The client of the commands, as the tests of the library cannot have it: in front of a server.
 fn client(server: &Server) -> Client {
-    let (endpoint, key, secret) = (format!("http://{}", server.s3), server.access_key.clone(), server.secret_key.clone());
+    let (endpoint, key, secret) =
+        (format!("http://{}", server.s3), server.access_key.clone(), server.secret_key.clone());
     let variable = |name: &str| match name {
         "AWS_ENDPOINT_URL" => Some(endpoint.clone()),
         "AWS_ACCESS_KEY_ID" => Some(key.clone()),
