@@ -36,4 +36,6 @@ pub mod telemetry;
 pub mod tls;
 #[cfg(feature = "server")]
 pub mod transport;
+#[cfg(feature = "server")]
+pub mod website;
 pub mod xml;

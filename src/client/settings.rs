@@ -178,8 +178,9 @@ mod tests {
     fn resolve(flags: &Flags, home: &Path, variables: &[(&str, &str)]) -> Result<Settings, Error> {
         let home = home.to_str().unwrap();
         let variable = |name: &str| {
-            let found = variables.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-            found.or((name == "HOME").then_some(home)).map(str::to_owned)
+            let home = [("HOME", home)];
+            let found = variables.iter().chain(&home).find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
         };
         Settings::resolve(flags, &Surroundings { variable: &variable })
     }

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::units::{GIB, MIB, TIB, duration, size};
 use super::values::{DiskReserve, Durability};
 use crate::identity::{SecretKey, valid_access_key_id};
-use crate::names::AccountId;
+use crate::names::{AccountId, HostName};
 use crate::telemetry::log::Format;
 
 /// The most threads that may be asked for.
@@ -86,6 +86,8 @@ pub const DOMAINS: Kind<Vec<String>> = Kind {
     },
     parse: domains,
 };
+
+pub const HOST_NAMES: Kind<Vec<HostName>> = Kind { form: DOMAINS.form, parse: host_names };
 
 pub const REGION: Kind<String> =
     Kind { form: text("a region of lower-case letters, digits and hyphens, such as us-east-1"), parse: region };
@@ -193,6 +195,10 @@ fn is_email(text: &str) -> bool {
     parts.is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty())
         && text.len() <= MAX_DOMAIN_BYTES
         && text.bytes().all(|b| b.is_ascii_graphic() && b != b',')
+}
+
+fn host_names(text: &str) -> Option<Vec<HostName>> {
+    domains(text)?.iter().map(|domain| HostName::parse(domain).ok()).collect()
 }
 
 fn is_domain(text: &str) -> bool {

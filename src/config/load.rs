@@ -205,17 +205,19 @@ impl Reader {
     }
 
     fn check_addresses(&mut self, config: &ServerConfig) {
-        if config.s3.listen != config.admin.listen || config.s3.listen.port() == 0 {
-            return;
+        let addresses = config.addresses();
+        for (place, (second, address)) in addresses.iter().enumerate() {
+            let same = addresses[..place].iter().find(|(_, earlier)| earlier == address && address.port() != 0);
+            let Some((first, _)) = same else { continue };
+            let place_of = |key| self.given.get(key).map_or(Source::Default, |(place, _)| place.clone());
+            self.faults.push(Fault::SameAddress {
+                first,
+                first_place: place_of(first),
+                second,
+                second_place: place_of(second),
+                value: address.to_string(),
+            });
         }
-        let place_of = |key| self.given.get(key).map_or(Source::Default, |(place, _)| place.clone());
-        self.faults.push(Fault::SameAddress {
-            first: "s3.listen",
-            first_place: place_of("s3.listen"),
-            second: "admin.listen",
-            second_place: place_of("admin.listen"),
-            value: config.s3.listen.to_string(),
-        });
     }
 }
 
@@ -375,6 +377,10 @@ mod tests {
     fn two_listeners_cannot_share_an_address() {
         let faults = faults(&environment(&[("BRIM_ADMIN_LISTEN", "127.0.0.1:9000")]));
         assert!(faults[0].contains("both are 127.0.0.1:9000"), "{faults:?}");
+        let website = [("BRIM_WEBSITE_LISTEN", "127.0.0.1:9000"), ("BRIM_ADMIN_LISTEN", "127.0.0.1:9000")];
+        assert_eq!(self::faults(&environment(&website)).len(), 2);
+        let free = website.map(|(name, _)| (name, "127.0.0.1:0"));
+        assert!(ServerConfig::load(&environment(&free)).is_ok());
     }
 
     #[test]
@@ -382,6 +388,6 @@ mod tests {
         let keys: std::collections::BTreeSet<_> = rows().map(Row::environment).collect();
         assert_eq!(keys.len(), rows().count());
         let flags: Vec<_> = rows().filter_map(|row| row.flag).collect();
-        assert_eq!(flags, ["data", "listen", "admin-listen"]);
+        assert_eq!(flags, ["data", "listen", "website-listen", "admin-listen"]);
     }
 }

@@ -10,7 +10,7 @@ use super::load::Reader;
 use super::sites::DeclaredSite;
 use super::values::{DiskReserve, Durability};
 use crate::identity::{DeclaredAccount, RootKey, SecretKey};
-use crate::names::AccountId;
+use crate::names::{AccountId, HostName};
 use crate::telemetry::log::Format;
 use crate::tls::Pair;
 
@@ -45,6 +45,17 @@ options! {
         "s3.scope_region" => scope_region: Option<String> = SCOPE_REGION, default "any", example "\"any\"";
         /// Whether Signature Version 2 is accepted beside Version 4. `aws s3 presign` still makes it by default.
         "s3.signature_v2" => signature_v2: bool = SWITCH, default "true", example "true";
+    }
+
+    /// The website endpoint.
+    website: WebsiteOptions {
+        /// Where websites are served; port 0 takes a free port.
+        "website.listen" => listen: SocketAddr = ADDRESS, default "127.0.0.1:9080", example "\"0.0.0.0:80\"",
+            flag "website-listen";
+        /// The domains under which `BUCKET.DOMAIN`, `BUCKET.s3-website-REGION.DOMAIN` and `BUCKET.s3-website.REGION.DOMAIN` are
+        /// the website of a bucket. May be empty: a bucket named like a host is served at that host all the same.
+        "website.domains" => domains: Vec<HostName> = HOST_NAMES, default "website.localhost",
+            example "[\"sites.example.com\", \"website.localhost\"]";
     }
 
     /// Certificates from an authority, by ACME. It has to reach the plain website listener at port 80 of every domain.
@@ -143,6 +154,13 @@ options! {
         /// What is logged: a level, or a level per module. actix calls every malformed request an error.
         "log.filter" => filter: String = LOG_FILTER, default "info,actix_server=warn,actix_http=off",
             example "\"info,actix_server=warn,actix_http=off,brim::store=debug\"";
+    }
+}
+
+impl ServerConfig {
+    /// Every address to listen on, with the key of its option.
+    pub fn addresses(&self) -> [(&'static str, SocketAddr); 3] {
+        [("s3.listen", self.s3.listen), ("website.listen", self.website.listen), ("admin.listen", self.admin.listen)]
     }
 }
 

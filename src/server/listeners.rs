@@ -16,18 +16,21 @@ use super::ready::ReadyLine;
 use super::start::StartError;
 use super::storage::Storage;
 use super::transports::Transports;
+use super::websites::Websites;
 use crate::admin::{HealthListener, Operator, OperatorSocket, Readiness};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::store::Store;
 use crate::telemetry::HostId;
-use crate::{auth, query, s3};
+use crate::{auth, query, s3, website};
 
 /// The running listeners.
 pub struct Listeners {
     s3: HttpListener,
     s3_address: SocketAddr,
     s3_tls_address: Option<SocketAddr>,
+    website: HttpListener,
+    website_address: SocketAddr,
     operators: OperatorSocket,
     health: HealthListener,
     health_address: SocketAddr,
@@ -46,6 +49,7 @@ impl Listeners {
         let (s3_listener, s3_address) = bind("s3.listen", config.s3.listen)?;
         let s3_tls = config.s3.tls_listen.map(|address| bind("s3.tls_listen", address)).transpose()?;
         let s3_tls_address = s3_tls.as_ref().map(|(_, address)| *address);
+        let (website_listener, website_address) = bind("website.listen", config.website.listen)?;
         let (health_listener, health_address) = bind("admin.listen", config.admin.listen)?;
 
         let directory = foundation.dir.path();
@@ -78,7 +82,20 @@ impl Listeners {
         }
         let s3 = HttpListener::start(s3_sockets, transports(config, foundation, storage, clock), config)
             .map_err(|source| StartError::Listen { key: "s3.listen", address: s3_address, source })?;
-        Ok(Self { s3, s3_address, s3_tls_address, operators, health, health_address, stopping })
+        let website_sockets = vec![Socket { listener: website_listener, tls: None }];
+        let website = HttpListener::start(website_sockets, websites(config, foundation, storage, clock), config)
+            .map_err(|source| StartError::Listen { key: "website.listen", address: website_address, source })?;
+        Ok(Self {
+            s3,
+            s3_address,
+            s3_tls_address,
+            website,
+            website_address,
+            operators,
+            health,
+            health_address,
+            stopping,
+        })
     }
 
     /// The line that names every address, with the ports that were taken.
@@ -87,6 +104,7 @@ impl Listeners {
             .with("s3", format!("http://{}", self.s3_address))
             .with("admin", format!("http://{}", self.health_address))
             .with_some("s3_tls", self.s3_tls_address.map(|address| format!("https://{address}")))
+            .with("website", format!("http://{}", self.website_address))
             .with("data", foundation.dir.path().to_string_lossy());
         match &foundation.credentials {
             Some(file) => line.with("credentials", file.to_string_lossy()),
@@ -98,6 +116,7 @@ impl Listeners {
     pub async fn stop(self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.s3.stop().await;
+        self.website.stop().await;
         self.operators.stop().await;
         self.health.stop().await;
     }
@@ -121,6 +140,22 @@ fn transports(config: &ServerConfig, foundation: &Foundation, storage: &Storage,
     );
     let query = query::Service::new(Arc::clone(&foundation.identities), clock.clone(), query_options(config));
     Transports { s3: Arc::new(s3), query: Arc::new(query) }
+}
+
+fn websites(config: &ServerConfig, foundation: &Foundation, storage: &Storage, clock: &Clock) -> Websites {
+    let options = website::Options {
+        domains: config.website.domains.clone(),
+        auth: auth_options(config),
+        download_memory: config.limits.download_memory,
+    };
+    let service = website::Service::new(
+        Arc::clone(&storage.store),
+        Arc::clone(&foundation.identities),
+        clock.clone(),
+        HostId::of_instance(foundation.dir.instance()),
+        options,
+    );
+    Websites(Arc::new(service))
 }
 
 fn query_options(config: &ServerConfig) -> query::Options {

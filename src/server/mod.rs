@@ -28,6 +28,7 @@ mod storage;
 mod stream;
 mod transports;
 mod uptake;
+mod websites;
 
 pub use backup::{BackupError, BackupOptions, back_up};
 pub use data_dir::DataDir;

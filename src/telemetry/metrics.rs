@@ -15,6 +15,8 @@ pub const REQUESTS: &str = "brim_requests_total";
 pub const REQUEST_SECONDS: &str = "brim_request_seconds";
 pub const REQUEST_BYTES: &str = "brim_request_bytes_total";
 pub const RESPONSE_BYTES: &str = "brim_response_bytes_total";
+pub const SITE_REQUESTS: &str = "brim_site_requests_total";
+pub const SITE_BYTES: &str = "brim_site_response_bytes_total";
 pub const CONNECTIONS: &str = "brim_connections";
 pub const STORAGE_FREE: &str = "brim_storage_free_bytes";
 pub const STORAGE_TOTAL: &str = "brim_storage_total_bytes";
@@ -55,7 +57,13 @@ const METRICS: &[(Type, &str, &str)] = &[
     (Type::Histogram, REQUEST_SECONDS, "Seconds from a request's head to the end of its answer, by operation."),
     (Type::Counter, REQUEST_BYTES, "Bytes of request bodies received, by operation."),
     (Type::Counter, RESPONSE_BYTES, "Bytes of response bodies sent, by operation."),
-    (Type::Gauge, CONNECTIONS, "Open connections to the S3 endpoint."),
+    (
+        Type::Counter,
+        SITE_REQUESTS,
+        "Requests of websites answered, by site and class of status. Sites beyond 256 are one.",
+    ),
+    (Type::Counter, SITE_BYTES, "Bytes of response bodies sent by websites, by site."),
+    (Type::Gauge, CONNECTIONS, "Open connections to the S3 endpoint and to websites."),
     (Type::Counter, TLS_FAILED, "Connections that ended before TLS was agreed on, by listener and reason."),
     (
         Type::Gauge,
@@ -206,10 +214,36 @@ impl RequestMetrics {
         operation.received.increment(measured.received);
         operation.sent.increment(measured.sent);
         operation.seconds.record(measured.duration);
-        let class = usize::from(measured.status / 100).wrapping_sub(1);
-        if let Some(counter) = operation.by_class.get(class) {
-            counter.increment(1);
+        count(&operation.by_class, measured.status);
+    }
+}
+
+fn count(by_class: &[Counter; STATUS_CLASSES.len()], status: u16) {
+    let class = usize::from(status / 100).wrapping_sub(1);
+    if let Some(counter) = by_class.get(class) {
+        counter.increment(1);
+    }
+}
+
+/// Handles for the requests of one website. They stay for as long as the process runs: make few.
+pub struct SiteMetrics {
+    by_class: [Counter; STATUS_CLASSES.len()],
+    sent: Counter,
+}
+
+impl SiteMetrics {
+    /// Registers the series of `site`. Needs [`describe`] before it.
+    pub fn new(site: &str) -> Self {
+        Self {
+            by_class: STATUS_CLASSES.map(|class| counter!(SITE_REQUESTS, "site" => site.to_owned(), "status" => class)),
+            sent: counter!(SITE_BYTES, "site" => site.to_owned()),
         }
+    }
+
+    /// Counts an answer with a body of `sent` bytes.
+    pub fn record(&self, status: u16, sent: u64) {
+        self.sent.increment(sent);
+        count(&self.by_class, status);
     }
 }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-READY = re.compile(r"^brim: ready .*\bs3=(?P<s3>\S+) admin=(?P<admin>\S+)")
+READY = re.compile(r"^brim: ready .*\bs3=(?P<s3>\S+) admin=(?P<admin>\S+) website=(?P<website>\S+)")
 START_SECONDS = 30
 STOP_SECONDS = 30
 
@@ -30,13 +30,13 @@ class Keys:
 
 
 class Brim:
-    """One running server. `endpoint`, `admin`, `host`, `port` and `keys` are what clients need."""
+    """One running server. `endpoint`, `website`, `admin`, `host`, `port` and `keys` are what clients need."""
 
     def __init__(self, data: Path, environment=None):
         self.data = data
         self.log = open(f"{data}.log", "ab")
         argv = [os.environ["SERVER_BINARY"], "server", "--data", str(data)]
-        argv += ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+        argv += ["--listen", "127.0.0.1:0", "--website-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
         # The user's own BRIM_... options must not reach the server under test.
         clean = {name: value for name, value in os.environ.items() if not name.startswith("BRIM_")}
         # Temporary directories are on tmpfs or an overlay on many machines.
@@ -46,7 +46,7 @@ class Brim:
         )
         ready = READY.match(self._first_line())
         assert ready, f"no ready line; see {self.log.name}:\n{Path(self.log.name).read_text()[-2000:]}"
-        self.endpoint, self.admin = ready["s3"], ready["admin"]
+        self.endpoint, self.admin, self.website = ready["s3"], ready["admin"], ready["website"]
         self.credentials_file = data / "credentials"
         self.keys = Keys.read(self.credentials_file) if self.credentials_file.exists() else None
         self.host, self.port = urlsplit(self.endpoint).hostname, urlsplit(self.endpoint).port

@@ -36,7 +36,15 @@ struct Server {
 
 impl Server {
     fn start(data: &Path) -> Self {
-        let mut command = brim(&["server", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        let mut command = brim(&[
+            "server",
+            "--listen",
+            "127.0.0.1:0",
+            "--website-listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ]);
         command.env("BRIM_STORE_SWEEP_INTERVAL", "100ms").env("BRIM_STORE_RESERVE", "1MiB").arg("--data").arg(data);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut ready = String::new();
@@ -449,7 +457,16 @@ async fn restores_are_refused_before_anything_is_copied() {
     says(backup(&data, &data.join("backups/one"), &[]), "keep the backup outside of it");
     says(backup(&data, &from, &[]), "holds a backup already");
     let server = |data: &Path| {
-        let mut command = brim(&["server", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"]);
+        let mut command = brim(&[
+            "server",
+            "--listen",
+            "127.0.0.1:0",
+            "--website-listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--data",
+        ]);
         command.arg(data);
         command
     };

@@ -19,6 +19,8 @@ pub struct Server {
     child: Child,
     /// Where the S3 API listens.
     pub s3: SocketAddr,
+    /// Where websites are served.
+    pub website: SocketAddr,
     /// Where health and metrics are served.
     pub admin: SocketAddr,
     pub access_key: String,
@@ -50,7 +52,7 @@ impl Server {
         let log = NamedTempFile::new().expect("a temporary file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_brim"));
         command.arg("server").arg("--data").arg(data);
-        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.args(["--listen", "127.0.0.1:0", "--website-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BRIM_")) {
             command.env_remove(name);
         }
@@ -67,8 +69,9 @@ impl Server {
             return Err(format!("no ready line, {status}: {}", read_text(log.path())));
         }
         let (access_key, secret_key) = read_credentials(&data.join("credentials"));
-        let (s3, admin, data) = (address(&line, "s3"), address(&line, "admin"), data.to_owned());
-        Ok(Self { child, s3, admin, access_key, secret_key, ready: line, data, log, _temporary: None })
+        let [s3, website, admin] = ["s3", "website", "admin"].map(|name| address(&line, name));
+        let data = data.to_owned();
+        Ok(Self { child, s3, website, admin, access_key, secret_key, ready: line, data, log, _temporary: None })
     }
 
     /// Where it listens for HTTPS: `name` as in the ready line.

@@ -185,7 +185,10 @@ fn the_doctor_looks_at_everything_and_names_what_is_bad() {
     let (parent, data) = data();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let output = inspect(&data, &["doctor", "--listen", &address, "--admin-listen", "127.0.0.1:0"]);
+    let output = inspect(
+        &data,
+        &["doctor", "--listen", &address, "--website-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
+    );
     let lines = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let found: Vec<_> = lines.iter().filter_map(|line| line.get("diagnosis")).collect();
@@ -218,7 +221,16 @@ fn a_directory_in_memory_is_refused_unless_it_is_allowed() {
     }
     let parent = tempfile::tempdir_in(memory).unwrap();
     let data = parent.path().join("data");
-    let mut refused = brim(&["server", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"]);
+    let mut refused = brim(&[
+        "server",
+        "--listen",
+        "127.0.0.1:0",
+        "--website-listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--data",
+    ]);
     let output = refused.arg(&data).env_remove("BRIM_STORE_ALLOW_EPHEMERAL").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -17,7 +17,15 @@ pub struct Running {
 
 impl Running {
     pub fn start(data: &Path) -> Self {
-        let mut command = brim(&["server", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        let mut command = brim(&[
+            "server",
+            "--listen",
+            "127.0.0.1:0",
+            "--website-listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ]);
         let mut process = command.arg("--data").arg(data).stdout(Stdio::piped()).spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
@@ -139,10 +147,19 @@ fn a_server_that_cannot_start_says_why_in_one_line() {
     assert_eq!(second.status.code(), Some(1));
     assert_eq!(said, format!("brim: another brim is running on {} (pid {})\n", data.display(), first.process.id()));
 
-    let taken = brim(&["server", "--listen", "127.0.0.1:0", "--admin-listen", first.address("admin"), "--data"])
-        .arg(data.with_file_name("other"))
-        .output()
-        .unwrap();
+    let taken = brim(&[
+        "server",
+        "--listen",
+        "127.0.0.1:0",
+        "--website-listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        first.address("admin"),
+        "--data",
+    ])
+    .arg(data.with_file_name("other"))
+    .output()
+    .unwrap();
     let said = String::from_utf8(taken.stderr).unwrap();
     assert_eq!(taken.status.code(), Some(1));
     assert!(said.contains("cannot listen on") && said.contains("(admin.listen)"), "{said}");

@@ -6,7 +6,7 @@ use super::Diagnosis;
 use crate::config::ServerConfig;
 
 pub fn examine(config: &ServerConfig, served: bool) -> Vec<Diagnosis> {
-    let addresses = [("s3.listen", config.s3.listen), ("admin.listen", config.admin.listen)];
+    let addresses = config.addresses();
     let mut found: Vec<_> = addresses.iter().map(|(key, address)| port(key, *address, served)).collect();
     found.extend(addresses.iter().filter_map(|(key, address)| reach(key, *address)));
     found

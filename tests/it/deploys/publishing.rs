@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Folder, Site, brim_site, said, text};
 use crate::harness::{Server, noise};
+use crate::raw::Raw;
 
 #[tokio::test]
 async fn a_deploy_publishes_every_file_and_says_where() {
@@ -41,6 +42,15 @@ async fn a_deploy_publishes_every_file_and_says_where() {
     assert_eq!(website.element("Suffix").as_deref(), Some("index.html"), "{website:?}");
     assert!(words.contains("it is one now"), "{words}");
 
+    // The endpoint serves it, and the deploy under its own host.
+    site.done(&["init"]);
+    for host in [site.bucket.clone(), format!("{id}--{}", site.bucket)] {
+        let mut connection = Raw::connect(server.website).await;
+        connection.send(format!("GET / HTTP/1.1\r\nHost: {host}.website.localhost\r\n\r\n")).await;
+        let answer = connection.answer().await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "<h1>é</h1>"), "{host}");
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    }
     let listed = site.done(&["deploys"]);
     assert_eq!((text(&listed[0], "deploy"), text(&listed[0], "message")), (id.as_str(), "first"));
     assert_eq!((&listed[0]["files"], &listed[0]["bytes"], &listed[0]["live"]), (&json!(5), &json!(23), &json!(true)));

@@ -60,6 +60,16 @@ async fn init_opens_a_blocked_bucket_and_leaves_a_private_one_alone() {
 }
 
 #[tokio::test]
+async fn no_bucket_is_named_like_a_preview() {
+    let server = Server::start();
+    for name in ["abcdefghij--docs", "production--assets"] {
+        let refused = server.client().put(&format!("/{name}"), "").await;
+        assert_eq!(refused.error(), (400, "InvalidBucketName".into()), "{name}");
+    }
+    assert_eq!(server.client().put("/development--assets", "").await.status, 200);
+}
+
+#[tokio::test]
 async fn options_are_checked_before_they_are_put() {
     let server = Server::start();
     let site = Site::new(&server).await;

@@ -1,0 +1,28 @@
+//! The website endpoint: every request goes to [`crate::website`].
+
+use std::sync::Arc;
+
+use actix_http::Request;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::http_listener::Endpoint;
+use crate::website::{Service, serve};
+
+/// What answers the requests of websites. Clones share it.
+#[derive(Clone)]
+pub struct Websites(pub Arc<Service>);
+
+impl Endpoint for Websites {
+    const NAME: &'static str = "website";
+
+    async fn answer(&self, http: HttpRequest, _: web::Payload) -> HttpResponse {
+        serve::handle(http, Arc::clone(&self.0), false).await
+    }
+
+    async fn admit_early(&self, request: Request) -> Result<Request, HttpResponse> {
+        match serve::refuse_early(request.head(), &self.0, false).await {
+            Some(refused) => Err(refused),
+            None => Ok(request),
+        }
+    }
+}
