@@ -31,3 +31,4 @@ mod streaming;
 mod tagging;
 mod tls;
 mod versions;
+mod website;
