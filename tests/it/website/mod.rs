@@ -163,7 +163,7 @@ fn lists(answer: &Answer) -> Vec<Vec<(String, String)>> {
 fn item(line: &str) -> (String, String) {
     let item = line.strip_prefix("<li>").and_then(|line| line.strip_suffix("</li>"));
     let (name, value) = item.and_then(|item| item.split_once(": ")).unwrap_or_else(|| panic!("no item: {line}"));
-    (name.to_owned(), value.to_owned())
+    (name.to_owned(), value.replace("&#39;", "'").replace("&quot;", "\""))
 }
 
 /// Status, code, and the key that the page names; that nothing else is amiss with the page.
