@@ -3,20 +3,23 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help build demo demo-stop clean-demo test test-rust test-clients soak bench lint docs prepare-build prepare-tests
 
-# Where the demo listens and keeps its data; `make demo LISTEN=127.0.0.1:9900` uses another port.
+# Where the demo listens and keeps its data; `make demo LISTEN=127.0.0.1:9900` uses another port. Websites are at
+# BUCKET.website.localhost on the port of WEBSITE_LISTEN.
 DATA ?= ./brim-data
 LISTEN ?= 127.0.0.1:9000
+WEBSITE_LISTEN ?= 127.0.0.1:9080
 ADMIN_LISTEN ?= 127.0.0.1:9090
 # Narrows the tests: `make test-rust FILTER=listing`, `make test-clients FILTER=multipart`.
 FILTER ?=
 CACHE ?= $(HOME)/.cache/brim
-export DATA LISTEN ADMIN_LISTEN FILTER CACHE
+export DATA LISTEN WEBSITE_LISTEN ADMIN_LISTEN FILTER CACHE
 
 help: ## Show this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 	@echo 'Variables:'
-	@echo '  LISTEN, ADMIN_LISTEN, DATA   addresses and data directory of the demo ($(LISTEN), $(ADMIN_LISTEN), $(DATA))'
+	@echo '  LISTEN, WEBSITE_LISTEN, ADMIN_LISTEN, DATA'
+	@echo '                               addresses and data directory of the demo ($(LISTEN), $(WEBSITE_LISTEN), $(ADMIN_LISTEN), $(DATA))'
 	@echo '  FILTER                       part of a name, for test-rust, test-clients, soak and bench'
 	@echo '  FUZZ_SECONDS                 how long each fuzz target runs (30; in soak 3600)'
 	@echo '  SOAK_SECONDS, SOAK_SEED      how long each subject of soak goes on (3600), and with which seed it begins'
@@ -27,7 +30,7 @@ help: ## Show this list
 build: prepare-build ## Build the server (release)
 	@.ci/build
 
-demo: build ## Build, start brim in the background, upload something, print how to go on
+demo: build ## Build, start brim in the background, upload something, publish a website, print how to go on
 	@.ci/demo start
 
 demo-stop: ## Stop the demo's server; its data stays

@@ -75,7 +75,7 @@ impl Connection {
         let head = self.head().await?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(malformed)?;
         let mut answer = Answer { status, head, body: Vec::new(), length: 0 };
-        if request.bodiless_answer || status == 204 {
+        if request.bodiless_answer || matches!(status, 204 | 304) {
             return Ok(answer);
         }
         if let Some(length) = header(&answer.head, "content-length") {

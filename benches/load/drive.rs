@@ -1,6 +1,7 @@
 //! Drives a load: so many connections, each with one request after the other, and what came of it.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ pub struct Load {
     pub requests: Vec<Request>,
     /// Whether they start over when all were sent; otherwise that is the end of it.
     pub again: bool,
+    /// Where they are sent; without it, where the site's objects are.
+    pub address: Option<SocketAddr>,
 }
 
 /// What a load came to.
@@ -54,12 +57,17 @@ struct Shared {
 impl Load {
     /// Starts over with the requests until the time is up.
     pub fn again(connections: usize, requests: Vec<Request>) -> Self {
-        Self { connections, requests, again: true }
+        Self { connections, requests, again: true, address: None }
     }
 
     /// Ends early when every request was sent.
     pub fn once(connections: usize, requests: Vec<Request>) -> Self {
-        Self { connections, requests, again: false }
+        Self { connections, requests, again: false, address: None }
+    }
+
+    /// The same load, sent to another address of the server.
+    pub fn at(self, address: SocketAddr) -> Self {
+        Self { address: Some(address), ..self }
     }
 }
 
@@ -116,16 +124,21 @@ pub fn measure_all(site: &Site, connections: usize, requests: Vec<Request>) -> M
 
 /// Sends one request and gives its answer, whose status must be a success.
 pub fn exchange(site: &Site, request: &Request) -> Answer {
-    let answer = block_on(async { Connection::open(site.address).await?.exchange(request, true).await });
+    exchange_at(site.address, request)
+}
+
+/// Sends one request to an address and gives its answer, whose status must be a success.
+pub fn exchange_at(address: SocketAddr, request: &Request) -> Answer {
+    let answer = block_on(async { Connection::open(address).await?.exchange(request, true).await });
     let answer = answer.expect("a server that answers");
-    assert!((200..300).contains(&answer.status), "{}\n{}", answer.head, String::from_utf8_lossy(&answer.body));
+    assert!(is_success(answer.status), "{}\n{}", answer.head, String::from_utf8_lossy(&answer.body));
     answer
 }
 
 /// Whether a request is answered with success.
 pub fn succeeds(site: &Site, request: &Request) -> bool {
     let answer = block_on(async { Connection::open(site.address).await?.exchange(request, false).await });
-    answer.is_ok_and(|answer| (200..300).contains(&answer.status))
+    answer.is_ok_and(|answer| is_success(answer.status))
 }
 
 /// Sends every request, which must all succeed.
@@ -143,7 +156,8 @@ struct Running {
 impl Running {
     fn start(site: &Site, load: Load) -> Self {
         let shared = Rc::new(Shared { requests: load.requests, again: load.again, ..Shared::default() });
-        let connection = |_| spawn_local(keep_asking(site.address, Rc::clone(&shared)));
+        let address = load.address.unwrap_or(site.address);
+        let connection = |_| spawn_local(keep_asking(address, Rc::clone(&shared)));
         let tasks = (0..load.connections).map(connection).collect();
         Self { shared, tasks }
     }
@@ -189,7 +203,7 @@ impl Running {
     }
 }
 
-async fn keep_asking(address: std::net::SocketAddr, shared: Rc<Shared>) {
+async fn keep_asking(address: SocketAddr, shared: Rc<Shared>) {
     let mut connection = None;
     while let Some(request) = shared.next() {
         let begun = Instant::now();
@@ -202,7 +216,7 @@ async fn keep_asking(address: std::net::SocketAddr, shared: Rc<Shared>) {
             std::io::Result::Ok(answer)
         };
         match answer.await {
-            Ok(answer) if (200..300).contains(&answer.status) => {
+            Ok(answer) if is_success(answer.status) => {
                 shared.count(begun.elapsed(), answer.length + request.body.len() as u64);
             }
             Ok(answer) => shared.fail(&answer.head),
@@ -239,6 +253,11 @@ impl Shared {
             eprintln!("the first failure: {why}");
         }
     }
+}
+
+/// 304 too: only requests that ask for it get it.
+fn is_success(status: u16) -> bool {
+    matches!(status, 200..300 | 304)
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {

@@ -21,11 +21,17 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// The bucket that all rows use.
 pub const BUCKET: &str = "bench";
 
+/// How many pages a website has, and how long each is.
+pub const PAGES: usize = 500;
+pub const PAGE_BYTES: usize = 16 << 10;
+
 /// A server that runs, with a bucket.
 pub struct Site {
-    /// Whether this is nginx with its one file, and no object store.
+    /// Whether this is nginx with its files, and no object store.
     pub is_static: bool,
     pub address: SocketAddr,
+    /// Where pages are served.
+    pub pages: SocketAddr,
     pub signer: Signer,
     // Dropped before the directory that it uses.
     pub process: Process,
@@ -63,10 +69,19 @@ fn start_brim(options: &Options, directory: Rc<TempDir>, variables: &[(&str, &st
     let mut line = String::new();
     let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
     stdout.read_line(&mut line).expect("stdout is readable");
-    let address = line.split_whitespace().find_map(|word| word.strip_prefix("s3=http://"));
+    let (address, pages) = (address_in(&line, "s3=http://"), address_in(&line, "website=http://"));
+    Site { is_static: false, address, pages, signer: Signer::new(address), process: Process::new(child), directory }
+}
+
+fn address_in(line: &str, name: &str) -> SocketAddr {
+    let address = line.split_whitespace().find_map(|word| word.strip_prefix(name));
     let address = address.and_then(|address| address.parse().ok());
-    let address = address.unwrap_or_else(|| panic!("brim did not start: {line}"));
-    Site { is_static: false, address, signer: Signer::new(address), process: Process::new(child), directory }
+    address.unwrap_or_else(|| panic!("brim did not start: {line}"))
+}
+
+/// The path of a page, without its first slash.
+pub fn page(number: usize) -> String {
+    format!("pages/{number:06}.html")
 }
 
 /// Starts SeaweedFS (`weed server -s3`) in its default mode, which does not sync; `None` where it is not installed.
@@ -85,24 +100,31 @@ pub fn weed(options: &Options) -> Option<Site> {
     });
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports[3]));
     let process = Process::new(quiet(&mut command, &directory));
-    let site = Site { is_static: false, address, signer: Signer::new(address), process, directory };
+    let site = Site { is_static: false, address, pages: address, signer: Signer::new(address), process, directory };
     wait_until_ready(&site);
     Some(site)
 }
 
-/// Starts nginx without sendfile on a directory with one file of 16 MiB; `None` where it is not installed.
+/// Starts nginx on a directory with one file of 16 MiB, which it sends without sendfile, and with pages, which it sends and logs as
+/// Debian has it set; `None` where it is not installed.
 pub fn nginx(options: &Options) -> Option<Site> {
     let program = options.nginx.as_ref()?;
     let directory = Rc::new(directory(options));
     let (root, port) = (directory.path().display(), free_port());
     fs::write(directory.path().join("16M"), noise(16 << 20)).expect("room");
+    fs::create_dir(directory.path().join("pages")).expect("a writable directory");
+    for number in 0..PAGES {
+        fs::write(directory.path().join(page(number)), noise(PAGE_BYTES)).expect("room");
+    }
     let config = directory.path().join("nginx.conf");
     let text = format!(
         "daemon off; master_process off; pid {root}/pid; error_log {root}/log;\n\
          events {{ worker_connections 64; }}\n\
          http {{ access_log off; sendfile off; output_buffers 2 256k; client_body_temp_path {root}/t1;\n\
          proxy_temp_path {root}/t2; fastcgi_temp_path {root}/t3; uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;\n\
-         server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
+         types {{ text/html html; }} keepalive_requests 1000000000;\n\
+         server {{ listen 127.0.0.1:{port}; root {root};\n\
+         location /pages/ {{ sendfile on; tcp_nopush on; access_log {root}/access; }} }} }}\n"
     );
     fs::write(&config, text).expect("a writable directory");
     let mut command = Command::new(program);
@@ -110,7 +132,7 @@ pub fn nginx(options: &Options) -> Option<Site> {
     let process = Process::new(quiet(&mut command, &directory));
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     wait_until("nginx", || std::net::TcpStream::connect(address).is_ok());
-    Some(Site { is_static: true, address, signer: Signer::new(address), process, directory })
+    Some(Site { is_static: true, address, pages: address, signer: Signer::new(address), process, directory })
 }
 
 /// A temporary directory on the disk that is measured.

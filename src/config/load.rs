@@ -69,8 +69,8 @@ impl ServerConfig {
     /// The domains that no bucket can have, for they mean something else already.
     pub fn reserved_domains(&self) -> Reserved {
         // Each is a host name as its kind checked it, but for those that end in a number, which no request can name.
-        let names = |domains: &[String]| domains.iter().filter_map(|domain| HostName::parse(domain).ok()).collect();
-        Reserved { website: names(&[]), s3: names(&self.s3.domains) }
+        let s3 = self.s3.domains.iter().filter_map(|domain| HostName::parse(domain).ok()).collect();
+        Reserved { website: self.website.domains.clone(), s3 }
     }
 }
 

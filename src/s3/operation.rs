@@ -101,10 +101,12 @@ operations! {
     PutBucketOwnershipControls PUT Bucket ["ownershipControls"] "s3:PutBucketOwnershipControls" Full, "";
     DeleteBucketOwnershipControls DELETE Bucket ["ownershipControls"] "s3:PutBucketOwnershipControls" Full, "leaves `ObjectWriter`, as at S3";
     GetBucketReplication GET Bucket ["replication"] "s3:GetReplicationConfiguration" Absent(Code::ReplicationConfigurationNotFoundError), "";
-    GetBucketWebsite GET Bucket ["website"] "s3:GetBucketWebsite" Absent(Code::NoSuchWebsiteConfiguration), "";
+    GetBucketWebsite GET Bucket ["website"] "s3:GetBucketWebsite" Full, "";
+    PutBucketWebsite PUT Bucket ["website"] "s3:PutBucketWebsite" Full, "up to 50 routing rules; see [websites](websites.md)";
+    DeleteBucketWebsite DELETE Bucket ["website"] "s3:DeleteBucketWebsite" Full, "";
     ListObjects GET Bucket [] "s3:ListBucket" Full, "";
     HeadBucket HEAD Bucket [] "s3:ListBucket" Full, "";
-    CreateBucket PUT Bucket [] "s3:CreateBucket" Full, "";
+    CreateBucket PUT Bucket [] "s3:CreateBucket" Full, "names that look like previews of deploys are refused; see [deploying](deploying.md)";
     PutBucketVersioning PUT Bucket ["versioning"] "s3:PutBucketVersioning" Full, "enabled or suspended; no MFA delete";
     DeleteBucket DELETE Bucket [] "s3:DeleteBucket" Full, "without objects, versions and delete markers; uploads left in the bucket are aborted";
     DeleteObjects POST Bucket ["delete"] "s3:DeleteObject" Full, "up to 1,000 keys or versions, each with its own condition";

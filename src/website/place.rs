@@ -3,7 +3,7 @@
 use super::Service;
 use super::failure::{Code, Failure};
 use crate::names::BucketName;
-use crate::site::deploy::{DeployId, parse_preview_label};
+use crate::site::deploy::DeployId;
 use crate::site::host::{Addressed, Host};
 use crate::store::bucket::Bucket;
 
@@ -20,7 +20,15 @@ impl Service {
         let nobody = || Failure::new(Code::NoSuchBucket).detail("BucketName", host.to_string());
         let live = |bucket| Place { bucket, preview: None };
         match Addressed::of(host, &self.options.domains) {
-            Addressed::Bucket(name) => self.bucket_or_preview(&name).await,
+            Addressed::Bucket(name) => Ok(live(self.store.bucket(&name).await?)),
+            Addressed::Preview(deploy, rest) => match self.previews.bucket_of(&self.store, &rest).await? {
+                Some(bucket) => Ok(Place { bucket, preview: Some(deploy) }),
+                // No bucket is made whose name has the shape of such a label, but there may be some from before.
+                None => {
+                    let name = BucketName::parse(&format!("{deploy}--{}", rest.as_str())).map_err(|_| nobody())?;
+                    Ok(live(self.store.bucket(&name).await?))
+                }
+            },
             Addressed::Custom(host) => match self.store.domain(&host).await? {
                 Some(bucket) => Ok(live(bucket)),
                 // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#VirtualHostingCustomURLs>
@@ -35,15 +43,5 @@ impl Service {
             }
             Addressed::Nobody => Err(nobody()),
         }
-    }
-
-    /// No bucket is made whose name has the shape of a preview's label, but there may be some from before.
-    async fn bucket_or_preview(&self, name: &BucketName) -> Result<Place, Failure> {
-        if let Some((deploy, rest)) = parse_preview_label(name.as_str())
-            && let Some(bucket) = self.previews.bucket_of(&self.store, &rest).await?
-        {
-            return Ok(Place { bucket, preview: Some(deploy) });
-        }
-        Ok(Place { bucket: self.store.bucket(name).await?, preview: None })
     }
 }

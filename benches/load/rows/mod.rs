@@ -5,6 +5,7 @@ pub mod listing;
 pub mod mixed;
 pub mod moves;
 pub mod small;
+pub mod website;
 
 use bytes::Bytes;
 
@@ -23,6 +24,7 @@ pub struct Row {
 
 const BRIM: &[Place] = &[Place::Brim];
 const BOTH: &[Place] = &[Place::Brim, Place::SeaweedFs];
+const BRIM_AND_NGINX: &[Place] = &[Place::Brim, Place::Nginx];
 const FRESH: &[Place] = &[Place::FreshBrim];
 const FRESH_AND_PEER: &[Place] = &[Place::FreshBrim, Place::SeaweedFs];
 const ALL: &[Place] = &[Place::Brim, Place::SeaweedFs, Place::Nginx];
@@ -50,6 +52,8 @@ pub const ROWS: &[Row] = rows! {
     "PUT 1 MiB x32", BOTH, Hashing, |site, options| small::put(site, options, MIB, 32, 1000);
     "PUT 16 MiB x4", BOTH, Hashing, |site, options| small::put(site, options, 16 * MIB, 4, 100);
     "GET 16 MiB x4", ALL, Loopback, large::get;
+    "website GET 16 KiB x32", BRIM_AND_NGINX, Echoes, website::get;
+    "website 304 x32", BRIM_AND_NGINX, Echoes, website::not_modified;
     "PUT 64 MiB x1", BOTH, Stream, |site, options| small::put(site, options, 64 * MIB, 1, 20);
     "PUT 64 MiB x1, signed chunks", BOTH, Stream, large::put_signed;
     "LIST of 10,000 x1", FRESH_AND_PEER, Unknown, |site, options| listing::list_few(site, options, 1);

@@ -1,10 +1,13 @@
 //! The domains in memory: every row, and what the configuration declares.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
 
 use super::{DomainRecord, parse};
 use crate::kv::Kv;
@@ -15,12 +18,14 @@ use crate::store::walk::Walk;
 
 /// How many rows are read at a time.
 const PAGE: usize = 1000;
+/// How long a change waits for those before it.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is known of domains. Looking one up waits for no disk and for no change under way.
 #[derive(Debug, Default)]
 pub struct Domains {
     claimed: RwLock<BTreeMap<HostName, Arc<DomainRecord>>>,
-    declared: RwLock<Arc<BTreeMap<HostName, BucketName>>>,
+    declared: RwLock<BTreeMap<HostName, BucketName>>,
     /// Held by whoever changes a row, until the memory says the same.
     changing: Mutex<()>,
 }
@@ -52,12 +57,12 @@ impl Domains {
     }
 
     pub fn declare(&self, declared: BTreeMap<HostName, BucketName>) {
-        *self.declared.write() = Arc::new(declared);
+        *self.declared.write() = declared;
     }
 
-    /// Waits until nobody else changes rows.
-    pub async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().await
+    /// Waits until nobody else changes rows, for a while.
+    pub async fn turn(&self) -> Result<MutexGuard<'_, ()>, Error> {
+        timeout(PATIENCE, self.changing.lock()).await.map_err(|_| Error::Contended)
     }
 
     /// Notes what is stored of a domain now.
@@ -76,7 +81,6 @@ impl Domains {
 
     /// The first `limit` domains behind `after`, in order, with what the configuration and a row say of each.
     pub fn page(&self, after: Option<&HostName>, limit: usize) -> Vec<Known> {
-        use std::ops::Bound::{Excluded, Unbounded};
         let range = (after.map_or(Unbounded, Excluded), Unbounded);
         let (declared, claimed) = (self.declared.read(), self.claimed.read());
         let mut page: BTreeMap<&HostName, Known> = BTreeMap::new();

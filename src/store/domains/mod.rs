@@ -104,7 +104,7 @@ impl Store {
     pub async fn claim_domain(self: &Arc<Self>, claim: ClaimDomain) -> Result<Claimed, Error> {
         let store = self.clone();
         let task = tokio::spawn(async move {
-            let _turn = store.domains.turn().await;
+            let _turn = store.domains.turn().await?;
             let done = store.claim(&claim).await;
             store.settle(&claim.domain, done).await
         });
@@ -116,7 +116,7 @@ impl Store {
     pub async fn release_domain(self: &Arc<Self>, domain: HostName, cause: Cause) -> Result<DomainRecord, Error> {
         let store = self.clone();
         let task = tokio::spawn(async move {
-            let _turn = store.domains.turn().await;
+            let _turn = store.domains.turn().await?;
             let done = store.release(&domain, &cause).await;
             store.settle(&domain, done).await
         });
