@@ -83,8 +83,8 @@ class Pebble:
             "pebble-challtestsrv", "-dns01", dns, "-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", "",
             "-management", f"127.0.0.1:{self.dns_management}",
         )
-        # A fifth of all nonces is refused, as a client must expect of an authority.
-        self._start("pebble", "-config", self.config, "-dnsserver", dns, PEBBLE_VA_NOSLEEP="1", PEBBLE_WFE_NONCEREJECT="20")
+        # One in twenty nonces is refused, as a client must expect of an authority.
+        self._start("pebble", "-config", self.config, "-dnsserver", dns, PEBBLE_VA_NOSLEEP="1", PEBBLE_WFE_NONCEREJECT="5")
         wait_until(self._answers, 30, "pebble")
 
     def _start(self, *argv, **environment):
