@@ -83,7 +83,7 @@ impl Listeners {
         let s3 = HttpListener::start(s3_sockets, transports(config, foundation, storage, clock), config)
             .map_err(|source| StartError::Listen { key: "s3.listen", address: s3_address, source })?;
         let website_sockets = vec![Socket { listener: website_listener, tls: None }];
-        let website = HttpListener::start(website_sockets, websites(config, foundation, storage, clock), config)
+        let website = HttpListener::start(website_sockets, websites(config, foundation, storage, clock)?, config)
             .map_err(|source| StartError::Listen { key: "website.listen", address: website_address, source })?;
         Ok(Self {
             s3,
@@ -103,8 +103,8 @@ impl Listeners {
         let line = ReadyLine::of("brim")
             .with("s3", format!("http://{}", self.s3_address))
             .with("admin", format!("http://{}", self.health_address))
-            .with_some("s3_tls", self.s3_tls_address.map(|address| format!("https://{address}")))
             .with("website", format!("http://{}", self.website_address))
+            .with_some("s3_tls", self.s3_tls_address.map(|address| format!("https://{address}")))
             .with("data", foundation.dir.path().to_string_lossy());
         match &foundation.credentials {
             Some(file) => line.with("credentials", file.to_string_lossy()),
@@ -142,7 +142,12 @@ fn transports(config: &ServerConfig, foundation: &Foundation, storage: &Storage,
     Transports { s3: Arc::new(s3), query: Arc::new(query) }
 }
 
-fn websites(config: &ServerConfig, foundation: &Foundation, storage: &Storage, clock: &Clock) -> Websites {
+fn websites(
+    config: &ServerConfig,
+    foundation: &Foundation,
+    storage: &Storage,
+    clock: &Clock,
+) -> Result<Websites, StartError> {
     let options = website::Options {
         domains: config.website.domains.clone(),
         auth: auth_options(config),
@@ -155,7 +160,8 @@ fn websites(config: &ServerConfig, foundation: &Foundation, storage: &Storage, c
         HostId::of_instance(foundation.dir.instance()),
         options,
     );
-    Websites(Arc::new(service))
+    let service = service.map_err(|_| StartError::NoRandomBytes)?;
+    Ok(Websites(Arc::new(service)))
 }
 
 fn query_options(config: &ServerConfig) -> query::Options {

@@ -48,6 +48,8 @@ pub enum StartError {
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
     #[error("cannot open the operator socket in {directory}: {source}")]
     OperatorSocket { directory: PathBuf, source: io::Error },
+    #[error("the system gives no random bytes")]
+    NoRandomBytes,
     #[error("cannot receive signals: {0}")]
     Signals(#[source] io::Error),
 }

@@ -6,6 +6,7 @@ use actix_http::Request;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::http_listener::Endpoint;
+use crate::transport::head::{Secured, is_secure};
 use crate::website::{Service, serve};
 
 /// What answers the requests of websites. Clones share it.
@@ -16,11 +17,13 @@ impl Endpoint for Websites {
     const NAME: &'static str = "website";
 
     async fn answer(&self, http: HttpRequest, _: web::Payload) -> HttpResponse {
-        serve::handle(http, Arc::clone(&self.0), false).await
+        let secure = is_secure(&http);
+        serve::handle(http, Arc::clone(&self.0), secure).await
     }
 
     async fn admit_early(&self, request: Request) -> Result<Request, HttpResponse> {
-        match serve::refuse_early(request.head(), &self.0, false).await {
+        let secure = request.conn_data::<Secured>().is_some();
+        match serve::refuse_early(request.head(), &self.0, secure).await {
             Some(refused) => Err(refused),
             None => Ok(request),
         }
