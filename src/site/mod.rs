@@ -21,6 +21,7 @@ pub mod redirects;
 mod steering;
 
 pub use fault::{Fault, MAX_FAULTS};
+pub use glob::Glob;
 pub use location::Moved;
 pub use steering::steers;
 

@@ -8,6 +8,7 @@ mod backup;
 mod bad_input;
 mod chunked;
 mod cors;
+mod deploys;
 mod dice;
 mod domains;
 mod explain;

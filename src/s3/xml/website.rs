@@ -327,7 +327,7 @@ mod tests {
                 Code::InvalidArgument,
                 "The ErrorDocument Key is not well formed",
             ),
-            (all.replace('h', ""), Code::MalformedXML, Code::MalformedXML.message()),
+            ("<RedirectAllRequestsTo/>".to_owned(), Code::MalformedXML, Code::MalformedXML.message()),
             (
                 all.replace(">h<", "><"),
                 Code::InvalidRequest,
