@@ -106,7 +106,7 @@ operations! {
     DeleteBucketWebsite DELETE Bucket ["website"] "s3:DeleteBucketWebsite" Full, "";
     ListObjects GET Bucket [] "s3:ListBucket" Full, "";
     HeadBucket HEAD Bucket [] "s3:ListBucket" Full, "";
-    CreateBucket PUT Bucket [] "s3:CreateBucket" Full, "";
+    CreateBucket PUT Bucket [] "s3:CreateBucket" Full, "names that look like previews of deploys are refused; see [deploying](deploying.md)";
     PutBucketVersioning PUT Bucket ["versioning"] "s3:PutBucketVersioning" Full, "enabled or suspended; no MFA delete";
     DeleteBucket DELETE Bucket [] "s3:DeleteBucket" Full, "without objects, versions and delete markers; uploads left in the bucket are aborted";
     DeleteObjects POST Bucket ["delete"] "s3:DeleteObject" Full, "up to 1,000 keys or versions, each with its own condition";

@@ -17,6 +17,7 @@ use crate::s3::xml::input::CreateBucketConfiguration;
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service, owner};
+use crate::site::deploy::is_preview_shaped;
 use crate::store;
 use crate::store::bucket::{CreateBucket, ListBuckets};
 use crate::store::configuration::Kind;
@@ -64,6 +65,7 @@ pub async fn list_buckets(cx: &Service, request: &Request) -> Result<Answer, S3E
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
 pub async fn create_bucket(cx: &Service, request: &mut Request) -> Result<Answer, S3Error> {
     let name = request.target.bucket_name()?;
+    refuse_preview_name(&name)?;
     refuse_bucket_headers(request)?;
     let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
     let configuration = CreateBucketConfiguration::from_body(&body)?;
@@ -132,6 +134,16 @@ pub fn get_bucket_request_payment(request: &Request) -> Result<Answer, S3Error> 
 /// The account whose buckets are asked for. Nobody has none.
 fn own_account(request: &Request) -> Result<AccountId, S3Error> {
     request.caller.account().cloned().ok_or_else(|| S3Error::new(Code::AccessDenied))
+}
+
+/// A bucket of such a name would stand where the previews of another's deploys are served.
+fn refuse_preview_name(name: &BucketName) -> Result<(), S3Error> {
+    if !is_preview_shaped(name.as_str()) {
+        return Ok(());
+    }
+    let message = "A bucket's name must not begin with ten letters a to z or digits 2 to 7 and two hyphens: so are the hosts named \
+                   under which deploys are previewed.";
+    Err(S3Error::with_message(Code::InvalidBucketName, message).detail("BucketName", name.as_str()))
 }
 
 fn refuse_bucket_headers(request: &Request) -> Result<(), S3Error> {

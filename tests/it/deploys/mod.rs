@@ -140,7 +140,11 @@ impl<'a> Site<'a> {
         for (path, file) in self.manifest(&id).await["files"].as_object().unwrap() {
             let key = format!("/{}/.brim/files/{}", self.bucket, file["sha256"].as_str().unwrap());
             let content = self.client().get(&key).await;
-            assert_eq!((content.status, content.body.len() as u64), (200, file["size"].as_u64().unwrap()), "{path} of {id}");
+            assert_eq!(
+                (content.status, content.body.len() as u64),
+                (200, file["size"].as_u64().unwrap()),
+                "{path} of {id}"
+            );
             files.insert(path.clone(), content.body);
         }
         Some(files)

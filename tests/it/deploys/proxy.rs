@@ -27,7 +27,8 @@ impl Proxy {
     pub async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { server: Mutex::new(server), left: AtomicU64::new(u64::MAX), spent: Notify::new() });
+        let shared =
+            Arc::new(Shared { server: Mutex::new(server), left: AtomicU64::new(u64::MAX), spent: Notify::new() });
         let accepting = tokio::spawn({
             let shared = shared.clone();
             async move {
@@ -76,7 +77,8 @@ async fn forward(client: TcpStream, shared: Arc<Shared>) {
     let address = *shared.server.lock();
     // A server that is gone looks to the client like a connection that breaks.
     let Ok(server) = TcpStream::connect(address).await else { return };
-    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
+    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+        (client.into_split(), server.into_split());
     let up = async {
         let mut buffer = [0; 512];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Folder, Site, brim_site, said, text};
 use crate::harness::{Server, noise};
+use crate::raw::Raw;
 
 #[tokio::test]
 async fn a_deploy_publishes_every_file_and_says_where() {
@@ -24,8 +25,13 @@ async fn a_deploy_publishes_every_file_and_says_where() {
     assert!(output.status.success(), "{}", said(&output));
     let id = site.live_id().await.unwrap();
     let words = String::from_utf8(output.stdout).unwrap();
-    assert!(words.contains("+ a b/100%+~.txt\n") && words.contains(&format!("5 files, 23 B; 5 files (23 B) sent. {id} is live.\n")), "{words}");
-    let (own, preview) = (format!("http://{}.website.localhost:9080/", site.bucket), format!("http://{id}--{}.", site.bucket));
+    assert!(
+        words.contains("+ a b/100%+~.txt\n")
+            && words.contains(&format!("5 files, 23 B; 5 files (23 B) sent. {id} is live.\n")),
+        "{words}"
+    );
+    let (own, preview) =
+        (format!("http://{}.website.localhost:9080/", site.bucket), format!("http://{id}--{}.", site.bucket));
     assert!(words.contains(&own) && words.contains(&preview), "{words}");
 
     assert_eq!(site.live().await.unwrap(), folder.files());
@@ -36,6 +42,15 @@ async fn a_deploy_publishes_every_file_and_says_where() {
     assert_eq!(website.element("Suffix").as_deref(), Some("index.html"), "{website:?}");
     assert!(words.contains("it is one now"), "{words}");
 
+    // The endpoint serves it, and the deploy under its own host.
+    site.done(&["init"]);
+    for host in [site.bucket.clone(), format!("{id}--{}", site.bucket)] {
+        let mut connection = Raw::connect(server.website).await;
+        connection.send(format!("GET / HTTP/1.1\r\nHost: {host}.website.localhost\r\n\r\n")).await;
+        let answer = connection.answer().await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "<h1>é</h1>"), "{host}");
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    }
     let listed = site.done(&["deploys"]);
     assert_eq!((text(&listed[0], "deploy"), text(&listed[0], "message")), (id.as_str(), "first"));
     assert_eq!((&listed[0]["files"], &listed[0]["bytes"], &listed[0]["live"]), (&json!(5), &json!(23), &json!(true)));
@@ -48,7 +63,11 @@ async fn only_what_is_not_stored_yet_is_sent() {
     let folder = Folder::new(&[("index.html", "one"), ("a.css", "a"), ("copy.css", "a")]);
     let counts = |outcome: &Value| [outcome["uploaded"].clone(), outcome["published"].clone()];
     let first = site.deploy(&folder);
-    assert_eq!((counts(&first), &first["files"]), ([json!(2), json!(true)], &json!(3)), "the same content is sent once");
+    assert_eq!(
+        (counts(&first), &first["files"]),
+        ([json!(2), json!(true)], &json!(3)),
+        "the same content is sent once"
+    );
 
     let again = site.deploy(&folder);
     assert_eq!((counts(&again), &again["deploy"]), ([json!(0), json!(false)], &first["deploy"]), "nothing changed");
@@ -140,7 +159,8 @@ async fn what_goes_wrong_is_said_in_s3s_words_with_advice() {
 
 /// The client of the commands, as the tests of the library cannot have it: in front of a server.
 fn client(server: &Server) -> Client {
-    let (endpoint, key, secret) = (format!("http://{}", server.s3), server.access_key.clone(), server.secret_key.clone());
+    let (endpoint, key, secret) =
+        (format!("http://{}", server.s3), server.access_key.clone(), server.secret_key.clone());
     let variable = |name: &str| match name {
         "AWS_ENDPOINT_URL" => Some(endpoint.clone()),
         "AWS_ACCESS_KEY_ID" => Some(key.clone()),

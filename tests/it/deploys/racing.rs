@@ -67,7 +67,8 @@ async fn a_detach_meanwhile_is_a_conflict_too() {
 async fn whatever_runs_at_once_what_is_live_is_whole() {
     let server = Server::start();
     let site = Site::new(&server).await;
-    let folders: Vec<Folder> = (0..3).map(|author| Folder::new(&[("index.html", &format!("{author}")), ("same", "s")])).collect();
+    let folders: Vec<Folder> =
+        (0..3).map(|author| Folder::new(&[("index.html", &format!("{author}")), ("same", "s")])).collect();
     site.deploy(&folders[0]);
     for round in 0..4 {
         let mut running = Vec::new();

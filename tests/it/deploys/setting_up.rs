@@ -17,7 +17,11 @@ async fn init_makes_a_public_website_and_says_what_it_did() {
     let made = site.done(&["init"]);
     let steps: Vec<&str> = made["done"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect();
     assert_eq!(steps.len(), 3, "{steps:?}");
-    assert!(steps[0].contains("made the bucket") && steps[1].contains("index.html") && steps[2].contains("BrimSitePublicRead"));
+    assert!(
+        steps[0].contains("made the bucket")
+            && steps[1].contains("index.html")
+            && steps[2].contains("BrimSitePublicRead")
+    );
     assert_eq!(site.done(&["init"])["done"], json!([]), "what is there is left alone");
     assert_eq!(server.client().put("/made-by-init/plain.txt", "p").await.status, 200);
     assert_eq!(unsigned(&server, "GET", "/made-by-init/plain.txt", &[]).await.status, 200);
@@ -25,7 +29,10 @@ async fn init_makes_a_public_website_and_says_what_it_did() {
     assert_eq!(unsigned(&server, "GET", "/made-by-init/.brim/current", &[]).await.status, 403);
 
     let status = site.done(&["status"]);
-    assert_eq!((&status["public"], &status["website"]["index"], &status["deploys"]), (&json!(true), &json!("index.html"), &json!(1)));
+    assert_eq!(
+        (&status["public"], &status["website"]["index"], &status["deploys"]),
+        (&json!(true), &json!("index.html"), &json!(1))
+    );
     assert_eq!(status["live"]["files"], 1);
 }
 
@@ -45,8 +52,21 @@ async fn init_opens_a_blocked_bucket_and_leaves_a_private_one_alone() {
     assert!(done.contains("BlockPublicPolicy and RestrictPublicBuckets"), "{done}");
     let block = server.client().get(&path).await;
     let flag = |name: &str| block.element(name).unwrap();
-    assert_eq!((flag("BlockPublicAcls"), flag("BlockPublicPolicy"), flag("RestrictPublicBuckets")), ("true".into(), "false".into(), "false".into()));
+    assert_eq!(
+        (flag("BlockPublicAcls"), flag("BlockPublicPolicy"), flag("RestrictPublicBuckets")),
+        ("true".into(), "false".into(), "false".into())
+    );
     assert_eq!(site.done(&["status"])["public"], json!(true));
+}
+
+#[tokio::test]
+async fn no_bucket_is_named_like_a_preview() {
+    let server = Server::start();
+    for name in ["abcdefghij--docs", "production--assets"] {
+        let refused = server.client().put(&format!("/{name}"), "").await;
+        assert_eq!(refused.error(), (400, "InvalidBucketName".into()), "{name}");
+    }
+    assert_eq!(server.client().put("/development--assets", "").await.status, 200);
 }
 
 #[tokio::test]
@@ -106,7 +126,8 @@ async fn the_documented_policy_is_enough() {
     std::fs::write(file.path(), policy).unwrap();
     let brim = |arguments: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_brim"));
-        let output = command.env_clear().args(arguments).arg("--json").arg("--data").arg(server.data()).output().unwrap();
+        let output =
+            command.env_clear().args(arguments).arg("--json").arg("--data").arg(server.data()).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()
     };
@@ -138,6 +159,7 @@ async fn the_documented_policy_is_enough() {
         assert!(!words.contains("may not"), "{arguments:?}: {words}");
     }
     let other = server.bucket().await;
-    let refused = brim_site(&["deploy", folder.path(), "--bucket", &other], &site.endpoint, access, secret).output().unwrap();
+    let refused =
+        brim_site(&["deploy", folder.path(), "--bucket", &other], &site.endpoint, access, secret).output().unwrap();
     assert!(super::said(&refused).contains("AccessDenied (403)"));
 }
