@@ -118,7 +118,8 @@ async fn every_answer_of_the_website_belongs_to_one_deploy() {
     let site = Site::new(&server).await;
     site.done(&["init"]);
     // The steps: every third goes back to the version before.
-    let steps: Vec<usize> = (0..DEPLOYS).flat_map(|number| if number % 3 == 2 { vec![number, number - 1] } else { vec![number] }).collect();
+    let steps: Vec<usize> =
+        (0..DEPLOYS).flat_map(|number| if number % 3 == 2 { vec![number, number - 1] } else { vec![number] }).collect();
     let versions: Vec<Files> = steps.iter().map(|number| version(*number).files()).collect();
     site.deploy(&version(0));
     let published = Published::default();
@@ -134,7 +135,8 @@ async fn every_answer_of_the_website_belongs_to_one_deploy() {
         }
         published.over.store(true, Ordering::SeqCst);
     };
-    let readers = futures_util::future::join_all((0..READERS).map(|_| read_over_and_over(&site, &versions, &published)));
+    let readers =
+        futures_util::future::join_all((0..READERS).map(|_| read_over_and_over(&site, &versions, &published)));
     let ((), reads) = tokio::join!(deploying, readers);
     assert!(reads.iter().all(|reads| *reads > 20), "{reads:?} reads are not many");
 }
