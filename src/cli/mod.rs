@@ -163,7 +163,7 @@ mod tests {
         let status = |arguments: &[&str]| {
             command().try_get_matches_from(arguments).map(drop).map_err(|message| message.use_stderr())
         };
-        assert_eq!(status(&["brim", "server", "--website-listen", "127.0.0.1:9080"]), Err(true));
+        assert_eq!(status(&["brim", "server", "--edge-listen", "127.0.0.1:9070"]), Err(true));
         assert_eq!(status(&["brim", "key", "disable"]), Err(true));
         assert_eq!(status(&["brim", "--help"]), Err(false));
         assert_eq!(status(&["brim", "server", "--data", "d", "--listen", "127.0.0.1:0"]), Ok(()));

@@ -1,12 +1,11 @@
 //! `[[certificate]]` in the file: where certificates and their keys are.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::fault::{Fault, Source};
-use crate::spelling::nearest;
+use super::fault::Fault;
+use super::tables::{TableReader, label};
 use crate::tls::Pair;
 
 /// The key of the file's tables of certificates.
@@ -20,78 +19,44 @@ const KEYS: &[&str] = &["cert", "key", "default"];
 /// Gives the certificates that the value of `certificate` in the file at `path` names, and notes what is wrong with them.
 /// A path that is not absolute starts where the file is. No certificate is opened.
 pub fn read(value: &Value, path: &Path, faults: &mut Vec<Fault>) -> Vec<Pair> {
-    let mut reader = CertificateReader { file: path, faults };
-    let tables: Option<Vec<&Table>> = value.as_array().and_then(|items| items.iter().map(Value::as_table).collect());
-    let Some(tables) = tables else {
-        reader.fault(CERTIFICATE, "must be a list of tables");
-        return Vec::new();
-    };
-    if tables.len() > MAX_CERTIFICATES {
-        reader.fault(CERTIFICATE, format!("there are more than {MAX_CERTIFICATES}"));
+    let mut tables = TableReader::of(path, faults);
+    let list = tables.list(CERTIFICATE, value);
+    if list.len() > MAX_CERTIFICATES {
+        tables.fault(CERTIFICATE, format!("there are more than {MAX_CERTIFICATES}"));
         return Vec::new();
     }
     let pairs: Vec<Pair> =
-        tables.into_iter().enumerate().filter_map(|(index, table)| reader.pair(index, table)).collect();
-    reader.check(&pairs);
+        list.into_iter().enumerate().filter_map(|(index, table)| pair(&mut tables, index, table)).collect();
+    tables.check_names(CERTIFICATE, "cert", pairs.iter().map(|pair| pair.chain.display().to_string()));
+    if pairs.iter().filter(|pair| pair.default).count() > 1 {
+        tables.fault(CERTIFICATE, "more than one is the default");
+    }
     pairs
 }
 
-struct CertificateReader<'r> {
-    file: &'r Path,
-    faults: &'r mut Vec<Fault>,
+fn pair(tables: &mut TableReader<'_>, index: usize, table: &Table) -> Option<Pair> {
+    let at = label(CERTIFICATE, index, table.get("cert"));
+    tables.check_keys(&at, table, KEYS);
+    let (chain, key) = (path(tables, &at, table, "cert"), path(tables, &at, table, "key"));
+    let default = match table.get("default") {
+        None => false,
+        Some(Value::Boolean(default)) => *default,
+        Some(other) => {
+            tables.fault(&at, format!("default is {other}, which is not valid; expected true or false"));
+            false
+        }
+    };
+    Some(Pair { chain: chain?, key: key?, default })
 }
 
-impl CertificateReader<'_> {
-    fn pair(&mut self, index: usize, table: &Table) -> Option<Pair> {
-        let at = match table.get("cert").and_then(Value::as_str) {
-            Some(path) => format!("{CERTIFICATE} {}", path.escape_debug()),
-            None => format!("{CERTIFICATE} number {}", index + 1),
-        };
-        for key in table.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            let nearest = nearest(key, KEYS.iter().map(|known| (*known).to_owned()));
-            let place = Source::File(self.file.to_owned());
-            self.faults.push(Fault::Unknown { key: format!("{at}, {key}"), place, nearest });
-        }
-        let (chain, key) = (self.path(&at, table, "cert"), self.path(&at, table, "key"));
-        let default = match table.get("default") {
-            None => false,
-            Some(Value::Boolean(default)) => *default,
-            Some(other) => {
-                self.fault(&at, format!("default is {other}, which is not valid; expected true or false"));
-                false
-            }
-        };
-        Some(Pair { chain: chain?, key: key?, default })
+fn path(tables: &mut TableReader<'_>, at: &str, table: &Table, key: &str) -> Option<PathBuf> {
+    let text = tables.text(at, table, key, true)?;
+    if text.is_empty() || text.contains('\0') {
+        // Not shown: someone may have put the key itself here.
+        tables.fault(at, format!("{key} must be the path of a file"));
+        return None;
     }
-
-    fn path(&mut self, at: &str, table: &Table, key: &str) -> Option<PathBuf> {
-        match table.get(key) {
-            Some(Value::String(text)) if !text.is_empty() && !text.contains('\0') => {
-                return Some(self.file.parent().unwrap_or(Path::new("")).join(text));
-            }
-            // Not shown: someone may have put the key itself here.
-            Some(_) => self.fault(at, format!("{key} must be the path of a file")),
-            None => self.fault(at, format!("{key} must be given")),
-        }
-        None
-    }
-
-    fn check(&mut self, pairs: &[Pair]) {
-        let mut chains = BTreeSet::new();
-        for pair in pairs {
-            if !chains.insert(&pair.chain) {
-                self.fault(CERTIFICATE, format!("there are two of cert {}", pair.chain.display()));
-            }
-        }
-        if pairs.iter().filter(|pair| pair.default).count() > 1 {
-            self.fault(CERTIFICATE, "more than one is the default");
-        }
-    }
-
-    fn fault(&mut self, at: &str, problem: impl Into<String>) {
-        let place = Source::File(self.file.to_owned());
-        self.faults.push(Fault::Entry { at: at.to_owned(), place, problem: problem.into() });
-    }
+    Some(tables.file().parent().unwrap_or(Path::new("")).join(text))
 }
 
 #[cfg(test)]
@@ -129,7 +94,7 @@ mod tests {
         )
         .unwrap_err();
         for expected in [
-            "certificate a.pem: key must be the path of a file",
+            "certificate a.pem: key must be a text",
             "certificate a.pem: default is \"x\", which is not valid; expected true or false",
             "certificate a.pem, keys: there is no such option; did you mean key?",
             "certificate number 2: cert must be given",

@@ -44,28 +44,6 @@ the file read again: accounts, users, keys and policies count from the next requ
 starts where the configuration file is |
 ";
 
-/// Sites are no options: they stand in the file alone.
-const SITES: &str = "
-## Custom domains
-
-The file may say which bucket a domain is the website of. SIGHUP has the file read again: domains count from the next request
-on. [Websites](websites.md#custom-domains) says more; `brim site add` does the same without the file, and what the file
-says counts first.
-
-| key | meaning |
-| --- | --- |
-| `[[site]]` | a custom domain |
-| `domain` | a host name without port, not below `website.domains` or `s3.domains`; must be given |
-| `bucket` | the bucket; it need not exist yet; must be given |
-";
-
-/// The sites of the example.
-const SITES_EXAMPLE: &str = r#"
-[[site]]
-domain = "www.example.com"
-bucket = "my-site"
-"#;
-
 /// Certificates are no options either.
 const CERTIFICATES: &str = "
 ## Certificates
@@ -89,6 +67,28 @@ const CERTIFICATES_EXAMPLE: &str = r#"
 cert = "/etc/brim/example.com.pem"
 key = "/etc/brim/example.com.key"
 default = true
+"#;
+
+/// Sites are no options: they stand in the file alone.
+const SITES: &str = "
+## Custom domains
+
+The file may say which bucket a domain is the website of. SIGHUP has the file read again: domains count from the next request
+on. [Websites](websites.md#custom-domains) says more; `brim site add` does the same without the file, and what the file
+says counts first.
+
+| key | meaning |
+| --- | --- |
+| `[[site]]` | a custom domain |
+| `domain` | a host name without port, not below `website.domains` or `s3.domains`; must be given |
+| `bucket` | the bucket; it need not exist yet; must be given |
+";
+
+/// The sites of the example.
+const SITES_EXAMPLE: &str = r#"
+[[site]]
+domain = "www.example.com"
+bucket = "my-site"
 "#;
 
 /// The accounts of the example.
@@ -165,7 +165,7 @@ fn example() -> String {
         }
         writeln!(text, "{name} = {}", row.example).expect("writing to a String does not fail");
     }
-    text + SITES_EXAMPLE + CERTIFICATES_EXAMPLE + ACCOUNTS_EXAMPLE
+    text + CERTIFICATES_EXAMPLE + SITES_EXAMPLE + ACCOUNTS_EXAMPLE
 }
 
 #[cfg(test)]

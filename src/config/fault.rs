@@ -30,6 +30,8 @@ pub enum Fault {
     Incomplete { missing: &'static str, given: &'static str, place: Source },
     #[error("acme.agree_terms must be true when {given} is given")]
     Terms { given: &'static str },
+    #[error("website.tls_listen must be given when website.https_redirect is always")]
+    Nowhere,
     #[error("{key}: there is no certificate: give [[certificate]] or acme.domains")]
     NoCertificate { key: &'static str },
     #[error("{first} ({first_place}) and {second} ({second_place}): both are {value}")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use super::units::{GIB, MIB, TIB, duration, size};
-use super::values::{DiskReserve, Durability};
+use super::values::{DiskReserve, Durability, HttpsRedirect};
 use crate::identity::{SecretKey, valid_access_key_id};
 use crate::names::{AccountId, HostName};
 use crate::telemetry::log::Format;
@@ -110,6 +110,14 @@ pub const ACCESS_KEY_ID: Kind<Option<String>> = Kind {
 pub const SECRET_ACCESS_KEY: Kind<Option<SecretKey>> = Kind {
     form: Form { expects: "a secret of 8 to 128 visible ASCII characters", toml: Toml::Text, secret: true },
     parse: |t| if t.is_empty() { Some(None) } else { SecretKey::parse(t).map(Some) },
+};
+
+pub const HTTPS_REDIRECT: Kind<HttpsRedirect> =
+    Kind { form: text("auto, always or never"), parse: HttpsRedirect::parse };
+
+pub const PORT: Kind<Option<u16>> = Kind {
+    form: number("`auto`, or a port from 1 to 65535"),
+    parse: |t| if t == "auto" { Some(None) } else { t.parse().ok().filter(|port| *port > 0).map(Some) },
 };
 
 pub const DURABILITY: Kind<Durability> = Kind { form: text("strict or relaxed"), parse: Durability::parse };

@@ -10,6 +10,7 @@ use super::file;
 use super::kind::Kind;
 use super::server::ServerConfig;
 use super::sites::DeclaredSite;
+use super::values::HttpsRedirect;
 use crate::identity::{Declared, DeclaredAccount};
 use crate::names::{BucketName, HostName};
 use crate::site::domain::Reserved;
@@ -68,8 +69,8 @@ impl ServerConfig {
     /// The domains that no bucket can have, for they mean something else already.
     pub fn reserved_domains(&self) -> Reserved {
         // Each is a host name as its kind checked it, but for those that end in a number, which no request can name.
-        let names = |domains: &[String]| domains.iter().filter_map(|domain| HostName::parse(domain).ok()).collect();
-        Reserved { website: names(&[]), s3: names(&self.s3.domains) }
+        let s3 = self.s3.domains.iter().filter_map(|domain| HostName::parse(domain).ok()).collect();
+        Reserved { website: self.website.domains.clone(), s3 }
     }
 }
 
@@ -156,6 +157,30 @@ impl Reader {
         std::mem::take(&mut self.accounts)
     }
 
+    /// Gives the certificates of the file.
+    pub fn certificates(&mut self) -> Vec<Pair> {
+        std::mem::take(&mut self.certificates)
+    }
+
+    /// Whoever listens for TLS has a certificate, or the prospect of one.
+    fn check_certificates(&mut self, config: &ServerConfig) {
+        let acme = &config.acme;
+        let ordered = [("acme.domains", !acme.domains.is_empty()), ("acme.sites", acme.sites)];
+        let given = ordered.iter().find(|(_, given)| *given).map(|(key, _)| *key);
+        if let Some(given) = given.filter(|_| !acme.agree_terms) {
+            self.faults.push(Fault::Terms { given });
+        }
+        let listeners = [("s3.tls_listen", config.s3.tls_listen), ("website.tls_listen", config.website.tls_listen)];
+        for (key, _) in listeners.iter().filter(|(_, address)| address.is_some()) {
+            if given.is_none() && config.certificates.is_empty() {
+                self.faults.push(Fault::NoCertificate { key });
+            }
+        }
+        if config.website.https_redirect == HttpsRedirect::Always && config.website.tls_listen.is_none() {
+            self.faults.push(Fault::Nowhere);
+        }
+    }
+
     /// Gives the sites of the file.
     pub fn sites(&mut self) -> Vec<DeclaredSite> {
         std::mem::take(&mut self.sites)
@@ -170,24 +195,6 @@ impl Reader {
                 let (at, place) = (format!("site {}", site.domain), Source::File(file.clone()));
                 self.faults.push(Fault::Entry { at, place, problem: problem.to_string() });
             }
-        }
-    }
-
-    /// Gives the certificates of the file.
-    pub fn certificates(&mut self) -> Vec<Pair> {
-        std::mem::take(&mut self.certificates)
-    }
-
-    /// Whoever listens for TLS has a certificate, or the prospect of one.
-    fn check_certificates(&mut self, config: &ServerConfig) {
-        let acme = &config.acme;
-        let ordered = [("acme.domains", !acme.domains.is_empty()), ("acme.sites", acme.sites)];
-        let given = ordered.iter().find(|(_, given)| *given).map(|(key, _)| *key);
-        if let Some(given) = given.filter(|_| !acme.agree_terms) {
-            self.faults.push(Fault::Terms { given });
-        }
-        if given.is_none() && config.certificates.is_empty() && config.s3.tls_listen.is_some() {
-            self.faults.push(Fault::NoCertificate { key: "s3.tls_listen" });
         }
     }
 

@@ -28,4 +28,4 @@ pub use server::{
 };
 pub use sites::DeclaredSite;
 pub use units::{duration, size};
-pub use values::{DiskReserve, Durability};
+pub use values::{DiskReserve, Durability, HttpsRedirect};

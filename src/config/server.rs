@@ -8,7 +8,7 @@ use super::declare::{Row, Section, options};
 use super::kind::*;
 use super::load::Reader;
 use super::sites::DeclaredSite;
-use super::values::{DiskReserve, Durability};
+use super::values::{DiskReserve, Durability, HttpsRedirect};
 use crate::identity::{DeclaredAccount, RootKey, SecretKey};
 use crate::names::{AccountId, HostName};
 use crate::telemetry::log::Format;
@@ -56,12 +56,20 @@ options! {
         /// the website of a bucket. May be empty: a bucket named like a host is served at that host all the same.
         "website.domains" => domains: Vec<HostName> = HOST_NAMES, default "website.localhost",
             example "[\"sites.example.com\", \"website.localhost\"]";
+        /// Where websites are served over HTTPS, beside `website.listen`; empty is nowhere. Needs a certificate.
+        "website.tls_listen" => tls_listen: Option<SocketAddr> = OPTIONAL_ADDRESS, default "",
+            example "\"0.0.0.0:443\"";
+        /// Who is sent from HTTP to HTTPS: `auto` is who asks for a host with a valid certificate, while
+        /// `website.tls_listen` is given; `always` is everyone; `never` is nobody.
+        "website.https_redirect" => https_redirect: HttpsRedirect = HTTPS_REDIRECT, default "auto", example "\"auto\"";
+        /// The port that they are sent to; `auto` is that of `website.tls_listen`. For who forwards port 443 to another.
+        "website.https_port" => https_port: Option<u16> = PORT, default "auto", example "443";
     }
 
     /// Certificates from an authority, by ACME. It has to reach the plain website listener at port 80 of every domain.
     acme: AcmeOptions {
         /// The domains to get a certificate for, one each. No wildcards: authorities give those to a challenge in DNS alone.
-        "acme.domains" => domains: Vec<String> = DOMAINS, default "",
+        "acme.domains" => domains: Vec<HostName> = HOST_NAMES, default "",
             example "[\"www.example.com\", \"s3.example.com\"]";
         /// Whether custom domains of sites get a certificate as well, those of `[[site]]` and those of `brim site add`.
         "acme.sites" => sites: bool = SWITCH, default "false", example "true";
@@ -159,8 +167,15 @@ options! {
 
 impl ServerConfig {
     /// Every address to listen on, with the key of its option.
-    pub fn addresses(&self) -> [(&'static str, SocketAddr); 3] {
-        [("s3.listen", self.s3.listen), ("website.listen", self.website.listen), ("admin.listen", self.admin.listen)]
+    pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        let given = [
+            ("s3.listen", Some(self.s3.listen)),
+            ("s3.tls_listen", self.s3.tls_listen),
+            ("website.listen", Some(self.website.listen)),
+            ("website.tls_listen", self.website.tls_listen),
+            ("admin.listen", Some(self.admin.listen)),
+        ];
+        given.into_iter().filter_map(|(key, address)| Some((key, address?))).collect()
     }
 }
 

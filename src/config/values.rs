@@ -14,6 +14,15 @@ pub enum Durability {
     Relaxed,
 }
 
+/// Who is sent from HTTP to HTTPS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpsRedirect {
+    /// Who asks for a host that there is a certificate for.
+    Auto,
+    Always,
+    Never,
+}
+
 /// Room on the disk that uploads leave free: the larger of a size and a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskReserve {
@@ -26,6 +35,17 @@ impl Durability {
         match text {
             "strict" => Some(Self::Strict),
             "relaxed" => Some(Self::Relaxed),
+            _ => None,
+        }
+    }
+}
+
+impl HttpsRedirect {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "always" => Some(Self::Always),
+            "never" => Some(Self::Never),
             _ => None,
         }
     }

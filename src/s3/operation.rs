@@ -101,7 +101,9 @@ operations! {
     PutBucketOwnershipControls PUT Bucket ["ownershipControls"] "s3:PutBucketOwnershipControls" Full, "";
     DeleteBucketOwnershipControls DELETE Bucket ["ownershipControls"] "s3:PutBucketOwnershipControls" Full, "leaves `ObjectWriter`, as at S3";
     GetBucketReplication GET Bucket ["replication"] "s3:GetReplicationConfiguration" Absent(Code::ReplicationConfigurationNotFoundError), "";
-    GetBucketWebsite GET Bucket ["website"] "s3:GetBucketWebsite" Absent(Code::NoSuchWebsiteConfiguration), "";
+    GetBucketWebsite GET Bucket ["website"] "s3:GetBucketWebsite" Full, "";
+    PutBucketWebsite PUT Bucket ["website"] "s3:PutBucketWebsite" Full, "up to 50 routing rules; see [websites](websites.md)";
+    DeleteBucketWebsite DELETE Bucket ["website"] "s3:DeleteBucketWebsite" Full, "";
     ListObjects GET Bucket [] "s3:ListBucket" Full, "";
     HeadBucket HEAD Bucket [] "s3:ListBucket" Full, "";
     CreateBucket PUT Bucket [] "s3:CreateBucket" Full, "names that look like previews of deploys are refused; see [deploying](deploying.md)";

@@ -5,6 +5,7 @@
 //! DIR/lock          locked by the process that uses the directory; holds its pid
 //! DIR/master.key    what secrets are encrypted with
 //! DIR/credentials   the root key, where the configuration gives none
+//! DIR/acme/         certificates from an authority, and the accounts there
 //! DIR/admin.sock    operator commands, while a server runs
 //! DIR/kv/           the metadata engine
 //! DIR/blobs/        the bytes of large objects
@@ -29,6 +30,7 @@ use crate::private_file;
 
 const OWNER_ONLY: u32 = 0o700;
 
+pub(super) const ACME: &str = "acme";
 pub(super) const KV: &str = "kv";
 pub(super) const BLOBS: &str = "blobs";
 pub(super) const MASTER_KEY: &str = "master.key";
@@ -157,6 +159,11 @@ impl DataDir {
     /// Where the root key is kept, if the configuration gives none.
     pub fn credentials(&self) -> PathBuf {
         self.path.join(CREDENTIALS)
+    }
+
+    /// Where accounts with certificate authorities are kept, and the certificates that they issued.
+    pub fn acme(&self) -> PathBuf {
+        self.path.join(ACME)
     }
 
     /// Reads the master key.

@@ -1,7 +1,6 @@
 //! The listeners of a server: where they are, and their start and stop.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,8 +9,9 @@ use tokio::sync::Mutex;
 use super::certificates::CertificateKeeper;
 use super::commands::ServerCommands;
 use super::foundation::Foundation;
+use super::front::Front;
 use super::hold::Holds;
-use super::http_listener::{HttpListener, Socket};
+use super::places::{Place, Places, Served};
 use super::ready::ReadyLine;
 use super::start::StartError;
 use super::storage::Storage;
@@ -22,15 +22,13 @@ use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::store::Store;
 use crate::telemetry::HostId;
+use crate::tls::Challenges;
 use crate::{auth, query, s3, website};
 
 /// The running listeners.
 pub struct Listeners {
-    s3: HttpListener,
-    s3_address: SocketAddr,
-    s3_tls_address: Option<SocketAddr>,
-    website: HttpListener,
-    website_address: SocketAddr,
+    s3: Served,
+    website: Served,
     operators: OperatorSocket,
     health: HealthListener,
     health_address: SocketAddr,
@@ -44,13 +42,10 @@ impl Listeners {
         foundation: &Foundation,
         storage: &Storage,
         certificates: &CertificateKeeper,
+        challenges: &Challenges,
         clock: &Clock,
     ) -> Result<Self, StartError> {
-        let (s3_listener, s3_address) = bind("s3.listen", config.s3.listen)?;
-        let s3_tls = config.s3.tls_listen.map(|address| bind("s3.tls_listen", address)).transpose()?;
-        let s3_tls_address = s3_tls.as_ref().map(|(_, address)| *address);
-        let (website_listener, website_address) = bind("website.listen", config.website.listen)?;
-        let (health_listener, health_address) = bind("admin.listen", config.admin.listen)?;
+        let Addresses { s3, website, health } = Addresses::bind(config)?;
 
         let directory = foundation.dir.path();
         let commands = ServerCommands {
@@ -73,39 +68,28 @@ impl Listeners {
         let operators = OperatorSocket::start(directory, Arc::new(commands))
             .map_err(|source| StartError::OperatorSocket { directory: directory.to_owned(), source })?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let health =
-            HealthListener::start(health_listener, readiness(Arc::clone(&stopping), Arc::clone(&storage.store)))
-                .map_err(|source| StartError::Listen { key: "admin.listen", address: health_address, source })?;
-        let mut s3_sockets = vec![Socket { listener: s3_listener, tls: None }];
-        if let Some((listener, _)) = s3_tls {
-            s3_sockets.push(Socket { listener, tls: Some(certificates.handshakes("s3", config)?) });
-        }
-        let s3 = HttpListener::start(s3_sockets, transports(config, foundation, storage, clock), config)
-            .map_err(|source| StartError::Listen { key: "s3.listen", address: s3_address, source })?;
-        let website_sockets = vec![Socket { listener: website_listener, tls: None }];
-        let website = HttpListener::start(website_sockets, websites(config, foundation, storage, clock), config)
-            .map_err(|source| StartError::Listen { key: "website.listen", address: website_address, source })?;
-        Ok(Self {
-            s3,
-            s3_address,
-            s3_tls_address,
-            website,
-            website_address,
-            operators,
-            health,
-            health_address,
-            stopping,
-        })
+        let Place { key, address: health_address, listener } = health;
+        let health = HealthListener::start(listener, readiness(Arc::clone(&stopping), Arc::clone(&storage.store)))
+            .map_err(|source| StartError::Listen { key, address: health_address, source })?;
+        let front = Front {
+            challenges: challenges.clone(),
+            certificates: Arc::clone(&certificates.certificates),
+            redirect: config.website.https_redirect,
+            port: website.tls_port().map(|taken| config.website.https_port.unwrap_or(taken)),
+            clock: clock.clone(),
+        };
+        let s3 = s3.serve(transports(config, foundation, storage, clock), certificates, config)?;
+        let service = websites(config, foundation, storage, clock)?;
+        let website = website.serve(Websites { service, front: Arc::new(front) }, certificates, config)?;
+        Ok(Self { s3, website, operators, health, health_address, stopping })
     }
 
     /// The line that names every address, with the ports that were taken.
     pub fn ready_line(&self, foundation: &Foundation) -> ReadyLine {
-        let line = ReadyLine::of("brim")
-            .with("s3", format!("http://{}", self.s3_address))
-            .with("admin", format!("http://{}", self.health_address))
-            .with_some("s3_tls", self.s3_tls_address.map(|address| format!("https://{address}")))
-            .with("website", format!("http://{}", self.website_address))
-            .with("data", foundation.dir.path().to_string_lossy());
+        let line = self.s3.tell_plain(ReadyLine::of("brim"));
+        let line = self.website.tell_plain(line.with("admin", format!("http://{}", self.health_address)));
+        let line = self.website.tell_tls(self.s3.tell_tls(line));
+        let line = line.with("data", foundation.dir.path().to_string_lossy());
         match &foundation.credentials {
             Some(file) => line.with("credentials", file.to_string_lossy()),
             None => line,
@@ -122,12 +106,22 @@ impl Listeners {
     }
 }
 
-/// Binds `address` and gives it back with the port that was taken.
-fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source: io::Error| StartError::Listen { key, address, source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+/// Every address, bound.
+struct Addresses {
+    s3: Places,
+    website: Places,
+    health: Place,
+}
+
+impl Addresses {
+    fn bind(config: &ServerConfig) -> Result<Self, StartError> {
+        let (s3, website) = (&config.s3, &config.website);
+        Ok(Self {
+            s3: Places::bind(("s3.listen", s3.listen), ("s3.tls_listen", s3.tls_listen))?,
+            website: Places::bind(("website.listen", website.listen), ("website.tls_listen", website.tls_listen))?,
+            health: Place::bind("admin.listen", config.admin.listen)?,
+        })
+    }
 }
 
 fn transports(config: &ServerConfig, foundation: &Foundation, storage: &Storage, clock: &Clock) -> Transports {
@@ -142,7 +136,12 @@ fn transports(config: &ServerConfig, foundation: &Foundation, storage: &Storage,
     Transports { s3: Arc::new(s3), query: Arc::new(query) }
 }
 
-fn websites(config: &ServerConfig, foundation: &Foundation, storage: &Storage, clock: &Clock) -> Websites {
+fn websites(
+    config: &ServerConfig,
+    foundation: &Foundation,
+    storage: &Storage,
+    clock: &Clock,
+) -> Result<Arc<website::Service>, StartError> {
     let options = website::Options {
         domains: config.website.domains.clone(),
         auth: auth_options(config),
@@ -155,7 +154,7 @@ fn websites(config: &ServerConfig, foundation: &Foundation, storage: &Storage, c
         HostId::of_instance(foundation.dir.instance()),
         options,
     );
-    Websites(Arc::new(service))
+    service.map(Arc::new).map_err(|_| StartError::NoRandomBytes)
 }
 
 fn query_options(config: &ServerConfig) -> query::Options {

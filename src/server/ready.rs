@@ -24,14 +24,6 @@ impl ReadyLine {
         self
     }
 
-    /// Adds `name=value` where there is a value.
-    pub fn with_some(self, name: &str, value: Option<String>) -> Self {
-        match value {
-            Some(value) => self.with(name, value),
-            None => self,
-        }
-    }
-
     /// Prints the line on standard output. That nobody reads it is no reason not to serve.
     pub fn print(self) {
         let mut out = io::stdout().lock();

@@ -8,6 +8,7 @@ use super::signals::Hangup;
 use crate::config::{Faults, ServerConfig, Sources};
 use crate::identity::Identities;
 use crate::store::Store;
+use crate::tls::acme::Wanted;
 
 /// What is read again, and what it is compared with.
 pub struct Reload {
@@ -16,8 +17,10 @@ pub struct Reload {
     /// What the server started with.
     pub started: ServerConfig,
     pub identities: Arc<Identities>,
-    pub store: Arc<Store>,
     pub certificates: Arc<CertificateKeeper>,
+    /// Where certificates are ordered from an authority.
+    pub wanted: Option<Wanted>,
+    pub store: Arc<Store>,
 }
 
 impl Reload {
@@ -37,8 +40,11 @@ impl Reload {
 
     async fn apply(&self, config: &ServerConfig) {
         self.identities.declare(config.declared());
-        self.store.declare_domains(config.declared_domains());
         self.certificates.reload(config.certificates.clone()).await;
+        if let Some(wanted) = &self.wanted {
+            wanted.hurry();
+        }
+        self.store.declare_domains(config.declared_domains());
         warn_of_shadowed(&self.identities).await;
         let changed = self.started.changed(config);
         if !changed.is_empty() {

@@ -11,6 +11,7 @@ use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
 use super::listeners::Listeners;
 use super::observer::Observer;
+use super::orders::{Orders, RunningOrders};
 use super::reload::{Reload, warn_of_shadowed};
 use super::signals::{Hangup, Signals};
 use super::storage::Storage;
@@ -18,7 +19,7 @@ use super::{credentials, data_dir};
 use crate::clock::Clock;
 use crate::config::{ServerConfig, Sources};
 use crate::telemetry::metrics;
-use crate::tls::FileError;
+use crate::tls::{Challenges, FileError, acme};
 use crate::{blob, identity, kv, store};
 
 /// Why a server did not start. Each message is one line, for the operator.
@@ -40,6 +41,8 @@ pub enum StartError {
     Store(#[from] store::Error),
     #[error(transparent)]
     Metrics(#[from] metrics::Error),
+    #[error("certificates from an authority: {0}")]
+    Acme(#[source] acme::Error),
     #[error("{}", joined(.0))]
     Certificates(Vec<FileError>),
     #[error("cannot set up TLS: {0}")]
@@ -48,6 +51,8 @@ pub enum StartError {
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
     #[error("cannot open the operator socket in {directory}: {source}")]
     OperatorSocket { directory: PathBuf, source: io::Error },
+    #[error("the system gives no random bytes")]
+    NoRandomBytes,
     #[error("cannot receive signals: {0}")]
     Signals(#[source] io::Error),
 }
@@ -75,14 +80,18 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let certificates = CertificateKeeper::open(&config, &clock).await?;
     let storage = Storage::open(&foundation, &config, &clock).await?;
     let observer = Observer::start(&foundation, &storage).await;
-    let listeners = Listeners::start(&config, &foundation, &storage, &certificates, &clock)?;
+    let challenges = Challenges::default();
+    let orders = Orders::open(&config, &foundation, &storage, &certificates, &challenges, &clock).await?;
+    let listeners = Listeners::start(&config, &foundation, &storage, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
     listeners.ready_line(&foundation).print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");
 
     let (identities, store) = (Arc::clone(&foundation.identities), Arc::clone(&storage.store));
+    let orders = orders.map(Orders::begin);
+    let wanted = orders.as_ref().map(RunningOrders::wanted);
     let watch = Arc::clone(&certificates).watch();
-    let reload = Reload { hangup, sources, started: config, identities, store, certificates };
+    let reload = Reload { hangup, sources, started: config, identities, certificates, wanted, store };
     let signal = tokio::select! {
         signal = signals.next() => signal,
         never = reload.run() => match never {},
@@ -90,6 +99,9 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     };
     tracing::info!(signal, "stopping");
     signals.exit_at_next();
+    if let Some(orders) = orders {
+        orders.stop().await;
+    }
     listeners.stop().await;
     observer.stop().await;
     storage.stop().await;

@@ -184,9 +184,17 @@ fn parse_host(text: &str) -> Result<Pattern, String> {
 #[derive(Default)]
 struct Reader {
     rules: Vec<Rule>,
-    /// The block that is being read, with its line; no rule where its pattern was at fault.
-    block: Option<(usize, Option<Rule>)>,
+    block: Option<Block>,
     faults: Faults,
+}
+
+/// A block that is being read.
+struct Block {
+    line: usize,
+    /// `None` where its pattern was at fault.
+    rule: Option<Rule>,
+    /// Whether a header followed, be it at fault.
+    has_header: bool,
 }
 
 impl Reader {
@@ -209,25 +217,26 @@ impl Reader {
             Ok(rule) => (Some(rule), Ok(())),
             Err(problem) => (None, Err(problem)),
         };
-        self.block = Some((number, rule));
+        self.block = Some(Block { line: number, rule, has_header: false });
         problem
     }
 
     fn end_block(&mut self) {
-        let Some((number, Some(rule))) = self.block.take() else { return };
-        if rule.set.is_empty() && rule.removed.is_empty() {
-            self.faults.push(number, "no header follows the path");
+        let Some(Block { line, rule: Some(rule), has_header }) = self.block.take() else { return };
+        if !has_header {
+            self.faults.push(line, "no header follows the path");
         }
         self.rules.push(rule);
     }
 
     fn header(&mut self, text: &str) -> Result<(), String> {
-        let Some((_, rule)) = &mut self.block else {
+        let Some(block) = &mut self.block else {
             return Err(format!("`{text}`: a path, beginning with a slash, must come before headers"));
         };
+        block.has_header = true;
         let header = parse_header(text)?;
         // Headers of a block that is at fault are checked all the same.
-        let Some(rule) = rule else { return Ok(()) };
+        let Some(rule) = &mut block.rule else { return Ok(()) };
         match header {
             (name, Some(value)) => rule.set.push((name, Template::parse(value, &rule.names())?)),
             (name, None) => rule.removed.push(name),
@@ -272,4 +281,140 @@ fn parse_name(name: &str) -> Result<String, String> {
         return Err(format!("`{name}` is for the server alone to send"));
     }
     Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> HeaderRules {
+        HeaderRules::parse(text).unwrap()
+    }
+
+    fn set(changes: &Changes) -> Vec<(&str, &str)> {
+        changes.set.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    /// The example of Cloudflare's documentation.
+    const EXAMPLE: &str = "\
+# This is a comment
+/secure/page
+  X-Frame-Options: DENY
+  X-Content-Type-Options: nosniff
+  Referrer-Policy: no-referrer
+
+/static/*
+  Access-Control-Allow-Origin: *
+  X-Robots-Tag: nosnippet
+
+https://myproject.pages.dev/*
+  X-Robots-Tag: noindex";
+
+    #[test]
+    fn every_block_that_matches_counts_and_values_are_joined() {
+        let rules = parse(EXAMPLE);
+        let secure =
+            [("x-frame-options", "DENY"), ("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")];
+        let here = ("x-robots-tag", "noindex");
+        let any = ("access-control-allow-origin", "*");
+        for (host, path, expected) in [
+            ("custom.domain", "/secure/page", secure.to_vec()),
+            ("custom.domain", "/static/image.jpg", vec![any, ("x-robots-tag", "nosnippet")]),
+            ("myproject.pages.dev", "/home", vec![here]),
+            ("myproject.pages.dev", "/secure/page", [&secure[..], &[here]].concat()),
+            ("myproject.pages.dev", "/static/styles.css", vec![any, ("x-robots-tag", "nosnippet, noindex")]),
+            ("custom.domain", "/", vec![]),
+        ] {
+            assert_eq!(set(&rules.changes(host, path)), expected, "{host} {path}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_left_out_and_may_be_set_again() {
+        let rules = parse(
+            "/*\n  Content-Security-Policy: a\n  X-A: 1\n/*.jpg\n  ! content-security-policy\n/b.jpg\n  Content-Security-Policy: c",
+        );
+        let changes = rules.changes("h", "/a.jpg");
+        assert_eq!(
+            (set(&changes), &changes.removed),
+            (vec![("x-a", "1")], &vec!["content-security-policy".to_owned()])
+        );
+        assert!(changes.replaces("content-security-policy") && changes.replaces("x-a") && !changes.replaces("etag"));
+        let changes = rules.changes("h", "/b.jpg");
+        assert_eq!(set(&changes), [("x-a", "1"), ("content-security-policy", "c")]);
+    }
+
+    #[test]
+    fn cookies_are_not_joined() {
+        let rules = parse("/*\n  Set-Cookie: a=b\n  Set-Cookie: c=d\n  X-A: 1\n  X-A: 2");
+        assert_eq!(set(&rules.changes("h", "/")), [("set-cookie", "a=b"), ("set-cookie", "c=d"), ("x-a", "1, 2")]);
+    }
+
+    #[test]
+    fn values_repeat_what_was_caught_and_stay_one_line() {
+        let rules = parse(
+            "/movies/:title\n  x-movie-name: You are watching \":title\"\n\
+             https://:project.pages.dev/*\n  Access-Control-Allow-Origin: https://staging.:project.pages.dev/:splat",
+        );
+        assert_eq!(
+            set(&rules.changes("h", "/movies/a\"b\r\nc: \u{e9}")),
+            [("x-movie-name", "You are watching \"a%22b%0D%0Ac:%20%C3%A9\"")]
+        );
+        assert_eq!(
+            set(&rules.changes("app.pages.dev", "/x/y")),
+            [("access-control-allow-origin", "https://staging.app.pages.dev/x/y")]
+        );
+        let policy = parse("/*\n  Content-Security-Policy: img-src data: 'self' blob:; x data:image");
+        assert_eq!(set(&policy.changes("h", "/"))[0].1, "img-src data: 'self' blob:; x data:image");
+    }
+
+    #[test]
+    fn what_could_not_be_sent_is_a_fault_with_its_line() {
+        for (text, line, problem) in [
+            ("X-A: 1", 1, "must come before"),
+            ("/a\n  X-A", 2, "`Name: value`"),
+            ("/a\n  X-A:", 2, "no value"),
+            ("/a\n  : b", 2, "not the name"),
+            ("/a\n  X A: b", 2, "not the name"),
+            ("/a\n  X-A: caf\u{e9}", 2, "visible ASCII"),
+            ("/a\n  X-A: a\rb", 2, "visible ASCII"),
+            ("/a\n  X-A: a\u{1}b", 2, "visible ASCII"),
+            ("/a\n  Content-Length: 5", 2, "server alone"),
+            ("/a\n  Transfer-Encoding: chunked", 2, "server alone"),
+            ("/a\n  ! Connection", 2, "server alone"),
+            ("/a\n  ETag: \"a\"", 2, "server alone"),
+            ("/a\n/b\n  X-A: 1", 1, "no header follows"),
+            ("/a", 1, "no header follows"),
+            ("http://a.b/\n  X-A: 1", 1, "https://"),
+            ("https://a.b:8080/\n  X-A: 1", 1, "ports"),
+            ("https:///a\n  X-A: 1", 1, "not a host"),
+            ("https://a b/\n  X-A: 1", 1, "not a host"),
+            ("/a?b\n  X-A: 1", 1, "query"),
+            ("/a/../b\n  X-A: 1", 1, ".."),
+            ("/*/*\n  X-A: 1", 1, "more than one"),
+            ("https://*.a/*\n  X-A: 1", 1, "two things"),
+        ] {
+            let faults = HeaderRules::parse(text).expect_err(text);
+            assert_eq!((faults.len(), faults[0].line), (1, line), "{text:?} {faults:?}");
+            assert!(faults[0].message.contains(problem), "{text:?}: {}", faults[0].message);
+        }
+        let faults = HeaderRules::parse("/a\n  X A: b\n/b/*/*\n  Date: x\n/c").unwrap_err();
+        assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn rules_are_bounded_in_number_and_length_and_in_what_they_add() {
+        let blocks = |count: usize| (0..count).map(|n| format!("/{n}\n  X-A: 1\n")).collect::<String>();
+        assert!(HeaderRules::parse(&blocks(100)).is_ok());
+        assert_eq!(HeaderRules::parse(&blocks(101)).unwrap_err()[0].line, 201);
+        let line = |length: usize| format!("/*\n  X-A: {}", "x".repeat(length - 7));
+        assert!(HeaderRules::parse(&line(2000)).is_ok());
+        assert!(HeaderRules::parse(&line(2001)).is_err());
+        assert!(HeaderRules::parse(&" ".repeat(MAX_FILE_BYTES + 1)).is_err());
+
+        let greedy = parse(&format!("/*\n{}", format!("  X-A: {}\n", ":splat ".repeat(16)).repeat(30)));
+        let added: usize =
+            greedy.changes("h", &format!("/{}", "\u{e9}".repeat(100))).set.iter().map(|(_, v)| v.len()).sum();
+        assert!((1..=MAX_ADDED_BYTES + 64).contains(&added), "{added}");
+    }
 }

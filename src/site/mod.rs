@@ -18,9 +18,12 @@ pub mod password;
 pub mod path;
 mod pattern;
 pub mod redirects;
+mod steering;
 
 pub use fault::{Fault, MAX_FAULTS};
+pub use glob::Glob;
 pub use location::Moved;
+pub use steering::steers;
 
 /// Where a site's redirects are.
 pub const REDIRECTS: &str = "_redirects";

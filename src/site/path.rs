@@ -3,13 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::deploy::PREFIX;
 pub use super::location::{MAX_LOCATION_BYTES, on_same_site};
 use super::{HEADERS, REDIRECTS};
 use crate::http::percent;
 use crate::names::MAX_KEY_BYTES;
-
-/// The prefix of keys that are the host's own.
-const RESERVED: &str = ".brim";
 
 /// A decoded path: a slash and then a key, which may be empty, of at most [`MAX_KEY_BYTES`]. No segment is `..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +72,7 @@ impl fmt::Display for SitePath<'_> {
 
 /// Whether a key is never served, whatever rule leads to it: `.brim/`, `_redirects` and `_headers`.
 pub fn is_reserved(key: &str) -> bool {
-    key == REDIRECTS
-        || key == HEADERS
-        || key.strip_prefix(RESERVED).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    key == REDIRECTS || key == HEADERS || key.starts_with(PREFIX) || PREFIX.strip_suffix('/') == Some(key)
 }
 
 #[cfg(test)]

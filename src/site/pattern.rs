@@ -277,3 +277,130 @@ impl Template {
         filled
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn caught(pattern: &str, path: &str) -> Option<Vec<String>> {
+        let pattern = Pattern::parse(pattern, '/').unwrap();
+        pattern.matches(path).map(|caught| caught.into_iter().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn splats_and_placeholders_catch_what_stands_for_them() {
+        for (pattern, path, expected) in [
+            ("/", "/", Some(&[][..])),
+            ("/a/b", "/a/b", Some(&[])),
+            ("/a/b", "/a/b/", None),
+            ("/*", "/", Some(&[""])),
+            ("/*", "/a/b", Some(&["a/b"])),
+            ("/blog/*", "/blog", None),
+            ("/blog/*", "/blog/", Some(&[""])),
+            ("*", "/a", Some(&["/a"])),
+            ("/*.html", "/a/b.html", Some(&["a/b"])),
+            ("/a-*-b/c", "/a-x/y-b/c", Some(&["x/y"])),
+            ("/a-*-b/c", "/a-b/c", None),
+            ("/ab*ba", "/aba", None),
+            ("/:a/x/*/y/:b", "/1/x/2/3/y/4", Some(&["1", "2/3", "4"])),
+            ("/:a/x/*/y/:b", "/1/x/y/4", None),
+            ("/movies/:title", "/movies/heat", Some(&["heat"])),
+            ("/movies/:title", "/movies/", None),
+            ("/movies/:title", "/movies/heat/1", None),
+            ("/blog-:year-:month.html", "/blog-2024-01-02.html", Some(&["2024-01", "02"])),
+            ("/:a-:b", "/-x", None),
+            ("/:a-:b", "/---", Some(&["-", "-"])),
+            ("/:a.:b", "/\u{e9}.\u{e9}", Some(&["\u{e9}", "\u{e9}"])),
+            ("/a:1b:", "/a:1b:", Some(&[])),
+        ] {
+            let expected = expected.map(|values| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>());
+            assert_eq!(caught(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_could_mean_two_things_are_refused() {
+        for pattern in ["/*/*", "/**", "/:a/:a", "/:splat/*", "/:a*", "/*:a", "/:a:b"] {
+            assert!(Pattern::parse(pattern, '/').is_err(), "{pattern}");
+        }
+        assert!(Pattern::parse("/:a:1", '/').is_ok(), "a name begins with a letter");
+    }
+
+    #[test]
+    fn hosts_are_compared_label_by_label() {
+        let pattern = Pattern::parse(":project.pages.*", '.').unwrap();
+        assert_eq!(pattern.matches("a.pages.dev.example"), Some(vec!["a", "dev.example"]));
+        assert_eq!(pattern.matches("a.b.pages.dev"), None);
+    }
+
+    #[test]
+    fn texts_repeat_what_was_caught() {
+        let names = ["a", "splat"].map(str::to_owned);
+        let fill = |text: &str, within| Template::parse(text, &names).unwrap().fill(&["x y", "p/q?&"], within);
+        for (text, within, expected) in [
+            ("/:a/:splat", Use::Key, "/x y/p/q?&"),
+            ("/:a/:splat", Use::Uri, "/x%20y/p/q%3F&"),
+            ("/:a?b=:splat#:a", Use::Uri, "/x%20y?b=p%2Fq%3F%26#x%20y"),
+            ("\":a\" :splat", Use::Value, "\"x%20y\" p/q%3F&"),
+            ("/:ab:c:1::a", Use::Key, "/:ab:c:1:x y"),
+        ] {
+            assert_eq!(fill(text, within), expected, "{text}");
+        }
+        assert!(Template::parse(&":a/".repeat(16), &names).is_ok());
+        assert!(Template::parse(&":a/".repeat(17), &names).is_err());
+    }
+
+    #[derive(Clone)]
+    enum Token {
+        Text(char),
+        Placeholder,
+        Splat,
+    }
+
+    fn tokens(pattern: &str) -> Vec<Token> {
+        let mut tokens = Vec::new();
+        for piece in pieces(pattern) {
+            match piece {
+                Piece::Name(_) => tokens.push(Token::Placeholder),
+                Piece::Text(text) => {
+                    tokens.extend(text.chars().map(|c| if c == '*' { Token::Splat } else { Token::Text(c) }));
+                }
+            }
+        }
+        tokens
+    }
+
+    /// Tries everything, the longest first, as a regular expression does.
+    fn model(tokens: &[Token], text: &str) -> Option<Vec<String>> {
+        let Some((token, rest)) = tokens.split_first() else { return text.is_empty().then(Vec::new) };
+        let least = match token {
+            Token::Text(c) => return model(rest, text.strip_prefix(*c)?),
+            Token::Placeholder => 1,
+            Token::Splat => 0,
+        };
+        let most = if least == 1 { text.find('/').unwrap_or(text.len()) } else { text.len() };
+        (least..=most).rev().find_map(|end| {
+            let mut caught = model(rest, &text[end..])?;
+            caught.insert(0, text[..end].to_owned());
+            Some(caught)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_mean_what_trying_everything_finds(
+            pattern in "/([ab/-]|:x|:y|:z|\\*){0,7}",
+            path in "/[ab/-]{0,9}",
+        ) {
+            if let Ok(read) = Pattern::parse(&pattern, '/') {
+                let found = read.matches(&path).map(|caught| caught.into_iter().map(str::to_owned).collect::<Vec<_>>());
+                prop_assert_eq!(&found, &model(&tokens(&pattern), &path), "{} {}", pattern, path);
+                if let Some(literal) = read.literal() {
+                    prop_assert_eq!(literal, pattern);
+                }
+            }
+        }
+    }
+}

@@ -277,3 +277,195 @@ fn check_address(text: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> Redirects {
+        Redirects::parse(text).unwrap()
+    }
+
+    fn moved(status: u16, location: &str) -> Option<Redirection> {
+        Some(Redirection::Moved(Moved { status, location: location.to_owned() }))
+    }
+
+    fn rewrite(key: &str) -> Option<Redirection> {
+        Some(Redirection::Rewrite { key: key.to_owned() })
+    }
+
+    /// The example of Cloudflare's documentation, and the forms that it names.
+    const EXAMPLE: &str = "\
+# old pages
+/home301 / 301
+/home302 /
+/querystrings /?query=string 301
+/twitch https://twitch.tv   # where we stream
+/trailing /trailing/ 301
+/notrailing/ /notrailing 301
+
+/page/ /page2/#fragment 301
+/caf%C3%A9 /coffee 308
+/blog/* https://blog.my.domain/:splat
+/products/:code/:name /products?code=:code&name=:name
+/movies/:title /media/:title 303
+/users/* /users/id.html 200
+/files/:file /static/:file 200
+/api/* http://[::1]:8080/api/:splat 307";
+
+    #[test]
+    fn the_first_rule_that_matches_counts() {
+        let redirects = parse(EXAMPLE);
+        for (path, query, expected) in [
+            ("/home301", "", moved(301, "/")),
+            ("/home302", "a=b", moved(302, "/?a=b")),
+            ("/querystrings", "a=b", moved(301, "/?query=string")),
+            ("/twitch", "", moved(302, "https://twitch.tv")),
+            ("/trailing", "", moved(301, "/trailing/")),
+            ("/trailing/", "", None),
+            ("/notrailing/", "", moved(301, "/notrailing")),
+            ("/page/", "a=b", moved(301, "/page2/?a=b#fragment")),
+            ("/caf\u{e9}", "", moved(308, "/coffee")),
+            ("/blog/a b?", "x", moved(302, "https://blog.my.domain/a%20b%3F?x")),
+            ("/blog/", "", moved(302, "https://blog.my.domain/")),
+            ("/products/a&b/c", "x", moved(302, "/products?code=a%26b&name=c")),
+            ("/movies/heat", "", moved(303, "/media/heat")),
+            ("/users/12/posts", "a=b", rewrite("users/id.html")),
+            ("/files/a b", "", rewrite("static/a b")),
+            ("/api/x", "", moved(307, "http://[::1]:8080/api/x")),
+            ("/", "", None),
+            ("/HOME301", "", None),
+        ] {
+            assert_eq!(redirects.find(path, query), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_lines_counts_between_static_and_dynamic_rules() {
+        let redirects = parse("/a/b /1\n/a/* /2\n/a/c /3");
+        assert_eq!(redirects.find("/a/b", ""), moved(302, "/1"));
+        assert_eq!(redirects.find("/a/c", ""), moved(302, "/2"));
+    }
+
+    #[test]
+    fn what_would_not_happen_is_a_fault_with_its_line() {
+        for (line, problem) in [
+            ("/a", "a rule is"),
+            ("/a /b 301 x", "a rule is"),
+            ("a /b", "slash"),
+            ("/a b", "neither a path"),
+            ("/a ftp://b", "neither a path"),
+            ("https://a/b /c", "not for an address"),
+            ("http://a/* /c", "not for an address"),
+            ("/a?x=1 /b", "query"),
+            ("/a#x /b", "query"),
+            ("/store id=:id /blog/:id 301", "query parameters"),
+            ("/ /us 302 Country=us", "conditions"),
+            ("/ /us Language=de", "conditions"),
+            ("/* /preview/:splat 302 Cookie=preview", "conditions"),
+            ("/a /b 301!", "write 301"),
+            ("/* /index.html 200!", "write 200"),
+            ("/a /404.html 404", "not a status"),
+            ("/a /b 300", "not a status"),
+            ("/a /b moved", "not a status"),
+            ("/a https://b/c 200", "another site"),
+            ("/a /b?c 200", "without query"),
+            ("/a /.brim/site.toml 200", "never served"),
+            ("/a /_headers 200", "never served"),
+            ("/a /../b 200", ".."),
+            ("/a/../b /c", ".."),
+            ("/a%zz /b", "hexadecimal"),
+            ("/a%ff /b", "UTF-8"),
+            ("/a //evil.example", "another site"),
+            ("/a /\\evil.example", "another site"),
+            ("/a https://", "no host"),
+            ("/:a https://:a.example.com/", "choose"),
+            ("/* https://example.com:splat", "choose"),
+            ("/a /:b", "stands for nothing"),
+            ("/*/* /b", "more than one"),
+            ("/a /a", "without end"),
+            ("/a /a?x=y 301", "without end"),
+            ("/caf%C3%A9 /caf\u{e9}", "without end"),
+            ("/* /index.html", "without end"),
+            ("/blog/* /blog/old/:splat", "without end"),
+            ("/:a/:b /:b/:a", "without end"),
+        ] {
+            let faults = Redirects::parse(&format!("\n# {line}\n{line}\n")).expect_err(line);
+            assert_eq!((faults.len(), faults[0].line), (1, 3), "{faults:?}");
+            assert!(faults[0].message.contains(problem), "{line}: {}", faults[0].message);
+        }
+    }
+
+    #[test]
+    fn every_fault_is_told() {
+        let faults = Redirects::parse("/a /b 300\n/c /d\n/c /e\n/e/* /f\n/e/* /g\nx y").unwrap_err();
+        assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [1, 3, 5, 6]);
+        assert!(faults[1].message.contains("line 2") && faults[2].message.contains("line 4"), "{faults:?}");
+        let faults = Redirects::parse(&"x\n".repeat(1000)).unwrap_err();
+        assert_eq!(faults.len(), crate::site::MAX_FAULTS);
+    }
+
+    #[test]
+    fn rules_are_bounded_in_number_and_length() {
+        let lines = |count: usize, rest: &str| (0..count).map(|n| format!("/{n}{rest} /x/y\n")).collect::<String>();
+        let (fixed, dynamic) = (lines(2000, ""), lines(100, "/*"));
+        assert!(Redirects::parse(&(fixed + &dynamic)).is_ok());
+        assert_eq!(Redirects::parse(&lines(2001, "")).unwrap_err()[0].line, 2001);
+        assert_eq!(Redirects::parse(&lines(101, "/*")).unwrap_err()[0].line, 101);
+        assert!(Redirects::parse(&format!("/a /{}", "\u{e9}".repeat(996))).is_ok());
+        assert!(Redirects::parse(&format!("/a /{}", "\u{e9}".repeat(997))).is_err());
+        assert!(Redirects::parse(&" ".repeat(MAX_FILE_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn visitors_do_not_choose_the_host_nor_the_headers() {
+        let redirects = parse("/go/* /:splat\n/to/:x https://example.com/:x\n/in/* /:splat 200");
+        for (path, location) in [
+            ("/go//evil.example", "/%2Fevil.example"),
+            ("/go/\\evil.example", "/%5Cevil.example"),
+            ("/go/a\r\nset-cookie: b", "/a%0D%0Aset-cookie:%20b"),
+            ("/to/@evil.example", "https://example.com/@evil.example"),
+        ] {
+            assert_eq!(redirects.find(path, ""), moved(302, location));
+        }
+        assert_eq!(redirects.find("/in/.brim/site.toml", ""), None);
+        assert_eq!(redirects.find("/in/_redirects", ""), None);
+    }
+
+    #[test]
+    fn a_request_is_not_sent_to_where_it_is() {
+        let redirects = parse("/:x/a /a/:x\n/* /b 200");
+        assert_eq!(redirects.find("/c/a", ""), moved(302, "/a/c"));
+        assert_eq!(redirects.find("/a/a", ""), rewrite("b"), "the next rule counts");
+        assert_eq!(parse("/* /index.html 200").find("/x", ""), rewrite("index.html"), "a rewrite leads nowhere");
+    }
+
+    #[test]
+    fn a_location_that_is_too_long_is_not_sent() {
+        let redirects = parse(&format!("/* https://e.x/{}", ":splat/".repeat(16)));
+        assert!(redirects.find("/a", "").is_some());
+        assert_eq!(redirects.find(&format!("/{}", "a".repeat(1000)), ""), None);
+    }
+
+    proptest! {
+        /// Following one rule from where it leads comes to an end.
+        #[test]
+        fn no_rule_leads_to_itself_without_end(
+            from in "/([ab/]|:x|:y|\\*){0,5}",
+            to in "/([ab/]|:x|:y|:splat){0,5}",
+            path in "/[ab/]{0,6}",
+        ) {
+            if let Ok(redirects) = Redirects::parse(&format!("{from} {to}")) {
+                let mut at = path;
+                let mut steps = 0;
+                while let Some(Redirection::Moved(moved)) = redirects.find(&at, "") {
+                    at = String::from_utf8(percent::decode(&moved.location).unwrap().into_owned()).unwrap();
+                    steps += 1;
+                    prop_assert!(steps < 50, "{} {} {}", from, to, at);
+                }
+            }
+        }
+    }
+}

@@ -74,7 +74,7 @@ impl Store {
             let mutation = Mutation::in_bucket(&bucket)?
                 .expect_object(&found)
                 .replace_record(id, &key, &record, current.as_ref())
-                .log(&change);
+                .log_object(&bucket, &change);
             match self.commit(mutation).await? {
                 Ok(position) => return Ok(bucket.stored(record, position)),
                 Err(conflict) if conflict.index == 0 => self.refresh(&mut bucket).await?,

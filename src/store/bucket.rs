@@ -119,6 +119,26 @@ impl Store {
         }
     }
 
+    /// The names of buckets behind `after`, at most `limit`, whoever owns them, in order.
+    pub async fn bucket_names(&self, after: Option<&BucketName>, limit: usize) -> Result<Vec<BucketName>, Error> {
+        let mut scan = Scan::prefix(BUCKETS, b"", limit);
+        if let Some(after) = after {
+            scan.start = behind(after.as_str().as_bytes());
+        }
+        let mut names = Vec::new();
+        for item in self.kv.scan(scan).await?.items {
+            let Item::Row { value, .. } = item else { continue };
+            names.push(decode::<BucketRecord>(&value)?.name);
+        }
+        Ok(names)
+    }
+
+    /// How many buckets were ever made: while it is the same number, there is no new one.
+    pub async fn buckets_made(&self) -> Result<u64, Error> {
+        let next: Option<u64> = self.kv.get(META, NEXT_BUCKET_ID).await?.as_deref().map(decode).transpose()?;
+        Ok(next.map_or(0, |next| next.saturating_sub(1)))
+    }
+
     /// Deletes a bucket without objects, versions and delete markers. Uploads left in it are aborted. A caller that goes away does not leave it half deleted.
     pub async fn delete_bucket(self: &Arc<Self>, name: &BucketName, cause: Cause) -> Result<Position, Error> {
         let (store, name) = (self.clone(), name.clone());
@@ -230,6 +250,12 @@ impl Mutation {
             return Err(Error::BucketBusy(bucket.record.name.clone()));
         }
         Ok(Self::new().expect(BUCKETS, tables::bucket(&bucket.record.name), Some(bucket.bytes.clone())))
+    }
+
+    /// Raises the generation of a bucket's configuration, whose row the mutation expects.
+    pub(super) fn raise_configuration(self, bucket: &BucketRecord) -> Self {
+        let raised = BucketRecord { configuration: bucket.configuration + 1, ..bucket.clone() };
+        self.put(BUCKETS, tables::bucket(&bucket.name), encode(&raised))
     }
 
     /// Removes every document of a bucket that goes.

@@ -52,7 +52,7 @@ impl Store {
             let mutation = Mutation::in_bucket(&copy.bucket)?
                 .expect_object(&copy.source)
                 .write_object(bucket, key, &record, &slot)
-                .log(&copy.bucket.change(ChangeKind::Copy, key, &record, copy.cause.clone()));
+                .log_object(&copy.bucket, &copy.bucket.change(ChangeKind::Copy, key, &record, copy.cause.clone()));
             match self.commit(mutation).await? {
                 Ok(position) => return Ok(copy.bucket.stored(record, position)),
                 Err(conflict) if conflict.index == 0 => self.refresh(&mut copy.bucket).await?,

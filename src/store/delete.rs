@@ -94,7 +94,7 @@ impl Store {
             version: marker.map(|version| version.id()),
             marker: marker.is_some(),
         };
-        Ok(self.commit(mutation.log(&change)).await?.map(deleted))
+        Ok(self.commit(mutation.log_object(bucket, &change)).await?.map(deleted))
     }
 
     async fn try_remove(&self, delete: &DeleteObject, version: &VersionId) -> Result<Result<Deleted, Conflict>, Error> {
@@ -112,7 +112,7 @@ impl Store {
         let Some(mutation) = self.remove_found(bucket, key, &found).await? else { return Ok(Err(Conflict::MOVED)) };
         let marker = found.object().is_none();
         let deleted = |position| Deleted { position: Some(position), version: shown, marker };
-        Ok(self.commit(mutation.log(&change)).await?.map(deleted))
+        Ok(self.commit(mutation.log_object(bucket, &change)).await?.map(deleted))
     }
 }
 

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 
-use super::bucket::behind_prefix;
+use super::bucket::{Bucket, behind_prefix};
 use super::change::Change;
 use super::codec::encode;
 use super::record::{Data, ObjectRecord, Target};
 use super::tables::{self, CURRENT, LOG, REFS, SWEEP};
 use crate::kv::{Commit, Table};
 use crate::names::{BucketId, ObjectKey, UploadId};
+use crate::site;
 
 /// A row as it was read: what a commit expects to find again.
 #[derive(Debug, Clone)]
@@ -123,6 +124,15 @@ impl Mutation {
         self.commit = self.commit.append(SWEEP, encode(&target));
         self.appends += 1;
         self
+    }
+
+    /// Appends the change-log entry of an object in `bucket`, whose row the mutation expects as it was read. Where the
+    /// bucket's site goes by the object, the generation of its configuration is raised too: what is kept in memory of the
+    /// site is read again.
+    pub fn log_object(self, bucket: &Bucket, change: &Change) -> Self {
+        let steers = change.key.as_ref().is_some_and(|key| site::steers(key.as_str()));
+        let mutation = if steers { self.raise_configuration(&bucket.record) } else { self };
+        mutation.log(change)
     }
 
     /// Appends the change-log entry. The last one's position is what the commit is known by.

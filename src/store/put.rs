@@ -84,7 +84,7 @@ impl Store {
             let mutation = staged
                 .write_into(mutation)
                 .write_object(bucket, key, &record, &slot)
-                .log(&put.bucket.change(ChangeKind::Put, key, &record, put.cause.clone()));
+                .log_object(&put.bucket, &put.bucket.change(ChangeKind::Put, key, &record, put.cause.clone()));
             // The blob is durable already. While the commit is under way the blob must outlive us: if it is cut here, the
             // record may or may not point at it, and an orphan is the lesser evil.
             staged.entrust();

@@ -71,7 +71,7 @@ impl Store {
                 .leave(&rename, left, now)
                 .write_object(bucket, key, &record, &slot)
                 .remember(&rename, now)
-                .log(&arrived);
+                .log_object(&rename.bucket, &arrived);
             match self.commit(mutation).await? {
                 Ok(position) => return Ok(rename.bucket.stored(record, position)),
                 Err(conflict) if conflict.index == 0 => self.refresh(&mut rename.bucket).await?,
@@ -103,9 +103,9 @@ impl Mutation {
         match (slot.marker_version(), &slot.current) {
             (Some(version), _) => {
                 change.mark(version);
-                self.write_marker(id, key, version, bucket.marker(at), &slot).log(&change)
+                self.write_marker(id, key, version, bucket.marker(at), &slot).log_object(bucket, &change)
             }
-            (None, Some(row)) => self.delete_object(id, key, row, record.data.target()).log(&change),
+            (None, Some(row)) => self.delete_object(id, key, row, record.data.target()).log_object(bucket, &change),
             (None, None) => self,
         }
     }

@@ -133,9 +133,9 @@ pub fn certificate_ends(label: &str, seconds: f64) {
     gauge!(CERTIFICATE_END, "certificate" => label.to_owned()).set(seconds);
 }
 
-/// Orders for certificates that ended as `outcome` says.
-pub fn acme_orders(outcome: &'static str) -> Counter {
-    counter!(ACME_ORDERS, "outcome" => outcome)
+/// Reports that `total` orders for certificates ended as `outcome` says.
+pub fn acme_orders(outcome: &'static str, total: u64) {
+    counter!(ACME_ORDERS, "outcome" => outcome).absolute(total);
 }
 
 /// Sets the gauge `name` to `value`.

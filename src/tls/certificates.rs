@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use super::certificate::Certificate;
 use super::files::Loaded;
 use crate::clock::Timestamp;
+use crate::names::HostName;
 
 /// The certificates that are served. A change takes effect with the next handshake; connections that are open stay.
 #[derive(Default)]
@@ -25,7 +26,7 @@ pub struct Certificates {
 struct Sources {
     files: Vec<Loaded>,
     /// By the host that each was issued for.
-    issued: BTreeMap<String, Arc<Certificate>>,
+    issued: BTreeMap<HostName, Arc<Certificate>>,
 }
 
 /// What handshakes look into.
@@ -45,19 +46,19 @@ impl Certificates {
     }
 
     /// Adds one that was issued for `host`, in place of the one before.
-    pub fn set_issued(&self, host: &str, certificate: Arc<Certificate>) {
+    pub fn set_issued(&self, host: &HostName, certificate: Arc<Certificate>) {
         self.change(|sources| {
-            sources.issued.insert(host.to_owned(), certificate);
+            sources.issued.insert(host.clone(), certificate);
         });
     }
 
     /// Takes the issued certificates of all hosts away that `keep` does not hold for.
-    pub fn retain_issued(&self, keep: impl Fn(&str) -> bool) {
+    pub fn retain_issued(&self, keep: impl Fn(&HostName) -> bool) {
         self.change(|sources| sources.issued.retain(|host, _| keep(host)));
     }
 
     /// The certificate that was issued for `host`.
-    pub fn issued_for(&self, host: &str) -> Option<Arc<Certificate>> {
+    pub fn issued_for(&self, host: &HostName) -> Option<Arc<Certificate>> {
         self.sources.lock().issued.get(host).cloned()
     }
 
@@ -72,11 +73,11 @@ impl Certificates {
     }
 
     /// Whether a certificate from a file is for `host`.
-    pub fn has_file_for(&self, host: &str) -> bool {
+    pub fn has_file_for(&self, host: &HostName) -> bool {
         let sources = self.sources.lock();
         let mut files = Table::default();
         files.add_files(&sources.files);
-        files.named(host).is_some()
+        files.named(host.as_str()).is_some()
     }
 
     /// Every certificate, those from files first.
@@ -152,6 +153,10 @@ mod tests {
     use super::super::files::Pair;
     use super::*;
 
+    fn host(name: &str) -> HostName {
+        HostName::parse(name).unwrap()
+    }
+
     fn loaded(names: &[&str], default: bool) -> Loaded {
         let pair = Pair { chain: PathBuf::from(names[0]), key: PathBuf::from(names[0]), default };
         Loaded { pair, certificate: certificate_for(names) }
@@ -175,16 +180,16 @@ mod tests {
     #[test]
     fn a_file_beats_what_was_issued_and_the_first_file_counts() {
         let certificates = Certificates::default();
-        certificates.set_issued("a.test", certificate_for(&["issued.test", "a.test"]));
+        certificates.set_issued(&host("a.test"), certificate_for(&["issued.test", "a.test"]));
         assert_eq!(label(&certificates, "a.test").as_deref(), Some("issued.test"));
-        assert!(!certificates.has_file_for("a.test"));
+        assert!(!certificates.has_file_for(&host("a.test")));
         certificates
             .set_files(vec![loaded(&["first.test", "a.test"], false), loaded(&["second.test", "a.test"], false)]);
         assert_eq!(label(&certificates, "a.test").as_deref(), Some("first.test"));
-        assert!(certificates.has_file_for("a.test"));
+        assert!(certificates.has_file_for(&host("a.test")));
         certificates.set_files(Vec::new());
         assert_eq!(label(&certificates, "a.test").as_deref(), Some("issued.test"));
-        certificates.retain_issued(|host| host != "a.test");
+        certificates.retain_issued(|name| *name != host("a.test"));
         assert!(certificates.all().is_empty());
     }
 
@@ -193,7 +198,7 @@ mod tests {
         let certificates = Certificates::default();
         let expires = certificate_for(&["a.test"]);
         let end = expires.not_after;
-        certificates.set_issued("a.test", expires);
+        certificates.set_issued(&host("a.test"), expires);
         assert!(certificates.covers("a.test", Timestamp::from_millis(end.as_millis() - 1)));
         assert!(!certificates.covers("a.test", end));
         assert!(certificates.for_host("a.test").is_some());

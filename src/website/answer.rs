@@ -40,6 +40,11 @@ impl Answer {
         }
     }
 
+    /// Whether there is a header of this name.
+    pub fn has(&self, name: &HeaderName) -> bool {
+        self.headers.iter().any(|(known, _)| known == name)
+    }
+
     pub fn body(mut self, body: Body) -> Self {
         self.body = body;
         self

@@ -10,8 +10,9 @@ use super::files::File;
 use crate::http::conditional::{Conditions, IfRange, Names, Outcome, Validators};
 use crate::http::head::Headers;
 use crate::http::range::{self, Selection};
+use crate::http::tag::EntityTag;
 use crate::http::{date, rfc2047};
-use crate::store::record::{Metadata, ObjectRecord};
+use crate::store::record::Metadata;
 
 /// How much of a file is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +25,7 @@ pub enum Portion {
 
 /// What a request's conditions and its range ask for (RFC 9110 section 13.2.2).
 pub fn portion(headers: &Headers, file: &File) -> Result<Portion, Failure> {
-    let record = file.record();
-    let validators = Validators::new(&record.summary.etag.quoted(), record.summary.modified);
+    let validators = Validators { etag: EntityTag::parse(&file.etag()).ok(), modified: file.modified() };
     match Conditions::parse(headers, Names::Plain).evaluate(&validators) {
         Outcome::Proceed => {}
         Outcome::NotModified => return Ok(Portion::NotModified),
@@ -37,27 +37,25 @@ pub fn portion(headers: &Headers, file: &File) -> Result<Portion, Failure> {
     if IfRange::parse(headers).is_some_and(|condition| !condition.holds(&validators)) {
         return Ok(Portion::Whole);
     }
-    let size = record.summary.size;
-    match range::select(Some(wanted), size) {
+    match range::select(Some(wanted), file.size()) {
         Selection::Whole => Ok(Portion::Whole),
         Selection::Part(range) => Ok(Portion::Part(range)),
         Selection::Unsatisfiable => Err(Failure::new(Code::InvalidRange)
             .detail("RangeRequested", wanted)
-            .detail("ActualObjectSize", size.to_string())
-            .header("content-range", range::unsatisfied_content_range(size))),
+            .detail("ActualObjectSize", file.size().to_string())
+            .header("content-range", range::unsatisfied_content_range(file.size()))),
     }
 }
 
-/// The answer that gives this portion of a file; its bytes, unless the file was only described.
-pub fn deliver(file: File, portion: Portion) -> Answer {
-    let record = file.record();
-    let size = record.summary.size;
+/// The answer that gives this portion of a file: with its bytes, unless it was only looked at.
+pub fn deliver(file: Box<File>, portion: Portion) -> Answer {
+    let size = file.size();
     let (status, range) = match portion {
-        Portion::NotModified => return not_modified(record),
+        Portion::NotModified => return not_modified(&file),
         Portion::Whole => (200, 0..size),
         Portion::Part(range) => (206, range),
     };
-    let mut answer = describe(Answer::new(status), record);
+    let mut answer = describe(Answer::new(status), &file);
     if status == 206 {
         answer = answer.header(header::CONTENT_RANGE, range::content_range(&range, size));
     }
@@ -71,28 +69,45 @@ pub fn deliver(file: File, portion: Portion) -> Answer {
 }
 
 /// The whole of a page that a site has for a failure, with the failure's status.
-pub fn deliver_document(file: File, status: u16) -> Answer {
+pub fn deliver_document(file: Box<File>, status: u16) -> Answer {
     let mut answer = deliver(file, Portion::Whole);
     answer.status = status;
     answer
 }
 
-fn describe(answer: Answer, record: &ObjectRecord) -> Answer {
-    let answer = answer
-        .header(header::ETAG, record.summary.etag.quoted())
-        .header(header::LAST_MODIFIED, date::format_http(record.summary.modified))
-        .header(header::ACCEPT_RANGES, "bytes");
-    with_metadata(answer, &record.metadata)
+fn describe(answer: Answer, file: &File) -> Answer {
+    let mut answer = with_validators(answer, file).header(header::ACCEPT_RANGES, "bytes");
+    if let Some(content_type) = file.content_type() {
+        answer = answer.header(header::CONTENT_TYPE, content_type);
+    }
+    if let Some(coding) = file.coding {
+        answer = answer.header(header::CONTENT_ENCODING, coding.name());
+    }
+    match file.metadata() {
+        Some(metadata) => with_metadata(answer, metadata, file.coding.is_some()),
+        None => answer,
+    }
 }
 
-fn with_metadata(mut answer: Answer, metadata: &Metadata) -> Answer {
+fn with_validators(answer: Answer, file: &File) -> Answer {
+    let mut answer = answer.header(header::ETAG, file.etag());
+    if let Some(modified) = file.modified() {
+        answer = answer.header(header::LAST_MODIFIED, date::format_http(modified));
+    }
+    if file.varies {
+        answer = answer.header(header::VARY, "Accept-Encoding");
+    }
+    answer
+}
+
+fn with_metadata(mut answer: Answer, metadata: &Metadata, is_encoded: bool) -> Answer {
+    let coding = metadata.content_encoding.as_ref().filter(|_| !is_encoded);
     let system = [
-        (header::CONTENT_TYPE, &metadata.content_type),
-        (header::CONTENT_ENCODING, &metadata.content_encoding),
-        (header::CONTENT_LANGUAGE, &metadata.content_language),
-        (header::CONTENT_DISPOSITION, &metadata.content_disposition),
-        (header::CACHE_CONTROL, &metadata.cache_control),
-        (header::EXPIRES, &metadata.expires),
+        (header::CONTENT_ENCODING, coding),
+        (header::CONTENT_LANGUAGE, metadata.content_language.as_ref()),
+        (header::CONTENT_DISPOSITION, metadata.content_disposition.as_ref()),
+        (header::CACHE_CONTROL, metadata.cache_control.as_ref()),
+        (header::EXPIRES, metadata.expires.as_ref()),
     ];
     for (name, value) in system {
         if let Some(value) = value {
@@ -106,12 +121,10 @@ fn with_metadata(mut answer: Answer, metadata: &Metadata) -> Answer {
 }
 
 /// What a 200 would have had for caches (RFC 9110 section 15.4.5).
-fn not_modified(record: &ObjectRecord) -> Answer {
-    let mut answer = Answer::new(304)
-        .header(header::ETAG, record.summary.etag.quoted())
-        .header(header::LAST_MODIFIED, date::format_http(record.summary.modified));
-    let kept = [(header::CACHE_CONTROL, &record.metadata.cache_control), (header::EXPIRES, &record.metadata.expires)];
-    for (name, value) in kept {
+fn not_modified(file: &File) -> Answer {
+    let mut answer = with_validators(Answer::new(304), file);
+    let Some(metadata) = file.metadata() else { return answer };
+    for (name, value) in [(header::CACHE_CONTROL, &metadata.cache_control), (header::EXPIRES, &metadata.expires)] {
         if let Some(value) = value {
             answer = answer.header(name, value);
         }

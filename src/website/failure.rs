@@ -31,6 +31,7 @@ error_codes! {
     ServiceUnavailable 503 "Please reduce your request rate."
     SignatureDoesNotMatch 403 "The request signature we calculated does not match the signature you provided. Check your key and signing method."
     SlowDown 503 "Please reduce your request rate."
+    Unauthorized 401 "This site asks for a user and a password."
 }
 
 /// A failure as an error page tells it.
@@ -85,11 +86,6 @@ impl Failure {
     /// Whether a site may have something else to say to it: its own document, or a redirect.
     pub fn is_clients(&self) -> bool {
         (400..500).contains(&self.status())
-    }
-
-    /// Whether it says that there is no such file, or leaves open whether there is one.
-    pub fn hides_or_misses(&self) -> bool {
-        matches!(self.code, Code::NoSuchKey | Code::AccessDenied)
     }
 }
 

@@ -1,6 +1,5 @@
 //! May the visitor read this file, or learn what is not there: the guard's answer, for one request.
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::Service;
@@ -19,9 +18,9 @@ pub struct Judge<'r> {
     bucket: &'r Bucket,
     rules: Arc<BucketRules>,
     visitor: &'r Visitor,
-    head: &'r Head,
     now: Timestamp,
-    facts: OnceCell<Context<'r>>,
+    /// What is known of the request.
+    facts: Context<'r>,
 }
 
 impl<'r> Judge<'r> {
@@ -33,7 +32,17 @@ impl<'r> Judge<'r> {
     ) -> Result<Self, Failure> {
         let rules = service.guard.rules_of(bucket).await?;
         let (guard, now) = (&*service.guard, service.clock.now());
-        Ok(Self { guard, bucket, rules, visitor, head, now, facts: OnceCell::new() })
+        // The query is the page's: a `prefix` in it is for nothing that is listed.
+        let mut facts = guard::of_head(head, |_| None, visitor.origin, visitor.signing, now);
+        let owner = bucket.record.account.as_str();
+        facts.push("s3:ResourceAccount", owner);
+        facts.push("aws:ResourceAccount", owner);
+        Ok(Self { guard, bucket, rules, visitor, now, facts })
+    }
+
+    /// When the request is answered.
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// Whether a stored object has a say: then [`Self::may_read`] alone does not decide.
@@ -50,7 +59,7 @@ impl<'r> Judge<'r> {
     /// Whether the visitor may read this object, at `key`.
     pub fn may_read_object(&self, key: &str, record: &ObjectRecord) -> Result<bool, Failure> {
         let resource = Arn::object(&self.bucket.record.name, key);
-        let mut context = self.facts().clone();
+        let mut context = self.facts.clone();
         guard::existing_tags(&mut context, &record.metadata.tags);
         let acl = guard::acl_of(record)?;
         let object = ObjectRules { owner: &record.summary.owner, acl: acl.as_ref() };
@@ -66,18 +75,7 @@ impl<'r> Judge<'r> {
     }
 
     fn may(&self, action: &str, resource: &Arn) -> bool {
-        let question = Question { caller: &self.visitor.identity, action, resource, context: self.facts() };
+        let question = Question { caller: &self.visitor.identity, action, resource, context: &self.facts };
         self.guard.decide(self.bucket, &self.rules, question).allowed
-    }
-
-    /// What is known of the request. Its query is the page's: a `prefix` in it is for nothing that is listed.
-    fn facts(&self) -> &Context<'r> {
-        self.facts.get_or_init(|| {
-            let mut facts = guard::of_head(self.head, |_| None, self.visitor.origin, self.visitor.signing, self.now);
-            let owner = self.bucket.record.account.as_str();
-            facts.push("s3:ResourceAccount", owner);
-            facts.push("aws:ResourceAccount", owner);
-            facts
-        })
     }
 }

@@ -10,11 +10,14 @@ pub mod serve;
 
 mod answer;
 mod deliver;
+mod dress;
 mod failure;
 mod files;
 mod judge;
 mod line;
 mod page;
+mod place;
+mod previews;
 mod request;
 mod resolve;
 mod rules;
@@ -30,11 +33,13 @@ use crate::clock::Clock;
 use crate::guard::Guard;
 use crate::identity::Identities;
 use crate::names::HostName;
+use crate::site::password::{Doorkeeper, NoRandomBytes};
 use crate::store::Store;
 use crate::telemetry::HostId;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::transport::download::DownloadMemory;
 
+use self::previews::Previews;
 use self::rules::RulesCache;
 use self::traffic::Traffic;
 
@@ -62,20 +67,24 @@ pub struct Service {
     anonymous: Arc<Caller>,
     signing_keys: SigningKeys,
     rules: RulesCache,
+    previews: Previews,
+    doorkeeper: Doorkeeper,
     download_memory: DownloadMemory,
     metrics: RequestMetrics,
     traffic: Traffic,
 }
 
 impl Service {
+    /// Fails where the system has no random bytes.
     pub fn new(
         store: Arc<Store>,
         identities: Arc<Identities>,
         clock: Clock,
         host_id: HostId,
         options: Options,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, NoRandomBytes> {
+        let doorkeeper = Doorkeeper::new()?;
+        Ok(Self {
             guard: Arc::new(Guard::new(Arc::clone(&store), Arc::clone(&identities))),
             store,
             identities,
@@ -84,10 +93,12 @@ impl Service {
             anonymous: Arc::new(Caller::anonymous()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
             rules: RulesCache::new(),
+            previews: Previews::new(),
+            doorkeeper,
             download_memory: DownloadMemory::new(options.download_memory),
             metrics: RequestMetrics::new(&[OPERATION]),
             traffic: Traffic::new(),
             options,
-        }
+        })
     }
 }

@@ -54,6 +54,7 @@ fn push_escaped(page: &mut String, text: &str) {
 fn title(status: u16) -> String {
     let reason = match status {
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",

@@ -1,83 +1,183 @@
 //! From a request to what its site answers.
 
-use actix_web::http::header;
+use std::cell::Cell;
+use std::sync::Arc;
+
+use actix_web::http::header::{self, HeaderName};
 
 use super::Service;
 use super::answer::Answer;
 use super::deliver::{deliver, deliver_document};
+use super::dress::dress;
 use super::failure::{Code, Failure};
-use super::files::Objects;
+use super::files::{Deployed, Objects};
 use super::judge::Judge;
+use super::place::Place;
 use super::request::Request;
 use super::resolve::{Asked, Outcome, resolve};
+use super::rules::{Modern, SiteRules};
 use super::serve::tell;
-use crate::names::BucketName;
 use crate::site::Moved;
 use crate::site::configuration::{Serve, Website};
-use crate::site::host::Addressed;
+use crate::site::password::{CHALLENGE, Entry};
 use crate::site::path::{InvalidPath, SitePath};
-use crate::store::bucket::Bucket;
+
+const ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
+const ERROR_CODE: HeaderName = HeaderName::from_static("x-amz-error-code");
+const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-amz-error-message");
+
+/// A site that a request is for, with everything that its answer follows from.
+struct Visit<'r> {
+    request: &'r Request,
+    path: &'r SitePath<'r>,
+    website: &'r Serve,
+    place: &'r Place,
+    rules: &'r SiteRules,
+    judge: &'r Judge<'r>,
+}
 
 impl Service {
     /// Answers a request; `site` is told whose it is. Fails where there is no site to answer.
     pub(super) async fn answer(&self, request: &Request, site: &mut Option<String>) -> Result<Answer, Failure> {
-        let bucket = self.addressed(request).await?;
-        *site = Some(bucket.record.name.as_str().to_owned());
-        let rules = self.rules.of(&self.store, &bucket).await?;
-        match &rules.website {
+        let place = self.place(&request.authority.host).await?;
+        *site = Some(place.bucket.record.name.as_str().to_owned());
+        let answered = self.answer_at(request, &place).await;
+        match place.preview {
+            None => answered,
+            // A preview is for those who were told its address. Its error pages are not for search engines either.
+            Some(_) => match answered {
+                Ok(answer) => Ok(answer.header(ROBOTS_TAG, "noindex")),
+                Err(failure) => Err(failure.header("x-robots-tag", "noindex")),
+            },
+        }
+    }
+
+    async fn answer_at(&self, request: &Request, place: &Place) -> Result<Answer, Failure> {
+        let rules = self.rules_at(place).await?;
+        if let Some(modern) = &rules.modern {
+            if let Some(to) = canonical(modern, request).filter(|_| place.preview.is_none()) {
+                return Ok(moved(to));
+            }
+            self.ask_password(modern, request, place).await?;
+        }
+        let website = match &rules.website {
+            Website::Serve(website) => website,
             Website::RedirectAll(redirect) => {
                 let (path, query) = (&request.head.path, &request.head.query);
-                Ok(moved(redirect.target(path, query, request.protocol())))
+                return Ok(moved(redirect.target(path, query, request.protocol())));
             }
-            Website::Serve(website) => self.serve(request, &bucket, website).await,
-        }
-    }
-
-    /// The bucket that a host stands for.
-    async fn addressed(&self, request: &Request) -> Result<Bucket, Failure> {
-        let host = &request.authority.host;
-        let nobody = || Failure::new(Code::NoSuchBucket).detail("BucketName", host.to_string());
-        let name = match Addressed::of(host, &self.options.domains) {
-            Addressed::Bucket(name) => name,
-            Addressed::Custom(host) => match self.store.domain(&host).await? {
-                Some(bucket) => return Ok(bucket),
-                // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#VirtualHostingCustomURLs>
-                None => BucketName::parse(host.as_str()).map_err(|_| nobody())?,
-            },
-            Addressed::Preview(..) | Addressed::Nobody => return Err(nobody()),
         };
-        Ok(self.store.bucket(&name).await?)
-    }
-
-    async fn serve(&self, request: &Request, bucket: &Bucket, website: &Serve) -> Result<Answer, Failure> {
         let path = SitePath::parse(&request.head.path).map_err(refused_path)?;
         let visitor = self.visitor(&request.head, request.origin).await?;
-        let judge = Judge::of(self, bucket, &visitor, &request.head).await?;
-        let (host, headers) = (request.authority.to_string(), &request.head.headers);
-        let asked = Asked { key: path.key(), host: &host, protocol: request.protocol(), headers };
-        let mut files = Objects { store: &self.store, bucket, judge: &judge, open: !request.may_need_no_bytes() };
-        let mut outcome = resolve(website, &files, asked).await;
-        if !files.open && !request.is_head() && outcome.has_bytes() {
-            // All of it again: what is opened now may be another file than the one that was looked at.
-            files.open = true;
-            outcome = resolve(website, &files, asked).await;
+        let judge = Judge::of(self, &place.bucket, &visitor, &request.head).await?;
+        let visit = Visit { request, path: &path, website, place, rules: &rules, judge: &judge };
+        let (outcome, pruned) = self.look(&visit).await;
+        if !pruned {
+            return Ok(self.answer_of(&visit, outcome));
         }
-        Ok(self.answer_of(request, outcome))
-    }
-
-    fn answer_of(&self, request: &Request, outcome: Outcome) -> Answer {
-        match outcome {
-            Outcome::File(file, portion) => deliver(file, portion),
-            Outcome::Document(file, failure) => tell(deliver_document(file, failure.status()), &failure),
-            Outcome::Moved(to) => moved(to),
-            Outcome::Folder(location) => moved(Moved { status: 302, location })
-                .named("x-amz-error-code", "Found")
-                .named("x-amz-error-message", "Resource Found"),
-            Outcome::Failed(failure, document) => {
-                self.failed(&failure, document.as_ref(), request.id, request.is_head())
+        // Between its pointer and its files a deploy was removed: there is another one, or these files are lost.
+        let bucket = self.store.bucket(&place.bucket.record.name).await?;
+        let place = Place { bucket, preview: place.preview };
+        let now = self.rules_at(&place).await?;
+        match &now.website {
+            Website::Serve(website) if now.differ(&rules) => {
+                let visit = Visit { website, place: &place, rules: &now, ..visit };
+                let (outcome, _) = self.look(&visit).await;
+                Ok(self.answer_of(&visit, outcome))
+            }
+            _ => {
+                let (bucket, path) = (place.bucket.record.name.as_str(), path.as_str());
+                tracing::warn!(bucket, path, "a file of a deploy is lost");
+                Ok(self.answer_of(&visit, outcome))
             }
         }
     }
+
+    async fn rules_at(&self, place: &Place) -> Result<Arc<SiteRules>, Failure> {
+        self.rules.of(&self.store, &place.bucket, place.preview, self.clock.now()).await
+    }
+
+    /// Fails unless the visitor knows the password of the site, where it has one.
+    async fn ask_password(&self, modern: &Modern, request: &Request, place: &Place) -> Result<(), Failure> {
+        let options = &modern.options;
+        let preview = options.preview_password.as_ref().filter(|_| place.preview.is_some());
+        let Some(password) = preview.or(options.password.as_ref()) else { return Ok(()) };
+        match self.doorkeeper.judge(password, request.head.headers.all("authorization").next()).await {
+            Entry::Open => Ok(()),
+            Entry::Refused => Err(Failure::new(Code::Unauthorized)
+                .header("www-authenticate", CHALLENGE)
+                .header("cache-control", "no-store")),
+            Entry::Busy => Err(Failure::new(Code::SlowDown)),
+        }
+    }
+
+    /// What the site has to say, and whether a file was gone that it names. What may turn out to need no bytes is only looked
+    /// at first; what is then opened may be another file, so all is decided again.
+    async fn look(&self, visit: &Visit<'_>) -> (Outcome, bool) {
+        let open = !visit.request.may_need_no_bytes();
+        let looked = self.look_once(visit, open).await;
+        if open || visit.request.is_head() || !looked.0.has_bytes() {
+            return looked;
+        }
+        self.look_once(visit, true).await
+    }
+
+    async fn look_once(&self, visit: &Visit<'_>, open: bool) -> (Outcome, bool) {
+        let &Visit { request, path, website, place, rules, judge } = visit;
+        let host = request.authority.to_string();
+        let (protocol, headers, query) = (request.protocol(), &request.head.headers, request.head.query.as_str());
+        let asked = Asked { path, query, host: &host, protocol, headers };
+        let (store, bucket, modern) = (&self.store, &place.bucket, rules.modern.as_ref());
+        match &rules.deploy {
+            None => (resolve(website, modern, &Objects { store, bucket, judge, open }, asked).await, false),
+            Some(deploy) => {
+                let pruned = Cell::new(false);
+                let files = Deployed { store, bucket, judge, rules, deploy, open, pruned };
+                let outcome = resolve(website, modern, &files, asked).await;
+                (outcome, files.pruned.get())
+            }
+        }
+    }
+
+    fn answer_of(&self, visit: &Visit<'_>, outcome: Outcome) -> Answer {
+        match outcome {
+            Outcome::File(file, portion) => {
+                let key = file.key.clone();
+                visit.dressed(deliver(file, portion), &key)
+            }
+            Outcome::Document(file, failure) => {
+                let key = file.key.clone();
+                tell(visit.dressed(deliver_document(file, failure.status()), &key), &failure)
+            }
+            Outcome::Moved(to) => moved(to),
+            Outcome::Folder(location) => moved(Moved { status: 302, location })
+                .header(ERROR_CODE, "Found")
+                .header(ERROR_MESSAGE, "Resource Found"),
+            Outcome::Failed(failure, document) => {
+                self.failed(&failure, document.as_ref(), visit.request.id, visit.request.is_head())
+            }
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// The answer with what the site's options add to it.
+    fn dressed(&self, answer: Answer, key: &str) -> Answer {
+        let Some(modern) = &self.rules.modern else { return answer };
+        let host = self.request.authority.host.to_string();
+        dress(answer, modern, key, &host, self.path.as_str(), self.request.origin.secure)
+    }
+}
+
+/// Where a request for the same site under its other name goes.
+fn canonical(modern: &Modern, request: &Request) -> Option<Moved> {
+    let host = request.authority.host.to_string();
+    let canonical = modern.options.canonical(&host)?;
+    let port = request.authority.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let (path, query) = (&request.head.path, &request.head.query);
+    let mark = if query.is_empty() { "" } else { "?" };
+    let location = format!("{}://{canonical}{port}{path}{mark}{query}", request.protocol().as_str());
+    Some(Moved { status: 308, location })
 }
 
 fn moved(to: Moved) -> Answer {

@@ -44,12 +44,19 @@ class Brim:
         self.process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env={**clean, **(environment or {})}
         )
-        ready = READY.match(self._first_line())
+        self.ready = self._first_line()
+        ready = READY.match(self.ready)
         assert ready, f"no ready line; see {self.log.name}:\n{Path(self.log.name).read_text()[-2000:]}"
         self.endpoint, self.admin, self.website = ready["s3"], ready["admin"], ready["website"]
+        self.secure_endpoint, self.secure_website = self._named("s3_tls"), self._named("website_tls")
         self.credentials_file = data / "credentials"
         self.keys = Keys.read(self.credentials_file) if self.credentials_file.exists() else None
         self.host, self.port = urlsplit(self.endpoint).hostname, urlsplit(self.endpoint).port
+
+    def _named(self, name):
+        """What the ready line says of `name`; None where it says nothing."""
+        found = re.search(rf"\b{name}=(\S+)", self.ready)
+        return found and found[1]
 
     def _first_line(self):
         readable, _, _ = select.select([self.process.stdout], [], [], START_SECONDS)

@@ -71,7 +71,7 @@ def connect(server, style="path", keys=None, region=REGION, endpoint=None, **con
     keys = keys or server.keys
     options = {"retries": {"max_attempts": 0}, "s3": {"addressing_style": style}, **config}
     session = boto3.session.Session(keys.access_key, keys.secret_key, region_name=region)
-    return session.client("s3", endpoint_url=endpoint or server.endpoint, config=Config(**options))
+    return session.client("s3", endpoint_url=endpoint or server.endpoint, config=Config(**options), verify=getattr(server, "authority", None))
 
 
 @pytest.fixture(scope="session")
@@ -110,8 +110,15 @@ def client_environment(server, home, **more):
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
+        **(trusting(server.authority) if hasattr(server, "authority") else {}),
         **more,
     }
+
+
+def trusting(authority):
+    """What has clients trust the authority of a test: the variables of the AWS SDKs, of Go and curl, of Python and of Node."""
+    names = ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+    return {name: str(authority) for name in names}
 
 
 def run(argv, env, status=0, stdin=b"", cwd=None, timeout=COMMAND_SECONDS):

@@ -6,7 +6,7 @@ import * as minio from "minio";
 
 const bucket = process.env.BUCKET;
 const client = new minio.Client({
-  endPoint: "127.0.0.1", port: Number(process.env.PORT), useSSL: false, partSize: 5 * 1024 * 1024,
+  endPoint: process.env.HOST, port: Number(process.env.PORT), useSSL: process.env.ENDPOINT.startsWith("https:"), partSize: 5 * 1024 * 1024,
   accessKey: process.env.ACCESS_KEY, secretKey: process.env.SECRET_KEY,
 });
 async function collect(stream) {

@@ -21,7 +21,7 @@ def node(server, bucket, tmp_path):
     def run_scenario(name, *words):
         shutil.copy(HERE / name, tmp_path / name)
         environment = client_environment(
-            server, tmp_path, ENDPOINT=server.endpoint, BUCKET=bucket, PORT=str(server.port),
+            server, tmp_path, ENDPOINT=server.endpoint, BUCKET=bucket, HOST=server.host, PORT=str(server.port),
             ACCESS_KEY=server.keys.access_key, SECRET_KEY=server.keys.secret_key,
         )
         return run(["node", name, *words], environment, cwd=tmp_path).stdout.decode()

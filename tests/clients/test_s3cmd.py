@@ -7,9 +7,10 @@ from expect import MIB, md5, noise
 
 @pytest.fixture
 def s3cmd(server, tmp_path):
+    secure = server.endpoint.startswith("https://")
     (tmp_path / "s3cfg").write_text(
         f"[default]\naccess_key = {server.keys.access_key}\nsecret_key = {server.keys.secret_key}\n"
-        f"host_base = {server.host}:{server.port}\nhost_bucket = {server.host}:{server.port}\nuse_https = False\n"
+        f"host_base = {server.host}:{server.port}\nhost_bucket = {server.host}:{server.port}\nuse_https = {secure}\n"
         "multipart_chunk_size_mb = 5\nmax_retries = 1\n"
     )
     environment = client_environment(server, tmp_path)

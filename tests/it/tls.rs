@@ -111,6 +111,14 @@ fn hang_up(server: &Server) {
     assert_eq!(unsafe { libc::kill(server.process(), libc::SIGHUP) }, 0, "the child is there");
 }
 
+/// Whether and where a plain request for `target` at `host` is sent to; its status first.
+async fn moved(server: &Server, method: &str, host: &str, target: &str) -> (u16, Option<String>) {
+    let mut raw = Raw::connect(server.website).await;
+    raw.send(format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n")).await;
+    let answer = raw.answer().await;
+    (answer.status, answer.header("location").map(str::to_owned))
+}
+
 /// Asks again and again, for what happens in another process.
 async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let began = Instant::now();
@@ -366,4 +374,101 @@ async fn a_client_that_takes_too_little_over_tls_is_given_up() {
         server.log().lines().any(|line| line.contains("GetObject") && !line.contains("bytes_out=33554432"))
     })
     .await;
+}
+
+#[tokio::test]
+async fn hosts_with_a_certificate_are_sent_to_https() {
+    let authority = Authority::new();
+    authority.issue("one", &["a.test", "*.wild.test"]);
+    let tls = ("BRIM_WEBSITE_TLS_LISTEN", "127.0.0.1:0");
+    let server = authority.serve(&["one*"], &[tls]);
+    let port = server.https("website_tls").port();
+    for (host, target) in [
+        ("a.test", "/"),
+        ("A.test:8080", "/a%2Fb/../c?d=%20&e"),
+        ("a.test.", "//evil.test/"),
+        ("x.wild.test", "/.well-known/other"),
+    ] {
+        let name = host.split(':').next().unwrap().trim_end_matches('.').to_lowercase();
+        let expected = Some(format!("https://{name}:{port}{target}"));
+        assert_eq!(moved(&server, "GET", host, target).await, (301, expected.clone()));
+        assert_eq!(moved(&server, "POST", host, target).await, (308, expected));
+    }
+    // The default certificate is not for these; and a challenge is asked for in the clear.
+    for (host, target) in [
+        ("b.test", "/"),
+        ("x.y.wild.test", "/"),
+        ("127.0.0.1", "/"),
+        ("a b", "/"),
+        ("a.test", "/.well-known/acme-challenge/token"),
+    ] {
+        let (status, location) = moved(&server, "GET", host, target).await;
+        assert!((400..500).contains(&status) && location.is_none(), "{host}{target}: {status} {location:?}");
+    }
+    // The same site over TLS: no way back, and no way around.
+    let mut secure = authority.raw(server.https("website_tls"), "a.test").await;
+    secure.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+    assert_eq!(secure.answer().await.status, 404);
+}
+
+#[tokio::test]
+async fn the_way_to_https_is_the_operators_choice() {
+    let authority = Authority::new();
+    authority.issue("one", &["a.test"]);
+    let tls = ("BRIM_WEBSITE_TLS_LISTEN", "127.0.0.1:0");
+    let always = [tls, ("BRIM_WEBSITE_HTTPS_REDIRECT", "always"), ("BRIM_WEBSITE_HTTPS_PORT", "443")];
+    let server = authority.serve(&["one"], &always);
+    let to = |address: &str| (301, Some(address.to_owned()));
+    assert_eq!(moved(&server, "GET", "b.test:80", "/x").await, to("https://b.test/x"));
+    assert_eq!(moved(&server, "GET", "[::1]:80", "/").await, to("https://[::1]/"));
+
+    let server = authority.serve(&["one"], &[tls, ("BRIM_WEBSITE_HTTPS_REDIRECT", "never")]);
+    assert_eq!(moved(&server, "GET", "a.test", "/").await, (404, None));
+    // Without a TLS listener there is nowhere to be sent to.
+    let server = authority.serve(&["one"], &[]);
+    assert_eq!(moved(&server, "GET", "a.test", "/").await, (404, None));
+}
+
+/// A server that orders a certificate for `b.test` from the authority at `address`.
+fn ordering(authority: &Authority, address: SocketAddr) -> Server {
+    let (directory, bundle) = (format!("https://{address}/dir"), authority.path("one.pem"));
+    let options = [
+        ("BRIM_ACME_DOMAINS", "b.test"),
+        ("BRIM_ACME_AGREE_TERMS", "true"),
+        ("BRIM_ACME_DIRECTORY", directory.as_str()),
+        ("BRIM_ACME_CA_BUNDLE", bundle.to_str().unwrap()),
+    ];
+    authority.serve(&["one"], &options)
+}
+
+#[tokio::test]
+async fn an_authority_that_is_not_there_keeps_nothing_from_working() {
+    let authority = Authority::new();
+    authority.issue("one", &["a.test"]);
+    // A port of the test's own that nobody listens on any more.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = ordering(&authority, closed);
+    until("the failure", || async { server.log().contains("there is no certificate") }).await;
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("there is no certificate")).unwrap();
+    assert!(line.contains("ERROR") && line.contains("b.test") && line.contains("refused"), "{line}");
+    assert_eq!(authority.shown(server.https("s3_tls"), "b.test").await, None);
+    assert!(authority.shown(server.https("s3_tls"), "a.test").await.is_some());
+    // Not tried again at once, not even where an operator asks for it.
+    hang_up(&server);
+    until("the reload", || async { server.log().contains("certificates are in force") }).await;
+    assert_eq!(server.log().matches("ordering a certificate").count(), 1);
+}
+
+#[tokio::test]
+async fn a_server_stops_in_the_middle_of_an_order() {
+    let authority = Authority::new();
+    authority.issue("one", &["a.test"]);
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut server = ordering(&authority, silent.local_addr().unwrap());
+    let (_held, _) = tokio::time::timeout(PATIENCE, silent.accept()).await.expect("an order").unwrap();
+    let began = Instant::now();
+    server.terminate();
+    assert!(server.ended().is_some_and(|status| status.success()));
+    assert!(began.elapsed() < Duration::from_secs(10), "it waited for the authority");
 }

@@ -19,6 +19,7 @@ mod put;
 mod rename;
 mod tagging;
 mod versions;
+mod website;
 
 use std::sync::Arc;
 
@@ -60,6 +61,9 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::GetBucketCors => cors::get_bucket_cors(cx, request).await,
         O::PutBucketCors => cors::put_bucket_cors(cx, request).await,
         O::DeleteBucketCors => cors::delete_bucket_cors(cx, request).await,
+        O::GetBucketWebsite => website::get_bucket_website(cx, request).await,
+        O::PutBucketWebsite => website::put_bucket_website(cx, request).await,
+        O::DeleteBucketWebsite => website::delete_bucket_website(cx, request).await,
         O::GetBucketTagging => tagging::get_bucket_tagging(cx, request).await,
         O::PutBucketTagging => tagging::put_bucket_tagging(cx, request).await,
         O::DeleteBucketTagging => tagging::delete_bucket_tagging(cx, request).await,
@@ -91,7 +95,6 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         | O::GetBucketEncryption
         | O::GetObjectLockConfiguration
         | O::GetBucketReplication
-        | O::GetBucketWebsite
         | O::Preflight
         | O::Unknown => absent(operation, request),
     }

@@ -4,4 +4,5 @@ pub mod access;
 pub mod input;
 pub mod read;
 pub mod scalar;
+pub mod website;
 pub mod write;

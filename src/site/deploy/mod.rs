@@ -23,4 +23,4 @@ pub use keys::{CURRENT, DEPLOYS, FILES, OPTIONS, PREFIX, file_key, manifest_key,
 pub use manifest::{File, MAX_FILES, MAX_MANIFEST_BYTES, MAX_MESSAGE_BYTES, Manifest};
 pub use path::{FilePath, InvalidPath};
 pub use pointer::{MAX_POINTER_BYTES, Pointer, Previous, SKEW};
-pub use preview::{Rest, is_preview_shaped, parse_preview_label, preview_label};
+pub use preview::{Rest, is_preview_shaped, parse_preview_label, preview_label, rest_of};

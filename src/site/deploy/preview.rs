@@ -57,7 +57,8 @@ pub fn is_preview_shaped(name: &str) -> bool {
     parse_preview_label(name).is_some()
 }
 
-fn rest_of(bucket: &BucketName) -> String {
+/// What stands behind the separator in the labels of this bucket's previews: its name, or 26 characters of the name's hash.
+pub fn rest_of(bucket: &BucketName) -> String {
     let name = bucket.as_str();
     if !name.contains('.') && ID_LENGTH + SEPARATOR.len() + name.len() <= MAX_LABEL_BYTES {
         return name.to_owned();

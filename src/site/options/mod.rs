@@ -34,7 +34,8 @@ pub struct Options {
     pub strict_transport_security: Option<String>,
     /// `Cache-Control` of what is not immutable; see [`super::caching::cache_control`].
     pub cache_control: Option<String>,
-    immutable: Vec<Glob>,
+    /// Patterns of paths whose files never change; see [`Self::is_immutable`].
+    pub immutable: Vec<Glob>,
     /// Who may see the site.
     pub password: Option<Password>,
     /// Who may see previews; the site's own password where it is `None`.
@@ -124,5 +125,120 @@ impl fmt::Display for TrailingSlash {
             Self::Always => "always",
             Self::Never => "never",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::password::tests::HASH;
+    use super::*;
+
+    fn parse(text: &str) -> Options {
+        Options::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_empty_file_switches_the_modern_rules_on() {
+        assert_eq!(parse(""), Options::default());
+        assert_eq!(parse("# nothing\n"), Options::default());
+        let options = Options::default();
+        assert!(
+            options.clean_urls && options.not_found_pages && options.precompressed && options.single_page.is_none()
+        );
+    }
+
+    #[test]
+    fn every_option_is_read() {
+        let options = parse(&format!(
+            "clean_urls = false\ntrailing_slash = \"never\"\nnot_found_pages = false\nsingle_page = \"app/index.html\"\n\
+             canonical_host = \"WWW.Example.com\"\nprecompressed = false\nsecurity_headers = false\n\
+             content_security_policy = \"default-src 'self'\"\nstrict_transport_security = \"max-age=31536000\"\n\
+             cache_control = \"private, max-age=60\"\nimmutable = [\"/assets/*\", \"/fonts/a.woff2\"]\n\
+             password = {{ user = \"ali\", hash = \"{HASH}\" }}\n[preview_password]\nuser = \"baba\"\nhash = \"{HASH}\"\n"
+        ));
+        assert!(!options.clean_urls && !options.not_found_pages && !options.precompressed);
+        assert_eq!(options.trailing_slash, TrailingSlash::Never);
+        assert_eq!(options.single_page.as_deref(), Some("app/index.html"));
+        assert_eq!(options.canonical_host.as_deref(), Some("www.example.com"));
+        assert_eq!(options.cache_control.as_deref(), Some("private, max-age=60"));
+        assert!(options.is_immutable("assets/x/y.js") && options.is_immutable("fonts/a.woff2"));
+        assert!(!options.is_immutable("asset") && !options.is_immutable("fonts/a.woff2x"));
+        assert_eq!(options.password.unwrap().user, "ali");
+        assert_eq!(options.preview_password.unwrap().user, "baba");
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_line_and_what_to_do() {
+        let text = "clean_url = true\n\ntrailing_slash = \"sometimes\"\nprecompressed = 1\nsingle_page = \"/index.html\"\n\
+                    immutable = [\"assets/*\"]\ncolour = \"red\"\npassword = { user = \"a\", hash = \"secret\" }\n\
+                    content_security_policy = \"a\\nb\"\ncanonical_host = \"https://a.b\"\n[headers]\nx = 1\n";
+        let faults = Options::parse(text).unwrap_err();
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        for (told, (line, words)) in told.iter().zip([
+            (1, "did you mean `clean_urls`?"),
+            (3, "\"auto\", \"always\" or \"never\""),
+            (4, "true or false"),
+            (5, "without a leading slash"),
+            (6, "begin with a slash"),
+            (7, "there is no option `colour`"),
+            (8, "brim site password"),
+            (9, "visible ASCII"),
+            (10, "host name"),
+            (11, "there is no option `headers`"),
+        ]) {
+            assert!(told.starts_with(&format!("line {line}: ")) && told.contains(words), "{told}");
+        }
+        assert_eq!(told.len(), 10, "{told:#?}");
+        assert!(!told.concat().contains("secret"));
+    }
+
+    #[test]
+    fn a_text_that_is_no_toml_is_told_with_its_line() {
+        let faults = Options::parse("clean_urls = true\nprecompressed =\n").unwrap_err();
+        assert_eq!(faults[0].line, 2, "{faults:?}");
+        assert!(Options::parse(&" ".repeat(MAX_FILE_BYTES + 1)).is_err());
+        assert!(Options::parse("clean_urls = true\nclean_urls = true").is_err());
+    }
+
+    #[test]
+    fn texts_that_would_break_out_of_a_header_are_refused() {
+        for value in ["\"a\\r\\nb: c\"", "\"\"", "\" \"", "\"caf\u{e9}\"", "1"] {
+            assert!(Options::parse(&format!("cache_control = {value}")).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_password_protects_is_not_for_every_cache() {
+        let with = |value: &str| {
+            Options::parse(&format!("password = {{ user = \"a\", hash = \"{HASH}\" }}\ncache_control = \"{value}\""))
+        };
+        assert!(with("private, max-age=60").is_ok() && with("no-store").is_ok());
+        assert_eq!(with("public, max-age=60").unwrap_err()[0].line, 2);
+    }
+
+    #[test]
+    fn the_host_with_or_without_www_moves_to_the_canonical_one() {
+        for (canonical, host, expected) in [
+            ("www.example.com", "example.com", Some("www.example.com")),
+            ("example.com", "www.example.com", Some("example.com")),
+            ("example.com", "example.com", None),
+            ("example.com", "b.example.com", None),
+            ("example.com", "www.www.example.com", None),
+            ("example.com", "bucket.website.localhost", None),
+        ] {
+            let options = parse(&format!("canonical_host = \"{canonical}\""));
+            assert_eq!(options.canonical(host), expected, "{canonical} {host}");
+        }
+        assert_eq!(Options::default().canonical("www.example.com"), None);
+    }
+
+    #[test]
+    fn transport_security_is_for_secure_connections() {
+        let options = parse("strict_transport_security = \"max-age=1\"\ncontent_security_policy = \"x\"");
+        let names = |secure| options.security_headers(secure).map(|(name, _)| name).collect::<Vec<_>>();
+        let plain = ["x-content-type-options", "x-frame-options", "referrer-policy", "content-security-policy"];
+        assert_eq!(names(false), plain);
+        assert_eq!(names(true), [&plain[..], &["strict-transport-security"]].concat());
+        assert_eq!(parse("security_headers = false").security_headers(true).count(), 0);
     }
 }

@@ -129,7 +129,7 @@ impl Store {
             // Parts that were uploaded and not listed are left to the sweeper.
             .sweep(Target::Upload(complete.id))
             .write_object(complete.bucket.record.id, &complete.key, record, slot)
-            .log(&change);
+            .log_object(&complete.bucket, &change);
         let committed = self.commit(mutation).await?;
         Ok(committed.map(|position| Completed { position: Some(position), ..answer.answer() }))
     }

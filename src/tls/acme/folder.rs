@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::schedule::Attempts;
+use crate::names::HostName;
 use crate::private_file;
 use crate::tls::certificate::Certificate;
 
@@ -71,19 +72,19 @@ impl Folder {
     }
 
     /// The certificate of `host`, if there is one.
-    pub fn certificate(&self, host: &str) -> Result<Option<Certificate>, Error> {
+    pub fn certificate(&self, host: &HostName) -> Result<Option<Certificate>, Error> {
         let Some(pem) = private_file::read(&self.certificate_path(host))? else { return Ok(None) };
         Ok(Some(Certificate::from_pem(&pem, &pem)?))
     }
 
     /// Keeps the certificate of `host` in place of the one before; `key` and `chain` in PEM.
-    pub fn keep_certificate(&self, host: &str, key: &str, chain: &str) -> Result<(), Error> {
+    pub fn keep_certificate(&self, host: &HostName, key: &str, chain: &str) -> Result<(), Error> {
         let pem = zeroize::Zeroizing::new(format!("{}\n{chain}", key.trim_end()));
         Ok(private_file::write(&self.certificate_path(host), pem.as_bytes())?)
     }
 
     /// What failed, by host; nothing where the file is lost or damaged, for it only spares the authority.
-    pub fn attempts(&self) -> BTreeMap<String, Attempts> {
+    pub fn attempts(&self) -> BTreeMap<HostName, Attempts> {
         self.read_json("attempts.json")
             .inspect_err(|error| tracing::warn!(%error, "it is not known which orders failed"))
             .ok()
@@ -91,12 +92,12 @@ impl Folder {
             .unwrap_or_default()
     }
 
-    pub fn keep_attempts(&self, attempts: &BTreeMap<String, Attempts>) -> Result<(), Error> {
+    pub fn keep_attempts(&self, attempts: &BTreeMap<HostName, Attempts>) -> Result<(), Error> {
         self.write_json("attempts.json", attempts)
     }
 
-    /// Hosts are lower-case domain names: no slash, and no name of dots alone.
-    fn certificate_path(&self, host: &str) -> PathBuf {
+    /// The name of a host has no slash, and more than dots.
+    fn certificate_path(&self, host: &HostName) -> PathBuf {
         self.0.join(format!("{host}.pem"))
     }
 
@@ -128,21 +129,25 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
 
+    fn host() -> HostName {
+        HostName::parse("a.test").unwrap()
+    }
+
     #[test]
     fn a_certificate_is_kept_with_its_key_for_the_owner_alone() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(&dir.path().join("acme"), "https://acme.example:14000/dir").unwrap();
-        assert!(folder.certificate("a.test").unwrap().is_none());
+        assert!(folder.certificate(&host()).unwrap().is_none());
         for _ in 0..2 {
             let (chain, key) = made_for(&["a.test"]);
-            folder.keep_certificate("a.test", &key, &chain).unwrap();
-            assert_eq!(folder.certificate("a.test").unwrap().unwrap().exact, ["a.test"]);
+            folder.keep_certificate(&host(), &key, &chain).unwrap();
+            assert_eq!(folder.certificate(&host()).unwrap().unwrap().exact, ["a.test"]);
         }
         let path = dir.path().join("acme/acme.example_14000_dir/a.test.pem");
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
         let other = Folder::open(&dir.path().join("acme"), "https://other.example/dir").unwrap();
-        assert!(other.certificate("a.test").unwrap().is_none());
+        assert!(other.certificate(&host()).unwrap().is_none());
     }
 
     #[test]
@@ -150,8 +155,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path(), "https://acme.example/dir").unwrap();
         assert!(folder.attempts().is_empty());
-        let mut attempts = BTreeMap::from([("a.test".to_owned(), Attempts::default())]);
-        attempts.get_mut("a.test").unwrap().failed(Timestamp::from_seconds(5), None, 0.0);
+        let mut attempts = BTreeMap::from([(host(), Attempts::default())]);
+        attempts.get_mut(&host()).unwrap().failed(Timestamp::from_seconds(5), None, 0.0);
         folder.keep_attempts(&attempts).unwrap();
         assert_eq!(folder.attempts(), attempts);
         std::fs::write(dir.path().join("acme.example_dir/attempts.json"), "{").unwrap();

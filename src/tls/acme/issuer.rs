@@ -15,6 +15,7 @@ use super::schedule::{Attempts, Orders, renewal};
 use super::web::Web;
 use super::{Error, Options};
 use crate::clock::{Clock, Timestamp};
+use crate::names::HostName;
 use crate::tls::certificate::Certificate;
 use crate::tls::certificates::Certificates;
 use crate::tls::challenges::Challenges;
@@ -26,10 +27,10 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
 /// The most hosts that certificates are got for.
 const MAX_HOSTS: usize = 10_000;
 
-/// The hosts that are to have a certificate, lower-case domain names. Changed by whoever knows; clones share it.
+/// The hosts that are to have a certificate, and no others. Changed by whoever knows; clones share it.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    hosts: watch::Sender<BTreeSet<String>>,
+    hosts: watch::Sender<BTreeSet<HostName>>,
     hurry: Arc<Notify>,
 }
 
@@ -50,10 +51,10 @@ pub struct Issuer {
     clock: Clock,
     wanted: Wanted,
     progress: Arc<Progress>,
-    attempts: BTreeMap<String, Attempts>,
+    attempts: BTreeMap<HostName, Attempts>,
     orders: Orders,
     /// The hosts whose certificate was looked for in the folder.
-    seen: BTreeSet<String>,
+    seen: BTreeSet<HostName>,
 }
 
 impl Wanted {
@@ -63,9 +64,9 @@ impl Wanted {
     }
 
     /// Wants certificates for these hosts and no others. Those beyond the first ten thousand are left out, with a warning.
-    pub fn set(&self, mut hosts: BTreeSet<String>) {
+    pub fn set(&self, mut hosts: BTreeSet<HostName>) {
         if let Some(first_beyond) = hosts.iter().nth(MAX_HOSTS).cloned() {
-            tracing::warn!(from = first_beyond, "too many hosts: from this one on they get no certificate");
+            tracing::warn!(from = %first_beyond, "too many hosts: from this one on they get no certificate");
             hosts.split_off(&first_beyond);
         }
         self.hosts.send_if_modified(|before| {
@@ -168,38 +169,38 @@ impl Issuer {
         }
     }
 
-    async fn load_one(&self, host: &str) {
-        let (folder, name) = (self.folder.clone(), host.to_owned());
+    async fn load_one(&self, host: &HostName) {
+        let (folder, name) = (self.folder.clone(), host.clone());
         match off_runtime(move || folder.certificate(&name)).await {
             Ok(Some(certificate)) => self.certificates.set_issued(host, Arc::new(certificate)),
             Ok(None) => {}
             Err(error) => {
-                tracing::error!(host, %error, "a certificate that was kept cannot be used: a new one is ordered")
+                tracing::error!(%host, %error, "a certificate that was kept cannot be used: a new one is ordered")
             }
         }
     }
 
     /// The host whose turn it is, and when; `None` where nothing is wanted.
-    fn due(&self) -> Option<(Timestamp, String)> {
+    fn due(&self) -> Option<(Timestamp, HostName)> {
         let hosts = self.wanted.hosts.borrow();
         let due =
             hosts.iter().filter(|host| !self.certificates.has_file_for(host)).map(|host| (self.due_of(host), host));
         due.min().map(|(at, host)| (at.max(self.orders.allowed()), host.clone()))
     }
 
-    fn due_of(&self, host: &str) -> Timestamp {
+    fn due_of(&self, host: &HostName) -> Timestamp {
         let renew = self.issued(host).map_or(Timestamp::from_millis(0), |certificate| renewal(&certificate));
         let retry = self.attempts.get(host).and_then(Attempts::next);
         retry.map_or(renew, |retry| retry.max(renew))
     }
 
-    fn issued(&self, host: &str) -> Option<Arc<Certificate>> {
+    fn issued(&self, host: &HostName) -> Option<Arc<Certificate>> {
         self.certificates.issued_for(host)
     }
 
     /// Carries out one order, and notes what came of it.
-    async fn order(&mut self, host: &str) {
-        tracing::info!(host, directory = self.options.directory, "ordering a certificate");
+    async fn order(&mut self, host: &HostName) {
+        tracing::info!(%host, directory = self.options.directory, "ordering a certificate");
         self.orders.note(self.clock.now());
         let mut wait = None;
         let ordered = timeout(ORDER_LIMIT, self.try_order(host, &mut wait)).await.unwrap_or(Err(Error::TimedOut));
@@ -209,7 +210,7 @@ impl Issuer {
                 self.certificates.set_issued(host, Arc::new(certificate));
                 self.attempts.remove(host);
                 self.progress.issued.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(host, %until, "a certificate was issued");
+                tracing::info!(%host, %until, "a certificate was issued");
             }
             Err(error) => self.failed(host, &error, wait),
         }
@@ -220,9 +221,9 @@ impl Issuer {
         }
     }
 
-    fn failed(&mut self, host: &str, error: &Error, wait: Option<Duration>) {
+    fn failed(&mut self, host: &HostName, error: &Error, wait: Option<Duration>) {
         let (now, chance) = (self.clock.now(), chance());
-        let attempts = self.attempts.entry(host.to_owned()).or_default();
+        let attempts = self.attempts.entry(host.clone()).or_default();
         match error {
             Error::RateLimited(_) => attempts.rate_limited(now, wait, chance),
             _ => attempts.failed(now, wait, chance),
@@ -232,30 +233,30 @@ impl Issuer {
         let failures = attempts.failures();
         match self.issued(host).map(|certificate| certificate.not_after) {
             Some(until) if until > now => tracing::warn!(
-                host, failures, next, %until, %error,
+                %host, failures, next, %until, %error,
                 "a certificate was not renewed: the one before stays in use"
             ),
-            _ => tracing::error!(host, failures, next, %error, "there is no certificate"),
+            _ => tracing::error!(%host, failures, next, %error, "there is no certificate"),
         }
     }
 
-    async fn try_order(&self, host: &str, wait: &mut Option<Duration>) -> Result<Certificate, Error> {
+    async fn try_order(&self, host: &HostName, wait: &mut Option<Duration>) -> Result<Certificate, Error> {
         let bundle = self.options.ca_bundle.clone();
         let web = off_runtime(move || Web::new(bundle.as_deref())).await?;
         let issued = self.issue(host, &web).await;
         *wait = web.take_retry_after();
         let Issued { key, chain } = issued?;
         let certificate = Certificate::from_pem(chain.as_bytes(), key.as_bytes())?;
-        if !certificate.exact.iter().any(|name| name == host) {
+        if !certificate.exact.iter().any(|name| *name == host.as_str()) {
             return Err(Error::OtherNames);
         }
         // Kept before it is served: a restart does not order it again.
-        let (folder, name) = (self.folder.clone(), host.to_owned());
+        let (folder, name) = (self.folder.clone(), host.clone());
         off_runtime(move || folder.keep_certificate(&name, &key, &chain)).await?;
         Ok(certificate)
     }
 
-    async fn issue(&self, host: &str, web: &Web) -> Result<Issued, Error> {
+    async fn issue(&self, host: &HostName, web: &Web) -> Result<Issued, Error> {
         let ordered = match account(&self.options, &self.folder, web).await {
             Ok(account) => issue(&account, host, &self.challenges).await,
             Err(error) => Err(error),

@@ -7,6 +7,7 @@ use instant_acme::{
 };
 
 use super::Error;
+use crate::names::HostName;
 use crate::tls::challenges::{Challenges, Offered};
 
 /// How an order's state is asked for.
@@ -22,8 +23,8 @@ pub struct Issued {
 }
 
 /// Orders a certificate for `host`. Dropping it ends the order: the authority forgets what nobody finishes.
-pub async fn issue(account: &Account, host: &str, challenges: &Challenges) -> Result<Issued, Error> {
-    let hosts = [Identifier::Dns(host.to_owned())];
+pub async fn issue(account: &Account, host: &HostName, challenges: &Challenges) -> Result<Issued, Error> {
+    let hosts = [Identifier::Dns(host.as_str().to_owned())];
     let mut order = account.new_order(&NewOrder::new(&hosts)).await?;
     let offered = answer_challenges(&mut order, challenges).await?;
     let status = order.poll_ready(&POLLING).await;

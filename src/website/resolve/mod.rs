@@ -1,41 +1,53 @@
-//! What a site has to say to a request, in S3's order.
+//! What a site has to say to a request: the order of rules. It asks for files and knows nothing of HTTP servers or stores.
 //!
-//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/IndexDocumentSupport.html>,
-//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-to-page-redirect.html>
+//! `endpoint` is S3's order, and all there is for a site without options; `modern` is the order with them.
 
+mod endpoint;
+mod modern;
+mod represent;
 #[cfg(test)]
 mod tests;
 
 use super::deliver::{Portion, portion};
-use super::failure::Failure;
-use super::files::{File, Files};
+use super::failure::{Code, Failure};
+use super::files::{File, Files, Found};
+use super::rules::Modern;
 use crate::http::head::Headers;
 use crate::site::Moved;
 use crate::site::configuration::{Protocol, Serve};
-use crate::site::path::on_same_site;
+use crate::site::path::SitePath;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'r> {
-    /// The path, decoded, without its first slash.
-    pub key: &'r str,
+    pub path: &'r SitePath<'r>,
+    /// As it came.
+    pub query: &'r str,
     /// Host and port, as redirects to the same site name them.
     pub host: &'r str,
     pub protocol: Protocol,
-    /// The request's: conditions and ranges are in them.
+    /// The request's: conditions, ranges and codings are in them.
     pub headers: &'r Headers,
 }
 
 /// What the site has to say.
 pub enum Outcome {
-    File(File, Portion),
+    File(Box<File>, Portion),
     /// The site's own page for a failure, which goes with the failure's status.
-    Document(File, Failure),
+    Document(Box<File>, Failure),
     Moved(Moved),
     /// The folder of that name has an index: 302 with this location.
     Folder(String),
     /// Neither file nor page; with why the site's error document could not be had, where it names one.
     Failed(Failure, Option<Failure>),
+}
+
+/// Why there is no file to send.
+enum Absence {
+    Missing,
+    Denied,
+    /// Something else is to be said of it.
+    Failed(Failure),
 }
 
 impl Outcome {
@@ -45,44 +57,16 @@ impl Outcome {
     }
 }
 
-/// Redirects that are for every request, then the file, then what follows from its absence.
-pub async fn resolve(site: &Serve, files: &impl Files, asked: Asked<'_>) -> Outcome {
-    if let Some(rule) = site.rule_before(asked.key) {
-        return Outcome::Moved(rule.target(asked.key, asked.host, asked.protocol));
-    }
-    let failure = match files.find(&with_index(asked.key, &site.index)).await {
-        Ok(file) => match given(file, asked) {
-            Ok(outcome) => return outcome,
-            Err(failure) => return fail(site, files, asked, failure).await,
-        },
-        Err(failure) => failure,
-    };
-    match folder(site, files, asked.key, &failure).await {
-        Ok(Some(location)) => Outcome::Folder(location),
-        Ok(None) => fail(site, files, asked, failure).await,
-        Err(failure) => fail(site, files, asked, failure).await,
+/// Says what the site answers; `modern` is what it has beyond S3's website endpoint.
+pub async fn resolve(site: &Serve, modern: Option<&Modern>, files: &impl Files, asked: Asked<'_>) -> Outcome {
+    match modern {
+        Some(modern) => modern::resolve(site, modern, files, asked).await,
+        None => endpoint::resolve(site, files, asked).await,
     }
 }
 
-/// What follows from a failure: a redirect for its status, the error document, or the page that every site has.
-async fn fail(site: &Serve, files: &impl Files, asked: Asked<'_>, failure: Failure) -> Outcome {
-    if let Some(rule) = site.rule_after(asked.key, failure.status()) {
-        return Outcome::Moved(rule.target(asked.key, asked.host, asked.protocol));
-    }
-    let Some(document) = site.error.as_deref().filter(|_| failure.is_clients()) else {
-        return Outcome::Failed(failure, None);
-    };
-    match files.find(document).await {
-        Ok(file) => match redirect(&file) {
-            Some(moved) => Outcome::Moved(moved),
-            None => Outcome::Document(file, failure),
-        },
-        Err(second) => Outcome::Failed(failure, Some(second)),
-    }
-}
-
-/// What is asked for of a file, or where it sends its visitors.
-fn given(file: File, asked: Asked<'_>) -> Result<Outcome, Failure> {
+/// What is asked for of a file that was found, or where it sends its visitors.
+fn given(file: Box<File>, asked: Asked<'_>) -> Result<Outcome, Failure> {
     if let Some(moved) = redirect(&file) {
         return Ok(Outcome::Moved(moved));
     }
@@ -95,24 +79,29 @@ fn redirect(file: &File) -> Option<Moved> {
     file.redirect().map(|location| Moved { status: 301, location: location.to_owned() })
 }
 
-/// The key of a request: of a folder, its index.
-fn with_index(key: &str, index: &str) -> String {
-    match key.is_empty() || key.ends_with('/') {
-        true => [key, index].concat(),
-        false => key.to_owned(),
+/// A redirect that a routing rule has for a failure.
+fn rule_for(site: &Serve, asked: Asked<'_>, failure: &Failure) -> Option<Outcome> {
+    let rule = site.rule_after(asked.path.key(), failure.status())?;
+    Some(Outcome::Moved(rule.target(asked.path.key(), asked.host, asked.protocol)))
+}
+
+/// The error document of the website configuration, or the page that every site has.
+async fn error_document(site: &Serve, files: &impl Files, failure: Failure) -> Outcome {
+    let Some(document) = site.error.as_deref().filter(|_| failure.is_clients()) else {
+        return Outcome::Failed(failure, None);
+    };
+    match files.find(document).await {
+        Ok(Found::File(file)) => match redirect(&file) {
+            Some(moved) => Outcome::Moved(moved),
+            None => Outcome::Document(file, failure),
+        },
+        Ok(Found::Missing) => Outcome::Failed(failure, Some(missing(files, document))),
+        Ok(Found::Denied) => Outcome::Failed(failure, Some(Failure::new(Code::AccessDenied))),
+        Err(second) => Outcome::Failed(failure, Some(second)),
     }
 }
 
-/// Where the folder of this name is, if it has an index that the visitor may read and no file has its name.
-async fn folder(site: &Serve, files: &impl Files, key: &str, failure: &Failure) -> Result<Option<String>, Failure> {
-    if !failure.hides_or_misses() || key.is_empty() || key.ends_with('/') {
-        return Ok(None);
-    }
-    let location = [key, "/"].concat();
-    match files.find(&with_index(&location, &site.index)).await {
-        // A file that may not be read is no missing file.
-        Ok(_) => Ok((!files.has(key).await?).then(|| on_same_site(&location, ""))),
-        Err(absent) if absent.hides_or_misses() => Ok(None),
-        Err(failure) => Err(failure),
-    }
+/// That a file is missing, as S3 tells it: to who may not list, it may as well be denied.
+fn missing(files: &impl Files, key: &str) -> Failure {
+    if files.lists() { Failure::missing(key) } else { Failure::new(Code::AccessDenied) }
 }

@@ -1,0 +1,75 @@
+//! The objects of a bucket as the files of its site.
+
+use std::sync::Arc;
+
+use super::{Content, File, Files, Found};
+use crate::names::ObjectKey;
+use crate::site::path::is_reserved;
+use crate::store::bucket::Bucket;
+use crate::store::{self, Store};
+use crate::website::failure::{Code, Failure};
+use crate::website::judge::Judge;
+
+/// The objects of a bucket, by their keys.
+pub struct Objects<'r> {
+    pub store: &'r Arc<Store>,
+    pub bucket: &'r Bucket,
+    pub judge: &'r Judge<'r>,
+    /// Whether files are opened, or only looked at.
+    pub open: bool,
+}
+
+impl Objects<'_> {
+    async fn read(&self, key: &ObjectKey) -> Result<Option<File>, Failure> {
+        let content = match self.open {
+            true => self.store.open_object(self.bucket, key).await.map(|object| Content::Open(Box::new(object))),
+            false => self.store.object(self.bucket, key).await.map(|row| Content::Described(Box::new(row.record))),
+        };
+        match content {
+            Ok(content) => Ok(Some(File::new(key.as_str(), content))),
+            Err(store::Error::NoSuchKey(_) | store::Error::DeleteMarker { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the object itself lets the visitor read it, where it has a say.
+    fn may_read(&self, file: &File) -> Result<bool, Failure> {
+        match file.content.record() {
+            Some(record) => self.judge.may_read_object(&file.key, record),
+            None => Ok(false),
+        }
+    }
+}
+
+impl Files for Objects<'_> {
+    async fn find(&self, key: &str) -> Result<Found, Failure> {
+        if is_reserved(key) {
+            return Ok(Found::Missing);
+        }
+        let asks_object = self.judge.asks_object();
+        if !asks_object && !self.judge.may_read(key) {
+            return Ok(Found::Denied);
+        }
+        match self.read(&parse(key)?).await? {
+            None => Ok(Found::Missing),
+            Some(file) if asks_object && !self.may_read(&file)? => Ok(Found::Denied),
+            Some(file) => Ok(Found::File(Box::new(file))),
+        }
+    }
+
+    async fn has(&self, key: &str) -> Result<bool, Failure> {
+        match self.store.object(self.bucket, &parse(key)?).await {
+            Ok(_) => Ok(true),
+            Err(store::Error::NoSuchKey(_) | store::Error::DeleteMarker { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn lists(&self) -> bool {
+        self.judge.may_list()
+    }
+}
+
+fn parse(key: &str) -> Result<ObjectKey, Failure> {
+    ObjectKey::parse(key).map_err(|_| Failure::new(Code::KeyTooLongError))
+}

@@ -1,0 +1,75 @@
+//! Manifests, parsed: large ones take a while and much memory, so they are kept apart from the rules of sites, and few are
+//! read at a time.
+
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
+
+use super::load::{Document, read_document};
+use crate::names::{BucketId, ETag};
+use crate::site::deploy::{DeployId, MAX_MANIFEST_BYTES, Manifest, manifest_key};
+use crate::store::Store;
+use crate::store::bucket::Bucket;
+use crate::website::failure::Failure;
+
+/// How many bytes of manifests are kept in memory.
+const KEPT_BYTES: u64 = 256 * 1024 * 1024;
+/// What a manifest takes in memory, times its text.
+const TIMES: usize = 2;
+/// Longer ones are parsed where it keeps nobody waiting.
+const QUICK_BYTES: usize = 64 * 1024;
+
+/// A manifest, and the entity tag of the object that it was read from.
+#[derive(Clone)]
+struct Kept {
+    etag: ETag,
+    weight: u32,
+    manifest: Arc<Manifest>,
+}
+
+/// The manifests of all deploys that were asked for lately.
+pub struct Manifests {
+    kept: Cache<(BucketId, DeployId), Kept>,
+    /// Held while a manifest is read: one at a time, so that their texts take no more memory than the largest.
+    reading: Semaphore,
+}
+
+impl Manifests {
+    pub fn new() -> Self {
+        let weigher = |_: &(BucketId, DeployId), kept: &Kept| kept.weight;
+        Self { kept: Cache::builder().weigher(weigher).max_capacity(KEPT_BYTES).build(), reading: Semaphore::new(1) }
+    }
+
+    /// The manifest of a deploy with what it takes in memory; `None` where there is no such deploy.
+    pub async fn of(
+        &self,
+        store: &Arc<Store>,
+        bucket: &Bucket,
+        id: DeployId,
+    ) -> Result<Option<(Arc<Manifest>, u32)>, Failure> {
+        let (name, key) = ((bucket.record.id, id), manifest_key(&id));
+        let known = self.kept.get(&name);
+        let _turn = self.reading.acquire().await.map_err(Failure::internal)?;
+        let unless = known.as_ref().map(|kept| kept.etag);
+        match (read_document(store, bucket, &key, MAX_MANIFEST_BYTES, unless).await?, known) {
+            (Document::Missing, _) => Ok(None),
+            (Document::Same, Some(kept)) => Ok(Some((kept.manifest, kept.weight))),
+            (Document::Same, None) => Ok(None),
+            (Document::Read(etag, bytes), _) => {
+                let weight = u32::try_from(TIMES * bytes.len()).unwrap_or(u32::MAX);
+                let kept = Kept { etag, weight, manifest: Arc::new(parse(bytes, id).await?) };
+                self.kept.insert(name, kept.clone());
+                Ok(Some((kept.manifest, weight)))
+            }
+        }
+    }
+}
+
+async fn parse(bytes: Vec<u8>, id: DeployId) -> Result<Manifest, Failure> {
+    if bytes.len() <= QUICK_BYTES {
+        return Manifest::decode(&bytes, id).map_err(Failure::internal);
+    }
+    let parsed = tokio::task::spawn_blocking(move || Manifest::decode(&bytes, id)).await;
+    parsed.map_err(Failure::internal)?.map_err(Failure::internal)
+}
