@@ -37,10 +37,6 @@ impl Service {
                     Ok(live(self.store.bucket(&name).await?))
                 }
             },
-            Addressed::Preview(deploy, rest) => {
-                let bucket = self.previews.bucket_of(&self.store, &rest).await?.ok_or_else(nobody)?;
-                Ok(Place { bucket, preview: Some(deploy) })
-            }
             Addressed::Nobody => Err(nobody()),
         }
     }

@@ -53,7 +53,7 @@ pub struct Issuer {
     progress: Arc<Progress>,
     attempts: BTreeMap<HostName, Attempts>,
     orders: Orders,
-    /// The hosts whose certificate was looked for in the folder.
+    /// The hosts whose certificates were looked for in the folder.
     seen: BTreeSet<HostName>,
 }
 
@@ -133,14 +133,18 @@ impl Issuer {
     /// later.
     pub async fn load(&mut self) {
         let hosts = self.wanted.hosts.borrow().clone();
-        self.certificates.retain_issued(|host| hosts.contains(host));
-        self.seen.retain(|host| hosts.contains(host));
-        self.attempts.retain(|host, _| hosts.contains(host));
-        for host in &hosts {
-            if self.seen.insert(host.clone()) {
-                self.load_one(host).await;
+        if hosts == self.seen {
+            return;
+        }
+        let mut found = Vec::new();
+        for host in hosts.difference(&self.seen) {
+            if let Some(certificate) = self.kept(host).await {
+                found.push((host.clone(), Arc::new(certificate)));
             }
         }
+        self.certificates.change_issued(|host| hosts.contains(host), found);
+        self.attempts.retain(|host, _| hosts.contains(host));
+        self.seen = hosts;
     }
 
     /// Orders what is missing and what is to be renewed, for ever. Dropping it ends an order that is under way.
@@ -169,15 +173,13 @@ impl Issuer {
         }
     }
 
-    async fn load_one(&self, host: &HostName) {
+    /// The certificate that the folder has for `host`.
+    async fn kept(&self, host: &HostName) -> Option<Certificate> {
         let (folder, name) = (self.folder.clone(), host.clone());
-        match off_runtime(move || folder.certificate(&name)).await {
-            Ok(Some(certificate)) => self.certificates.set_issued(host, Arc::new(certificate)),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::error!(%host, %error, "a certificate that was kept cannot be used: a new one is ordered")
-            }
-        }
+        off_runtime(move || folder.certificate(&name)).await.unwrap_or_else(|error| {
+            tracing::error!(%host, %error, "a certificate that was kept cannot be used: a new one is ordered");
+            None
+        })
     }
 
     /// The host whose turn it is, and when; `None` where nothing is wanted.
@@ -207,7 +209,7 @@ impl Issuer {
         match ordered {
             Ok(certificate) => {
                 let until = certificate.not_after;
-                self.certificates.set_issued(host, Arc::new(certificate));
+                self.certificates.change_issued(|_| true, [(host.clone(), Arc::new(certificate))]);
                 self.attempts.remove(host);
                 self.progress.issued.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(%host, %until, "a certificate was issued");
@@ -223,20 +225,21 @@ impl Issuer {
 
     fn failed(&mut self, host: &HostName, error: &Error, wait: Option<Duration>) {
         let (now, chance) = (self.clock.now(), chance());
+        let until = self.issued(host).map(|certificate| certificate.not_after).filter(|until| *until > now);
         let attempts = self.attempts.entry(host.clone()).or_default();
         match error {
             Error::RateLimited(_) => attempts.rate_limited(now, wait, chance),
-            _ => attempts.failed(now, wait, chance),
+            _ => attempts.failed(now, wait, until.map(|until| until.since(now)), chance),
         }
         self.progress.failed.fetch_add(1, Ordering::Relaxed);
         let next = attempts.next().map(|next| next.to_string()).unwrap_or_default();
         let failures = attempts.failures();
-        match self.issued(host).map(|certificate| certificate.not_after) {
-            Some(until) if until > now => tracing::warn!(
+        match until {
+            Some(until) => tracing::warn!(
                 %host, failures, next, %until, %error,
                 "a certificate was not renewed: the one before stays in use"
             ),
-            _ => tracing::error!(%host, failures, next, %error, "there is no certificate"),
+            None => tracing::error!(%host, failures, next, %error, "there is no certificate"),
         }
     }
 
