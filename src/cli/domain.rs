@@ -144,6 +144,7 @@ fn domains_as_text(domains: &[Summary]) -> String {
             Source::Configuration => BY_CONFIGURATION,
             Source::Claim { account, .. } => account.as_str(),
         };
+        let (domain, bucket) = (domain.as_str(), bucket.as_str());
         text.push_str(&format!("{domain:<40}  {bucket:<30}  {account:<13}  {}\n", state_in_words(*state)));
     }
     text
@@ -170,9 +171,12 @@ mod tests {
         let declared = Summary { domain, bucket, source: Source::Configuration, state: State::InForce };
         let claimed = Summary { source, state: State::Overridden, ..declared.clone() };
         let text = domains_as_text(&[declared, claimed.clone()]);
-        let words: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-        assert_eq!(words[1], "www.example.com pail configuration in force");
-        assert_eq!(words[2], "www.example.com pail 000000000000 overridden by the configuration");
+        let expected = [
+            "DOMAIN                                    BUCKET                          ACCOUNT        STATE",
+            "www.example.com                           pail                            configuration  in force",
+            "www.example.com                           pail                            000000000000   overridden by the configuration",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
         let json = json!([claimed]);
         assert_eq!((&json[0]["domain"], &json[0]["state"]), (&json!("www.example.com"), &json!("overridden")));
         assert_eq!(json[0]["source"]["claim"]["account"], "000000000000");

@@ -32,3 +32,4 @@ mod streaming;
 mod tagging;
 mod tls;
 mod versions;
+mod website;

@@ -175,8 +175,9 @@ impl Signed {
         settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
         settings.expires_in = Some(valid);
         let host = self.address.to_string();
-        let mut all = vec![("host", host.as_str())];
-        all.extend(headers.iter().copied());
+        let host = headers.iter().find(|(name, _)| *name == "host").map_or(host.as_str(), |(_, value)| value);
+        let mut all = vec![("host", host)];
+        all.extend(headers.iter().copied().filter(|(name, _)| *name != "host"));
         let body = SignableBody::UnsignedPayload;
         let uri = format!("http://{host}{target}");
         let request = SignableRequest::new(method, uri, all.into_iter(), body).expect("a signable request");

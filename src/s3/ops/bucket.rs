@@ -65,7 +65,7 @@ pub async fn list_buckets(cx: &Service, request: &Request) -> Result<Answer, S3E
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
 pub async fn create_bucket(cx: &Service, request: &mut Request) -> Result<Answer, S3Error> {
     let name = request.target.bucket_name()?;
-    refuse_preview_name(name)?;
+    refuse_preview_name(&name)?;
     refuse_bucket_headers(request)?;
     let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
     let configuration = CreateBucketConfiguration::from_body(&body)?;

@@ -32,9 +32,6 @@ impl Deployed<'_> {
     /// What the manifest says of a path. A page that is open asks for the assets that it was made with: names that change
     /// with their content come from the deploys before, too.
     fn entry(&self, path: &str) -> Option<&deploy::File> {
-        if is_reserved(path) {
-            return None;
-        }
         let immutable = || is_fingerprinted(path) || self.rules.is_immutable(path);
         let earlier = || self.deploy.earlier(self.judge.now()).find_map(|manifest| manifest.files.get(path));
         self.deploy.manifest.files.get(path).or_else(|| if immutable() { earlier() } else { None })
@@ -53,6 +50,9 @@ impl Deployed<'_> {
 
 impl Files for Deployed<'_> {
     async fn find(&self, key: &str) -> Result<Found, Failure> {
+        if is_reserved(key) {
+            return Ok(Found::Missing);
+        }
         if !self.judge.may_read(key) {
             return Ok(Found::Denied);
         }
@@ -69,7 +69,7 @@ impl Files for Deployed<'_> {
     }
 
     async fn has(&self, key: &str) -> Result<bool, Failure> {
-        Ok(self.entry(key).is_some())
+        Ok(!is_reserved(key) && self.entry(key).is_some())
     }
 
     fn lists(&self) -> bool {
