@@ -22,6 +22,8 @@ use crate::tls::challenges::Challenges;
 
 /// How long one order may take, from its account to its certificate.
 const ORDER_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// How often one order may begin anew.
+const MAX_BEGINNINGS: usize = 4;
 /// The longest sleep: a clock that is set shows after this at the latest.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
 /// The most hosts that certificates are got for.
@@ -259,24 +261,28 @@ impl Issuer {
         Ok(certificate)
     }
 
+    /// Orders, and begins anew where the authority asks for that rather than refuses.
     async fn issue(&self, host: &HostName, web: &Web) -> Result<Issued, Error> {
-        let ordered = match account(&self.options, &self.folder, web).await {
-            Ok(account) => issue(&account, host, &self.challenges).await,
-            Err(error) => Err(error),
-        };
-        match ordered {
-            Err(error) if error.is_lost_account() => {
-                tracing::warn!(
-                    directory = self.options.directory,
-                    "the authority does not know the account: making another"
-                );
-                let folder = self.folder.clone();
-                off_runtime(move || folder.forget_account()).await?;
-                let account = account(&self.options, &self.folder, web).await?;
-                issue(&account, host, &self.challenges).await
+        for _ in 1..MAX_BEGINNINGS {
+            match self.issue_once(host, web).await {
+                Err(error) if error.is_bad_nonce() => tracing::debug!(%host, "the authority wants other nonces"),
+                Err(error) if error.is_lost_account() => self.forget_account().await?,
+                other => return other,
             }
-            other => other,
         }
+        self.issue_once(host, web).await
+    }
+
+    async fn issue_once(&self, host: &HostName, web: &Web) -> Result<Issued, Error> {
+        let account = account(&self.options, &self.folder, web).await?;
+        issue(&account, host, &self.challenges).await
+    }
+
+    async fn forget_account(&self) -> Result<(), Error> {
+        let directory = &self.options.directory;
+        tracing::warn!(directory, "the authority does not know the account: making another");
+        let folder = self.folder.clone();
+        off_runtime(move || folder.forget_account()).await
     }
 }
 
