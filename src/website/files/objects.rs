@@ -7,7 +7,7 @@ use crate::names::ObjectKey;
 use crate::site::path::is_reserved;
 use crate::store::bucket::Bucket;
 use crate::store::{self, Store};
-use crate::website::failure::{Code, Failure};
+use crate::website::failure::Failure;
 use crate::website::judge::Judge;
 
 /// The objects of a bucket, by their keys.
@@ -50,7 +50,9 @@ impl Files for Objects<'_> {
         if !asks_object && !self.judge.may_read(key) {
             return Ok(Found::Denied);
         }
-        match self.read(&parse(key)?).await? {
+        // No object has a key that is none.
+        let Ok(parsed) = ObjectKey::parse(key) else { return Ok(Found::Missing) };
+        match self.read(&parsed).await? {
             None => Ok(Found::Missing),
             Some(file) if asks_object && !self.may_read(&file)? => Ok(Found::Denied),
             Some(file) => Ok(Found::File(Box::new(file))),
@@ -58,7 +60,8 @@ impl Files for Objects<'_> {
     }
 
     async fn has(&self, key: &str) -> Result<bool, Failure> {
-        match self.store.object(self.bucket, &parse(key)?).await {
+        let Ok(key) = ObjectKey::parse(key) else { return Ok(false) };
+        match self.store.object(self.bucket, &key).await {
             Ok(_) => Ok(true),
             Err(store::Error::NoSuchKey(_) | store::Error::DeleteMarker { .. }) => Ok(false),
             Err(error) => Err(error.into()),
@@ -68,8 +71,4 @@ impl Files for Objects<'_> {
     fn lists(&self) -> bool {
         self.judge.may_list()
     }
-}
-
-fn parse(key: &str) -> Result<ObjectKey, Failure> {
-    ObjectKey::parse(key).map_err(|_| Failure::new(Code::KeyTooLongError))
 }
