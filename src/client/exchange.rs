@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The slowest link that is waited for, in bytes a second.
 const SLOWEST: u64 = 32 * 1024;
 
+/// The longest error document that is read, in bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+
 /// A client of one service with one key. Cheap to share by reference; keeps its connections.
 pub struct Client {
     connections: Connections,
@@ -80,10 +83,11 @@ impl Client {
         let time = PATIENCE + Duration::from_secs((request.body.len() + request.most as u64) / SLOWEST);
         let slow = || Error::Slow { endpoint: self.endpoint.to_string(), time };
         let (status, headers, body) = timeout(time, self.exchange(request)).await.map_err(|_| slow())??;
-        if (200..300).contains(&status) {
-            return Ok(Answer { status, headers, body });
+        match status {
+            200..300 if body.len() > request.most => Err(Error::TooLong(request.most)),
+            200..300 => Ok(Answer { status, headers, body }),
+            _ => Err(refusal(request, status, &body)),
         }
-        Err(refusal(request, status, &body))
     }
 
     async fn exchange(&self, request: &Request<'_>) -> Result<(u16, HeaderMap, Bytes), Error> {

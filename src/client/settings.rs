@@ -191,7 +191,8 @@ mod tests {
         let write = |name: &str, text: &str| std::fs::write(home.path().join(".aws").join(name), text).unwrap();
         write(
             "credentials",
-            "[default]\naws_access_key_id=D\naws_secret_access_key=d\n[work]\naws_access_key_id=W\naws_secret_access_key=w\naws_session_token=t\n",
+            "[default]\naws_access_key_id=D\naws_secret_access_key=d\n\
+             [work]\naws_access_key_id=W\naws_secret_access_key=w\naws_session_token=t\n",
         );
         write(
             "config",

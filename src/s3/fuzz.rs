@@ -10,6 +10,7 @@ use super::operation::{Operation, Support};
 use super::query::Query;
 use super::target::{Level, Target};
 use super::xml::input::{CompleteMultipartUpload, CreateBucketConfiguration, Delete, MAX_DELETED_OBJECTS, MAX_PARTS};
+use super::xml::website;
 use super::xml::write::Writer;
 use super::{checksum, metadata, precondition};
 use crate::auth::payload_of_anonymous;
@@ -20,6 +21,7 @@ use crate::http::head::Head;
 use crate::http::percent;
 use crate::names::ObjectKey;
 use crate::s3::body::BodyPlan;
+use crate::site::configuration::{Protocol, Website};
 
 /// More than the user metadata that fits, at two bytes for one.
 const MAX_METADATA_BYTES: usize = 8 * 1024;
@@ -175,6 +177,33 @@ fn written(delete: &Delete) -> Vec<u8> {
         });
     }
     document.finish()
+}
+
+#[test]
+fn website_configurations() {
+    let seeds = [
+        "<?xml version=\"1.0\"?><WebsiteConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IndexDocument><Suffix>index.html</Suffix></IndexDocument><ErrorDocument><Key>error.html</Key></ErrorDocument><RoutingRules><RoutingRule><Condition><KeyPrefixEquals>docs/</KeyPrefixEquals><HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals></Condition><Redirect><Protocol>https</Protocol><HostName>example.com</HostName><ReplaceKeyPrefixWith>a&amp;b</ReplaceKeyPrefixWith><HttpRedirectCode>302</HttpRedirectCode></Redirect></RoutingRule><RoutingRule><Redirect/></RoutingRule></RoutingRules></WebsiteConfiguration>",
+        "<WebsiteConfiguration><RedirectAllRequestsTo><HostName>h</HostName><Protocol>http</Protocol></RedirectAllRequestsTo></WebsiteConfiguration>",
+    ];
+    let words =
+        ["<RoutingRule><Redirect/></RoutingRule>", "<Suffix>", "</Suffix>", "<Condition/>", "404", "/", "&#13;&#10;"];
+    bolero::check!().with_test_time(fuzz::time()).with_generator(Mutated::new(seeds, &words)).for_each(|input| {
+        fuzz::promptly(|| {
+            let Ok(configuration) = website::read(input) else { return };
+            assert_eq!(Website::decode(&configuration.encode()).unwrap(), configuration);
+            // There is no way to write a zero that XML allows.
+            if !input.contains(&0) {
+                assert_eq!(website::read(&website::write(&configuration).finish()).unwrap(), configuration);
+            }
+            if let Website::Serve(serve) = configuration {
+                assert!(!serve.index.is_empty() && !serve.index.contains('/') && serve.rules.len() <= 50);
+                for rule in [serve.rule_before("docs/a\r\n"), serve.rule_after("docs/a", 404)].into_iter().flatten() {
+                    let moved = rule.target("docs/a\r\n", "h", Protocol::Http);
+                    assert!(moved.location.bytes().all(|byte| byte.is_ascii_graphic()), "{moved:?}");
+                }
+            }
+        });
+    });
 }
 
 #[test]

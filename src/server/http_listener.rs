@@ -90,7 +90,7 @@ impl HttpListener {
         for Socket { listener, tls } in sockets {
             let (endpoint, stop) = (endpoint.clone(), stopping.clone());
             server = server.listen(E::NAME, listener, move || {
-                let (endpoint, stop, tls) = (endpoint.clone(), stop.clone(), tls.clone());
+                let (endpoint, stop, stopped, tls) = (endpoint.clone(), stop.clone(), stop.clone(), tls.clone());
                 let early = endpoint.clone();
                 let app = App::new()
                     .default_service(web::to(move |http: HttpRequest, payload: web::Payload| {
@@ -111,7 +111,8 @@ impl HttpListener {
                         async move { early.admit_early(request).await }
                     }))
                     .h1(apply_fn_factory(map_config(app, |_| AppConfig::default()), counted));
-                fn_service(move |stream: TcpStream| accepted(stream, tls.clone(), bounds)).and_then(http)
+                fn_service(move |stream: TcpStream| accepted(stream, tls.clone(), stopped.clone(), bounds))
+                    .and_then(http)
             })?;
         }
         let server = server.run();
@@ -149,12 +150,17 @@ impl Bounds {
 async fn accepted(
     stream: TcpStream,
     tls: Option<Handshakes>,
+    stopping: CancellationToken,
     bounds: Bounds,
 ) -> Result<(Stream, Option<SocketAddr>), actix_http::error::DispatchError> {
     let peer = stream.peer_addr().ok();
     let stream = match tls {
         None => Stream::Plain(bounds.bounded(stream)?),
-        Some(tls) => Stream::Tls(Box::new(tls.shake(stream, |stream| bounds.bounded(stream)).await?)),
+        Some(tls) => {
+            let shaking = stopping.run_until_cancelled(tls.shake(stream, |stream| bounds.bounded(stream)));
+            let stopped = || io::Error::other("the server stops");
+            Stream::Tls(Box::new(shaking.await.ok_or_else(stopped)??))
+        }
     };
     Ok((stream, peer))
 }

@@ -15,16 +15,24 @@ const MIN_HASH: usize = 8;
 const MIN_CHANGES: usize = 2;
 
 /// The value of `Cache-Control` for a file (by its key, not by the address that led to it), where the file itself does
-/// not say otherwise. What a password protects is kept by browsers alone.
-pub fn cache_control<'o>(options: &'o Options, key: &str) -> &'o str {
+/// not say otherwise. What is `protected` by a password is kept by browsers alone.
+pub fn cache_control<'o>(options: &'o Options, key: &str, protected: bool) -> &'o str {
     let immutable = is_fingerprinted(key) || options.is_immutable(key);
-    match (immutable, options.password.is_some()) {
+    match (immutable, protected) {
         (true, false) => IMMUTABLE,
         (true, true) => IMMUTABLE_PRIVATE,
-        (false, protected) => {
-            options.cache_control.as_deref().unwrap_or(if protected { REVALIDATED_PRIVATE } else { REVALIDATED })
+        (false, false) => options.cache_control.as_deref().unwrap_or(REVALIDATED),
+        (false, true) => {
+            let private = options.cache_control.as_deref().filter(|value| is_private(value));
+            private.unwrap_or(REVALIDATED_PRIVATE)
         }
     }
+}
+
+/// Whether only browsers may keep it, or nobody.
+pub fn is_private(cache_control: &str) -> bool {
+    let mut directives = cache_control.split(',').map(str::trim);
+    directives.any(|directive| ["private", "no-store"].iter().any(|name| directive.eq_ignore_ascii_case(name)))
 }
 
 /// Whether a name carries a hash of its content right before its extension, as build tools write them: `app.3f2a1b9c.js`,
@@ -103,19 +111,20 @@ mod tests {
 
     #[test]
     fn what_is_not_named_after_its_content_is_asked_for_again() {
-        let options = |text: &str| Options::parse(text).unwrap();
-        let protected = format!("password = {{ user = \"a\", hash = \"{}\" }}", super::super::password::tests::HASH);
-        for (text, key, expected) in [
-            ("", "index.html", REVALIDATED),
-            ("", "a-3f2a1b9c.js", IMMUTABLE),
-            ("immutable = [\"/assets/*\"]", "assets/main.js", IMMUTABLE),
-            ("immutable = [\"/assets/*\"]", "x/assets/main.js", REVALIDATED),
-            ("cache_control = \"max-age=60\"", "main.js", "max-age=60"),
-            ("cache_control = \"max-age=60\"", "a-3f2a1b9c.js", IMMUTABLE),
-            (&protected, "index.html", REVALIDATED_PRIVATE),
-            (&protected, "a-3f2a1b9c.js", IMMUTABLE_PRIVATE),
+        for (text, key, protected, expected) in [
+            ("", "index.html", false, REVALIDATED),
+            ("", "a-3f2a1b9c.js", false, IMMUTABLE),
+            ("immutable = [\"/assets/*\"]", "assets/main.js", false, IMMUTABLE),
+            ("immutable = [\"/assets/*\"]", "x/assets/main.js", false, REVALIDATED),
+            ("cache_control = \"max-age=60\"", "main.js", false, "max-age=60"),
+            ("cache_control = \"max-age=60\"", "a-3f2a1b9c.js", false, IMMUTABLE),
+            ("", "index.html", true, REVALIDATED_PRIVATE),
+            ("", "a-3f2a1b9c.js", true, IMMUTABLE_PRIVATE),
+            ("cache_control = \"public, max-age=60\"", "index.html", true, REVALIDATED_PRIVATE),
+            ("cache_control = \"max-age=60, Private\"", "index.html", true, "max-age=60, Private"),
         ] {
-            assert_eq!(cache_control(&options(text), key), expected, "{text} {key}");
+            let options = Options::parse(text).unwrap();
+            assert_eq!(cache_control(&options, key, protected), expected, "{text} {key}");
         }
     }
 }

@@ -99,7 +99,7 @@ fn options() {
         let Ok(text) = std::str::from_utf8(input) else { return };
         fuzz::promptly(|| match Options::parse(text) {
             Ok(options) => {
-                assert!(is_line(caching::cache_control(&options, "assets/a-b.js")));
+                assert!(is_line(caching::cache_control(&options, "assets/a-b.js", false)));
                 assert!(options.security_headers(true).all(|(_, value)| is_line(value)));
                 assert!(options.single_page.iter().all(|key| !is_reserved(key)));
             }

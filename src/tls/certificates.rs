@@ -25,6 +25,8 @@ pub struct Certificates {
 #[derive(Default)]
 struct Sources {
     files: Vec<Loaded>,
+    /// What the files alone are for.
+    of_files: Table,
     /// By the host that each was issued for.
     issued: BTreeMap<HostName, Arc<Certificate>>,
 }
@@ -42,19 +44,23 @@ struct Table {
 impl Certificates {
     /// Replaces those from files, all at once.
     pub fn set_files(&self, files: Vec<Loaded>) {
-        self.change(|sources| sources.files = files);
-    }
-
-    /// Adds one that was issued for `host`, in place of the one before.
-    pub fn set_issued(&self, host: &HostName, certificate: Arc<Certificate>) {
         self.change(|sources| {
-            sources.issued.insert(host.clone(), certificate);
+            sources.of_files = Table::of_files(&files);
+            sources.files = files;
         });
     }
 
-    /// Takes the issued certificates of all hosts away that `keep` does not hold for.
-    pub fn retain_issued(&self, keep: impl Fn(&HostName) -> bool) {
-        self.change(|sources| sources.issued.retain(|host, _| keep(host)));
+    /// Takes the issued certificates of all hosts away that `keep` does not hold for, and adds `issued`, each in place of the
+    /// one that its host had; all at once.
+    pub fn change_issued(
+        &self,
+        keep: impl Fn(&HostName) -> bool,
+        issued: impl IntoIterator<Item = (HostName, Arc<Certificate>)>,
+    ) {
+        self.change(|sources| {
+            sources.issued.retain(|host, _| keep(host));
+            sources.issued.extend(issued);
+        });
     }
 
     /// The certificate that was issued for `host`.
@@ -74,10 +80,7 @@ impl Certificates {
 
     /// Whether a certificate from a file is for `host`.
     pub fn has_file_for(&self, host: &HostName) -> bool {
-        let sources = self.sources.lock();
-        let mut files = Table::default();
-        files.add_files(&sources.files);
-        files.named(host.as_str()).is_some()
+        self.sources.lock().of_files.named(host.as_str()).is_some()
     }
 
     /// Every certificate, those from files first.
@@ -95,21 +98,22 @@ impl Certificates {
 
 impl Table {
     fn of(sources: &Sources) -> Self {
-        let mut table = Self::default();
-        table.add_files(&sources.files);
+        let mut table = Self::of_files(&sources.files);
         for certificate in sources.issued.values() {
             table.add(certificate);
         }
         table
     }
 
-    fn add_files(&mut self, files: &[Loaded]) {
+    fn of_files(files: &[Loaded]) -> Self {
+        let mut table = Self::default();
         for loaded in files {
-            self.add(&loaded.certificate);
+            table.add(&loaded.certificate);
             if loaded.pair.default {
-                self.default = Some(Arc::clone(&loaded.certificate));
+                table.default = Some(Arc::clone(&loaded.certificate));
             }
         }
+        table
     }
 
     /// What came before keeps its names: files beat what was issued, and the first of two files counts.
@@ -180,7 +184,7 @@ mod tests {
     #[test]
     fn a_file_beats_what_was_issued_and_the_first_file_counts() {
         let certificates = Certificates::default();
-        certificates.set_issued(&host("a.test"), certificate_for(&["issued.test", "a.test"]));
+        certificates.change_issued(|_| true, [(host("a.test"), certificate_for(&["issued.test", "a.test"]))]);
         assert_eq!(label(&certificates, "a.test").as_deref(), Some("issued.test"));
         assert!(!certificates.has_file_for(&host("a.test")));
         certificates
@@ -189,7 +193,7 @@ mod tests {
         assert!(certificates.has_file_for(&host("a.test")));
         certificates.set_files(Vec::new());
         assert_eq!(label(&certificates, "a.test").as_deref(), Some("issued.test"));
-        certificates.retain_issued(|name| *name != host("a.test"));
+        certificates.change_issued(|name| *name != host("a.test"), []);
         assert!(certificates.all().is_empty());
     }
 
@@ -198,7 +202,7 @@ mod tests {
         let certificates = Certificates::default();
         let expires = certificate_for(&["a.test"]);
         let end = expires.not_after;
-        certificates.set_issued(&host("a.test"), expires);
+        certificates.change_issued(|_| true, [(host("a.test"), expires)]);
         assert!(certificates.covers("a.test", Timestamp::from_millis(end.as_millis() - 1)));
         assert!(!certificates.covers("a.test", end));
         assert!(certificates.for_host("a.test").is_some());

@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderName};
 use super::Service;
 use super::answer::Answer;
 use super::deliver::{deliver, deliver_document};
-use super::dress::dress;
+use super::dress::{Dressed, dress};
 use super::failure::{Code, Failure};
 use super::files::{Deployed, Objects};
 use super::judge::Judge;
@@ -105,9 +105,7 @@ impl Service {
 
     /// Fails unless the visitor knows the password of the site, where it has one.
     async fn ask_password(&self, modern: &Modern, request: &Request, place: &Place) -> Result<(), Failure> {
-        let options = &modern.options;
-        let preview = options.preview_password.as_ref().filter(|_| place.preview.is_some());
-        let Some(password) = preview.or(options.password.as_ref()) else { return Ok(()) };
+        let Some(password) = modern.options.password_for(place.preview.is_some()) else { return Ok(()) };
         match self.doorkeeper.judge(password, request.head.headers.all("authorization").next()).await {
             Entry::Open => Ok(()),
             Entry::Refused => Err(Failure::new(Code::Unauthorized)
@@ -170,8 +168,9 @@ impl Visit<'_> {
     /// The answer with what the site's options add to it.
     fn dressed(&self, answer: Answer, key: &str) -> Answer {
         let Some(modern) = &self.rules.modern else { return answer };
-        let host = self.request.authority.host.to_string();
-        dress(answer, modern, key, &host, self.path.as_str(), self.request.origin.secure)
+        let (host, path) = (self.request.authority.host.to_string(), self.path.as_str());
+        let protected = modern.options.password_for(self.place.preview.is_some()).is_some();
+        dress(answer, modern, key, Dressed { host: &host, path, secure: self.request.origin.secure, protected })
     }
 }
 

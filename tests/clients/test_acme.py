@@ -125,8 +125,8 @@ def test_a_certificate_is_issued_served_and_kept(pebble, brim, relay, tmp_path):
     stranger = requests.get(server.website + "/.well-known/acme-challenge/x", headers={"Host": "site.test"}, allow_redirects=False, timeout=10)
     assert stranger.status_code in (403, 404)
 
-    metrics = requests.get(server.admin + "/metrics", timeout=10).text
-    assert 'brim_certificate_not_after_seconds{certificate="site.test"}' in metrics
+    series = 'brim_certificate_not_after_seconds{certificate="site.test"}'
+    wait_until(lambda: series in requests.get(server.admin + "/metrics", timeout=10).text, 30, "the metric")
 
     folder = tmp_path / "data" / "acme"
     kept = [path for path in folder.rglob("*") if path.is_file()]

@@ -320,6 +320,24 @@ async fn slow_handshakes_are_bounded_in_time_and_number() {
 }
 
 #[tokio::test]
+async fn a_stop_does_not_wait_for_who_only_knocks() {
+    let authority = Authority::new();
+    authority.issue("one", &["a.test"]);
+    let mut server = authority.serve(&["one"], &[]);
+    let address = server.https("s3_tls");
+    let mut knocking = Raw::connect(address).await;
+    knocking.send([22, 3, 1]).await;
+    // Accepted after the one before.
+    let mut served = authority.raw(address, "a.test").await;
+    served.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+    assert_eq!(served.answer().await.status, 403);
+    let began = Instant::now();
+    server.terminate();
+    assert!(server.ended().is_some_and(|status| status.success()));
+    assert!(began.elapsed() < Duration::from_secs(10), "it waited for a handshake");
+}
+
+#[tokio::test]
 async fn the_bounds_of_connections_hold_over_tls() {
     let authority = Authority::new();
     authority.issue("one", &["a.test"]);

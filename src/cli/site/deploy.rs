@@ -130,10 +130,13 @@ impl Deploying<'_> {
         };
         outcome.uploads = self.missing(&outcome.source, current.as_ref()).await?;
         let same = current.is_some() && outcome.difference.is_empty() && outcome.uploads.is_empty();
-        if self.dry_run || same {
+        if self.dry_run {
             return Ok(outcome);
         }
         outcome.notes.extend(self.ensure_website().await?);
+        if same {
+            return Ok(outcome);
+        }
         upload::send(self.site, &outcome.uploads, self.concurrency, meter).await?;
         outcome.deploy = Some(self.publish(&outcome.source, live.as_ref(), current.as_ref(), started, meter).await?);
         outcome.published = true;

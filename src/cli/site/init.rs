@@ -91,12 +91,13 @@ fn with_statement(policy: Option<&str>, bucket: &str) -> Result<Option<String>, 
         Some(policy) => serde_json::from_str(policy)?,
         None => json!({ "Version": "2012-10-17", "Statement": [] }),
     };
-    let statements = &mut document["Statement"];
+    let none = "the bucket's policy has no statements";
+    let statements = document.get_mut("Statement").ok_or(none)?;
     // A policy may have one statement without a list around it.
     if statements.is_object() {
         *statements = json!([statements.take()]);
     }
-    let list = statements.as_array_mut().ok_or("the bucket's policy has no statements")?;
+    let list = statements.as_array_mut().ok_or(none)?;
     if list.iter().any(|known| known["Sid"] == STATEMENT) {
         return Ok(None);
     }

@@ -27,7 +27,7 @@ pub fn command() -> Command {
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(below("set", "Checks options and puts them in place of those that are there").arg(file).args(target::arguments()))
+        .subcommand(below("set", "Checks options and puts them in place of those there").arg(file).args(target::arguments()))
         .subcommand(below("get", "Prints the options that count").args(target::arguments()))
         .subcommand(below("remove", "Removes the options").args(target::arguments()))
 }

@@ -18,9 +18,9 @@ pub fn arguments() -> [Arg; 7] {
         option("bucket", "BUCKET").short('b').required(true).value_parser(BucketName::parse).help("The site's bucket"),
         option("endpoint-url", "URL")
             .help("Where the S3 API is [env: AWS_ENDPOINT_URL] [default: http://127.0.0.1:9000]"),
-        option("website-url", "URL").value_parser(parse_website_url).help(
-            "Where sites are served, to print addresses: BUCKET is put before its host [default: what the server says]",
-        ),
+        option("website-url", "URL")
+            .value_parser(parse_website_url)
+            .help("Where sites are served, to print addresses: BUCKET is put before its host"),
         option("profile", "NAME").help("The profile of the key to use [env: AWS_PROFILE]"),
         option("region", "REGION").help("The server's region [env: AWS_REGION] [default: us-east-1]"),
         option("ca-bundle", "FILE")

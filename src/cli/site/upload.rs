@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::site::deploy::{ContentType, DeployId, File, FilePath};
 
-    const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
+    const NOW: Timestamp = Timestamp::from_seconds(1_000_000_000);
 
     fn listed(size: u64, age: Duration) -> Listed {
         let modified = Timestamp::from_millis(NOW.as_millis() - age.as_millis() as u64);

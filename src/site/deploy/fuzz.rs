@@ -3,7 +3,10 @@
 use super::{File, Manifest, Pointer, file_key, is_preview_shaped, parse_file_key, parse_preview_label, preview_label};
 use crate::fuzz::{self, Mutated};
 
-const MANIFEST: &str = r#"{"version":1,"id":"abcdefghij","created":1,"message":"m","files":{"index.html":{"sha256":"0eb547304658805aad788d320f10bf1f292797b5e6d745a3bf617584da017051","size":10,"content_type":"text/html"}}}"#;
+const MANIFEST: &str = concat!(
+    r#"{"version":1,"id":"abcdefghij","created":1,"message":"m","files":{"index.html":{"#,
+    r#""sha256":"0eb547304658805aad788d320f10bf1f292797b5e6d745a3bf617584da017051","size":10,"content_type":"text/html"}}}"#
+);
 const POINTER: &str =
     r#"{"version":1,"deploy":"bbbbbbbbbb","at":7,"previous":[{"deploy":"aaaaaaaaaa","until":86400007}]}"#;
 

@@ -78,6 +78,11 @@ impl Options {
         read::read(text)
     }
 
+    /// The password that visitors of the site, or of a preview, must know.
+    pub fn password_for(&self, preview: bool) -> Option<&Password> {
+        self.preview_password.as_ref().filter(|_| preview).or(self.password.as_ref())
+    }
+
     /// The host to which a request for this one (in lower case, without its port) goes, with 308: the canonical host, for
     /// the same name with or without `www.`.
     pub fn canonical(&self, host: &str) -> Option<&str> {

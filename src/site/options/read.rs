@@ -4,6 +4,7 @@ use toml::de::DeTable;
 
 use super::rows::OPTIONS;
 use super::{MAX_FILE_BYTES, Options};
+use crate::site::caching::is_private;
 use crate::site::fault::{Fault, Faults};
 use crate::spelling::nearest;
 
@@ -39,9 +40,8 @@ fn read_table(text: &str, table: &DeTable<'_>, options: &mut Options, faults: &m
             faults.push(line(key.span().start), problem);
         }
     }
-    let private = |value: &String| ["private", "no-store"].iter().any(|word| value.contains(word));
-    let protected = options.password.is_some();
-    if protected && options.cache_control.as_ref().is_some_and(|value| !private(value)) {
+    let public = options.cache_control.as_ref().is_some_and(|value| !is_private(value));
+    if public && options.password.is_some() {
         let at =
             table.iter().find(|(key, _)| key.get_ref() == "cache_control").map_or(0, |(key, _)| line(key.span().start));
         faults.push(at, "cache_control: a site with a password says `private` or `no-store`");

@@ -156,7 +156,7 @@ mod tests {
         let folder = Folder::open(dir.path(), "https://acme.example/dir").unwrap();
         assert!(folder.attempts().is_empty());
         let mut attempts = BTreeMap::from([(host(), Attempts::default())]);
-        attempts.get_mut(&host()).unwrap().failed(Timestamp::from_seconds(5), None, 0.0);
+        attempts.get_mut(&host()).unwrap().failed(Timestamp::from_seconds(5), None, None, 0.0);
         folder.keep_attempts(&attempts).unwrap();
         assert_eq!(folder.attempts(), attempts);
         std::fs::write(dir.path().join("acme.example_dir/attempts.json"), "{").unwrap();

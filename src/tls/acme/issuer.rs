@@ -22,6 +22,8 @@ use crate::tls::challenges::Challenges;
 
 /// How long one order may take, from its account to its certificate.
 const ORDER_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// How often one order may begin anew.
+const MAX_BEGINNINGS: usize = 4;
 /// The longest sleep: a clock that is set shows after this at the latest.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
 /// The most hosts that certificates are got for.
@@ -53,7 +55,7 @@ pub struct Issuer {
     progress: Arc<Progress>,
     attempts: BTreeMap<HostName, Attempts>,
     orders: Orders,
-    /// The hosts whose certificate was looked for in the folder.
+    /// The hosts whose certificates were looked for in the folder.
     seen: BTreeSet<HostName>,
 }
 
@@ -133,14 +135,18 @@ impl Issuer {
     /// later.
     pub async fn load(&mut self) {
         let hosts = self.wanted.hosts.borrow().clone();
-        self.certificates.retain_issued(|host| hosts.contains(host));
-        self.seen.retain(|host| hosts.contains(host));
-        self.attempts.retain(|host, _| hosts.contains(host));
-        for host in &hosts {
-            if self.seen.insert(host.clone()) {
-                self.load_one(host).await;
+        if hosts == self.seen {
+            return;
+        }
+        let mut found = Vec::new();
+        for host in hosts.difference(&self.seen) {
+            if let Some(certificate) = self.kept(host).await {
+                found.push((host.clone(), Arc::new(certificate)));
             }
         }
+        self.certificates.change_issued(|host| hosts.contains(host), found);
+        self.attempts.retain(|host, _| hosts.contains(host));
+        self.seen = hosts;
     }
 
     /// Orders what is missing and what is to be renewed, for ever. Dropping it ends an order that is under way.
@@ -169,15 +175,13 @@ impl Issuer {
         }
     }
 
-    async fn load_one(&self, host: &HostName) {
+    /// The certificate that the folder has for `host`.
+    async fn kept(&self, host: &HostName) -> Option<Certificate> {
         let (folder, name) = (self.folder.clone(), host.clone());
-        match off_runtime(move || folder.certificate(&name)).await {
-            Ok(Some(certificate)) => self.certificates.set_issued(host, Arc::new(certificate)),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::error!(%host, %error, "a certificate that was kept cannot be used: a new one is ordered")
-            }
-        }
+        off_runtime(move || folder.certificate(&name)).await.unwrap_or_else(|error| {
+            tracing::error!(%host, %error, "a certificate that was kept cannot be used: a new one is ordered");
+            None
+        })
     }
 
     /// The host whose turn it is, and when; `None` where nothing is wanted.
@@ -207,7 +211,7 @@ impl Issuer {
         match ordered {
             Ok(certificate) => {
                 let until = certificate.not_after;
-                self.certificates.set_issued(host, Arc::new(certificate));
+                self.certificates.change_issued(|_| true, [(host.clone(), Arc::new(certificate))]);
                 self.attempts.remove(host);
                 self.progress.issued.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(%host, %until, "a certificate was issued");
@@ -223,20 +227,21 @@ impl Issuer {
 
     fn failed(&mut self, host: &HostName, error: &Error, wait: Option<Duration>) {
         let (now, chance) = (self.clock.now(), chance());
+        let until = self.issued(host).map(|certificate| certificate.not_after).filter(|until| *until > now);
         let attempts = self.attempts.entry(host.clone()).or_default();
         match error {
             Error::RateLimited(_) => attempts.rate_limited(now, wait, chance),
-            _ => attempts.failed(now, wait, chance),
+            _ => attempts.failed(now, wait, until.map(|until| until.since(now)), chance),
         }
         self.progress.failed.fetch_add(1, Ordering::Relaxed);
         let next = attempts.next().map(|next| next.to_string()).unwrap_or_default();
         let failures = attempts.failures();
-        match self.issued(host).map(|certificate| certificate.not_after) {
-            Some(until) if until > now => tracing::warn!(
+        match until {
+            Some(until) => tracing::warn!(
                 %host, failures, next, %until, %error,
                 "a certificate was not renewed: the one before stays in use"
             ),
-            _ => tracing::error!(%host, failures, next, %error, "there is no certificate"),
+            None => tracing::error!(%host, failures, next, %error, "there is no certificate"),
         }
     }
 
@@ -256,24 +261,28 @@ impl Issuer {
         Ok(certificate)
     }
 
+    /// Orders, and begins anew where the authority asks for that rather than refuses.
     async fn issue(&self, host: &HostName, web: &Web) -> Result<Issued, Error> {
-        let ordered = match account(&self.options, &self.folder, web).await {
-            Ok(account) => issue(&account, host, &self.challenges).await,
-            Err(error) => Err(error),
-        };
-        match ordered {
-            Err(error) if error.is_lost_account() => {
-                tracing::warn!(
-                    directory = self.options.directory,
-                    "the authority does not know the account: making another"
-                );
-                let folder = self.folder.clone();
-                off_runtime(move || folder.forget_account()).await?;
-                let account = account(&self.options, &self.folder, web).await?;
-                issue(&account, host, &self.challenges).await
+        for _ in 1..MAX_BEGINNINGS {
+            match self.issue_once(host, web).await {
+                Err(error) if error.is_bad_nonce() => tracing::debug!(%host, "the authority wants other nonces"),
+                Err(error) if error.is_lost_account() => self.forget_account().await?,
+                other => return other,
             }
-            other => other,
         }
+        self.issue_once(host, web).await
+    }
+
+    async fn issue_once(&self, host: &HostName, web: &Web) -> Result<Issued, Error> {
+        let account = account(&self.options, &self.folder, web).await?;
+        issue(&account, host, &self.challenges).await
+    }
+
+    async fn forget_account(&self) -> Result<(), Error> {
+        let directory = &self.options.directory;
+        tracing::warn!(directory, "the authority does not know the account: making another");
+        let folder = self.folder.clone();
+        off_runtime(move || folder.forget_account()).await
     }
 }
 

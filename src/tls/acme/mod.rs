@@ -59,12 +59,22 @@ pub enum Error {
 }
 
 const RATE_LIMITED: &str = "urn:ietf:params:acme:error:rateLimited";
+const BAD_NONCE: &str = "urn:ietf:params:acme:error:badNonce";
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
 impl Error {
+    /// Whether a nonce was not taken, again and again: RFC 8555 section 6.5 has clients go on with new ones.
+    fn is_bad_nonce(&self) -> bool {
+        self.is_problem(BAD_NONCE)
+    }
+
     /// Whether the authority knows nothing of the account, as one that lost its memory does.
     fn is_lost_account(&self) -> bool {
-        matches!(self, Self::Refused(problem) if problem.r#type.as_deref() == Some(NO_ACCOUNT))
+        self.is_problem(NO_ACCOUNT)
+    }
+
+    fn is_problem(&self, kind: &str) -> bool {
+        matches!(self, Self::Refused(problem) if problem.r#type.as_deref() == Some(kind))
     }
 }
 

@@ -52,22 +52,23 @@ pub fn renewal(certificate: &Certificate) -> Timestamp {
 }
 
 impl Attempts {
-    /// An order failed at `now`; the authority may have said how long to `wait`. `chance`, from 0 to 1, spreads what failed
-    /// together.
-    pub fn failed(&mut self, now: Timestamp, wait: Option<Duration>, chance: f64) {
+    /// An order failed at `now`; the authority may have said how long to `wait`. `left` is how long the certificate before is
+    /// still good for: of a short life no day is waited away. `chance`, from 0 to 1, spreads what failed together.
+    pub fn failed(&mut self, now: Timestamp, wait: Option<Duration>, left: Option<Duration>, chance: f64) {
         self.failures = self.failures.saturating_add(1);
         self.last.push_back(now);
         if self.last.len() > MAX_FAILURES {
             self.last.pop_front();
         }
-        let doubled = FIRST_WAIT.saturating_mul(1_u32 << self.failures.saturating_sub(1).min(16)).min(LONGEST_WAIT);
+        let longest = left.map_or(LONGEST_WAIT, |left| (left / 4).clamp(FIRST_WAIT, LONGEST_WAIT));
+        let doubled = FIRST_WAIT.saturating_mul(1_u32 << self.failures.saturating_sub(1).min(16)).min(longest);
         let spread = doubled.mul_f64(1.0 + chance.clamp(0.0, 1.0) / 4.0);
         self.next = Some(now.plus(spread.max(wait.unwrap_or_default())).max(self.allowed()));
     }
 
     /// As [`Self::failed`], where the authority said that it was asked too often.
     pub fn rate_limited(&mut self, now: Timestamp, wait: Option<Duration>, chance: f64) {
-        self.failed(now, Some(wait.unwrap_or(RATE_LIMITED_WAIT)), chance);
+        self.failed(now, Some(wait.unwrap_or(RATE_LIMITED_WAIT)), None, chance);
     }
 
     /// An operator asks for another attempt: within a minute of the last, as long as the hour allows it.
@@ -133,20 +134,37 @@ mod tests {
         let mut now = minutes(0);
         let mut waits = Vec::new();
         for _ in 0..12 {
-            attempts.failed(now, None, 0.0);
+            attempts.failed(now, None, None, 0.0);
             let next = attempts.next().unwrap();
             waits.push(next.since(now).as_secs() / 60);
             now = next;
         }
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 1280, 1440, 1440, 1440]);
-        attempts.failed(now, None, 1.0);
+        attempts.failed(now, None, None, 1.0);
         assert_eq!(attempts.next().unwrap().since(now), Duration::from_secs(30 * 60 * 60));
+    }
+
+    #[test]
+    fn what_is_left_of_a_short_life_is_not_waited_away() {
+        let mut attempts = Attempts::default();
+        for _ in 0..10 {
+            attempts.failed(minutes(0), None, Some(2 * HOUR), 0.0);
+        }
+        // A quarter of it, were it not for the hour.
+        assert_eq!(attempts.next(), Some(minutes(60)));
+        let mut attempts = Attempts::default();
+        for hour in 0..10 {
+            attempts.failed(minutes(60 * hour), None, Some(8 * HOUR), 0.0);
+        }
+        assert_eq!(attempts.next(), Some(minutes(60 * 9 + 120)));
+        attempts.failed(minutes(1200), None, Some(MINUTE), 0.0);
+        assert_eq!(attempts.next(), Some(minutes(1205)));
     }
 
     #[test]
     fn an_authority_that_names_a_time_is_obeyed() {
         let mut attempts = Attempts::default();
-        attempts.failed(minutes(0), Some(Duration::from_secs(7200)), 0.0);
+        attempts.failed(minutes(0), Some(Duration::from_secs(7200)), None, 0.0);
         assert_eq!(attempts.next(), Some(minutes(120)));
         let mut attempts = Attempts::default();
         attempts.rate_limited(minutes(0), None, 0.0);
@@ -159,11 +177,11 @@ mod tests {
         attempts.hurry();
         assert_eq!(attempts.next(), None);
         for minute in [0, 1, 2] {
-            attempts.failed(minutes(minute), None, 0.0);
+            attempts.failed(minutes(minute), None, None, 0.0);
             attempts.hurry();
             assert_eq!(attempts.next(), Some(minutes(minute + 1)));
         }
-        attempts.failed(minutes(3), None, 0.0);
+        attempts.failed(minutes(3), None, None, 0.0);
         attempts.hurry();
         assert_eq!(attempts.next(), Some(minutes(60)));
     }

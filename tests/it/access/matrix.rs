@@ -97,6 +97,9 @@ operations! {
     "PutBucketTagging" Other PUT "/{b}?tagging" "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>";
     "GetBucketCors" Other GET "/{b}?cors";
     "DeleteBucketCors" Other DELETE "/{b}?cors";
+    "GetBucketWebsite" Other GET "/{b}?website";
+    "PutBucketWebsite" Other PUT "/{b}?website" "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>";
+    "DeleteBucketWebsite" Other DELETE "/{b}?website";
     "GetPublicAccessBlock" Other GET "/{b}?publicAccessBlock";
     "GetBucketOwnershipControls" Other GET "/{b}?ownershipControls";
     "GetBucketPolicyStatus" Other GET "/{b}?policyStatus";
@@ -105,12 +108,13 @@ operations! {
 }
 
 /// What operations that were allowed answer besides success, in buckets where there is nothing, or still something.
-const HARMLESS: [&str; 5] = [
+const HARMLESS: [&str; 6] = [
     "AccessControlListNotSupported",
     "BucketNotEmpty",
     "NoSuchBucketPolicy",
     "NoSuchCORSConfiguration",
     "NoSuchPublicAccessBlockConfiguration",
+    "NoSuchWebsiteConfiguration",
 ];
 
 /// Who the callers are, as far as the rules tell them apart.

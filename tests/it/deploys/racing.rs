@@ -79,7 +79,8 @@ async fn whatever_runs_at_once_what_is_live_is_whole() {
         running.push(site.start(&["rollback"]));
         running.push(site.start(&["prune", "--keep", "1"]));
         let outputs: Vec<_> = running.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
-        assert!(outputs[..3].iter().any(|output| output.status.success()), "{}", said(&outputs[0]));
+        // Whoever lost, lost to another.
+        assert!(outputs[..4].iter().any(|output| output.status.success()), "{}", said(&outputs[0]));
         assert!(outputs[4].status.success(), "prune: {}", said(&outputs[4]));
         let live = site.live().await.expect("a live deploy");
         assert_eq!(live["same"], b"s");

@@ -5,7 +5,8 @@ use super::*;
 #[tokio::test]
 async fn files_indexes_and_folders_are_served_as_s3_does() {
     let site = Site::start(INDEX, READ_AND_LIST).await;
-    for key in ["index.html", "page", "docs/index.html", "docs/deep/index.html", "both", "both/index.html", "a%2Bb%20c"] {
+    for key in ["index.html", "page", "docs/index.html", "docs/deep/index.html", "both", "both/index.html", "a%2Bb%20c"]
+    {
         site.put_with(key, &[("content-type", "text/plain")], key).await;
     }
     for (path, key) in [

@@ -70,7 +70,8 @@ async fn a_host_that_is_none_or_several_is_refused() {
     let long = format!("{}.website.localhost", "a.".repeat(2000));
     let one = "one.website.localhost";
     // These do not get past the parser of heads, which has no pages.
-    for headers in [[].as_slice(), &[("host", one), ("host", "two.website.localhost")], &[("host", one), ("host", one)]] {
+    for headers in [[].as_slice(), &[("host", one), ("host", "two.website.localhost")], &[("host", one), ("host", one)]]
+    {
         let answer = visit(&server, "GET", "/", headers).await;
         assert_eq!((answer.status, answer.body.len()), (400, 0), "{headers:?}");
     }

@@ -7,6 +7,7 @@ mod errors;
 mod hostile;
 mod hosts;
 mod modern;
+mod order;
 mod redirects;
 
 use aws_lc_rs::digest::{SHA256, digest};

@@ -88,9 +88,14 @@ mod tests {
 
     use super::*;
 
+    /// Bytes of which many sequences are characters, and many are not.
+    fn byte() -> impl Strategy<Value = u8> {
+        prop::sample::select(b"a\xc3\xa9\xe6\x97\xa5\xf0\xff".to_vec())
+    }
+
     proptest! {
         #[test]
-        fn pieces_are_judged_as_the_whole(bytes in prop::collection::vec(prop::sample::select(b"a\xc3\xa9\xe6\x97\xa5\xf0\xff".to_vec()), 0..24), cut in 1_usize..6) {
+        fn pieces_are_judged_as_the_whole(bytes in prop::collection::vec(byte(), 0..24), cut in 1_usize..6) {
             let mut text = Utf8::default();
             bytes.chunks(cut).for_each(|piece| text.read(piece));
             prop_assert_eq!(text.is_valid(), std::str::from_utf8(&bytes).is_ok());
