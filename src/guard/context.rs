@@ -10,23 +10,25 @@ use crate::clock::Timestamp;
 use crate::http::head::Head;
 use crate::http::percent;
 
-/// Headers that are condition keys by their own name behind `s3:`.
-const HEADERS: [&str; 15] = [
-    "x-amz-acl",
-    "x-amz-content-sha256",
-    "x-amz-grant-full-control",
-    "x-amz-grant-read",
-    "x-amz-grant-read-acp",
-    "x-amz-grant-write",
-    "x-amz-grant-write-acp",
-    "x-amz-metadata-directive",
-    "x-amz-object-ownership",
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-aws-kms-key-id",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-storage-class",
-    "x-amz-tagging-directive",
-    "x-amz-website-redirect-location",
+/// Headers with the condition keys that they are.
+const HEADERS: [(&str, &str); 17] = [
+    ("referer", "aws:Referer"),
+    ("user-agent", "aws:UserAgent"),
+    ("x-amz-acl", "s3:x-amz-acl"),
+    ("x-amz-content-sha256", "s3:x-amz-content-sha256"),
+    ("x-amz-grant-full-control", "s3:x-amz-grant-full-control"),
+    ("x-amz-grant-read", "s3:x-amz-grant-read"),
+    ("x-amz-grant-read-acp", "s3:x-amz-grant-read-acp"),
+    ("x-amz-grant-write", "s3:x-amz-grant-write"),
+    ("x-amz-grant-write-acp", "s3:x-amz-grant-write-acp"),
+    ("x-amz-metadata-directive", "s3:x-amz-metadata-directive"),
+    ("x-amz-object-ownership", "s3:x-amz-object-ownership"),
+    ("x-amz-server-side-encryption", "s3:x-amz-server-side-encryption"),
+    ("x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-server-side-encryption-aws-kms-key-id"),
+    ("x-amz-server-side-encryption-customer-algorithm", "s3:x-amz-server-side-encryption-customer-algorithm"),
+    ("x-amz-storage-class", "s3:x-amz-storage-class"),
+    ("x-amz-tagging-directive", "s3:x-amz-tagging-directive"),
+    ("x-amz-website-redirect-location", "s3:x-amz-website-redirect-location"),
 ];
 
 const COPY_SOURCE: &str = "x-amz-copy-source";
@@ -119,11 +121,11 @@ pub fn of_head<'r>(
         let source = decoded.unwrap_or_else(|_| text.to_owned());
         context.push(format!("s3:{COPY_SOURCE}"), source.strip_prefix('/').unwrap_or(&source).to_owned());
     }
-    for (header, key) in [("referer", "aws:Referer"), ("user-agent", "aws:UserAgent")] {
-        push_header(&mut context, head, header, key.to_owned());
-    }
-    for header in HEADERS {
-        push_header(&mut context, head, header, format!("s3:{header}"));
+    for (header, key) in HEADERS {
+        // A header that is no text says nothing that a policy could compare; what reads it refuses it.
+        if let Ok(Some(value)) = head.headers.text(header) {
+            context.push(key, value);
+        }
     }
     for header in ["if-match", "if-none-match"] {
         // Several are one list, and that is how the condition is read.
@@ -144,13 +146,6 @@ pub fn of_head<'r>(
         }
     }
     context
-}
-
-fn push_header<'r>(context: &mut Context<'r>, head: &'r Head, header: &str, key: String) {
-    // A header that is no text says nothing that a policy could compare; what reads it refuses it.
-    if let Ok(Some(value)) = head.headers.text(header) {
-        context.push(key, value);
-    }
 }
 
 #[cfg(test)]

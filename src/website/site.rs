@@ -27,6 +27,7 @@ const ERROR_CODE: HeaderName = HeaderName::from_static("x-amz-error-code");
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-amz-error-message");
 
 /// A site that a request is for, with everything that its answer follows from.
+#[derive(Clone, Copy)]
 struct Visit<'r> {
     request: &'r Request,
     path: &'r SitePath<'r>,
@@ -72,23 +73,28 @@ impl Service {
         let judge = Judge::of(self, &place.bucket, &visitor, &request.head).await?;
         let visit = Visit { request, path: &path, website, place, rules: &rules, judge: &judge };
         let (outcome, pruned) = self.look(&visit).await;
-        if !pruned {
-            return Ok(self.answer_of(&visit, outcome));
+        if pruned && let Some(answer) = self.look_again(&visit).await? {
+            return Ok(answer);
         }
-        // Between its pointer and its files a deploy was removed: there is another one, or these files are lost.
-        let bucket = self.store.bucket(&place.bucket.record.name).await?;
-        let place = Place { bucket, preview: place.preview };
-        let now = self.rules_at(&place).await?;
-        match &now.website {
-            Website::Serve(website) if now.differ(&rules) => {
-                let visit = Visit { website, place: &place, rules: &now, ..visit };
+        Ok(self.answer_of(&visit, outcome))
+    }
+
+    /// What the site says once more, where it is another one by now: between its pointer and its files a deploy was removed.
+    /// `None` where it is the same, whose files are lost.
+    async fn look_again(&self, visit: &Visit<'_>) -> Result<Option<Answer>, Failure> {
+        let bucket = self.store.bucket(&visit.place.bucket.record.name).await?;
+        let place = Place { bucket, preview: visit.place.preview };
+        let rules = self.rules_at(&place).await?;
+        match &rules.website {
+            Website::Serve(website) if rules.differ(visit.rules) => {
+                let visit = Visit { website, place: &place, rules: &rules, ..*visit };
                 let (outcome, _) = self.look(&visit).await;
-                Ok(self.answer_of(&visit, outcome))
+                Ok(Some(self.answer_of(&visit, outcome)))
             }
             _ => {
-                let (bucket, path) = (place.bucket.record.name.as_str(), path.as_str());
+                let (bucket, path) = (place.bucket.record.name.as_str(), visit.path.as_str());
                 tracing::warn!(bucket, path, "a file of a deploy is lost");
-                Ok(self.answer_of(&visit, outcome))
+                Ok(None)
             }
         }
     }

@@ -136,3 +136,35 @@ async fn annotations_change_in_place_what_is_said_of_an_object() {
     assert!(matches!(missing, Err(Error::NoSuchKey(_))));
     assert_eq!(fixture.check().await, NOTHING, "the bytes are where they were");
 }
+
+#[tokio::test]
+async fn what_steers_a_site_raises_the_generation_with_every_change_and_nothing_else_does() {
+    let fixture = Fixture::new().await;
+    fixture.put(&fixture.bucket("bucket").await, "plain", &body(1, 10)).await.unwrap();
+    let generation = async || fixture.bucket("bucket").await.record.configuration;
+    let mut before = generation().await;
+    let mut raised = async |what: &str, expected: bool| {
+        let now = generation().await;
+        assert_eq!(now > before, expected, "{what}");
+        before = now;
+    };
+    for (key, steers) in [(".brim/current", true), ("_redirects", true), (".brim/files/0", false), ("page", false)] {
+        let bucket = fixture.bucket("bucket").await;
+        fixture.put(&bucket, key, &body(2, 10)).await.unwrap();
+        raised(&format!("put {key}"), steers).await;
+        // With a row from before, as a request has that came meanwhile: the commit is tried again.
+        fixture.put(&bucket, key, &body(3, 10)).await.unwrap();
+        raised(&format!("overwrite {key}"), steers).await;
+        fixture.copy(&fixture.bucket("bucket").await, "plain", key).await.unwrap();
+        raised(&format!("copy to {key}"), steers).await;
+        fixture.rename(&fixture.bucket("bucket").await, key, "moved").await.unwrap();
+        raised(&format!("rename {key}"), steers).await;
+        fixture.rename(&fixture.bucket("bucket").await, "moved", key).await.unwrap();
+        raised(&format!("rename to {key}"), steers).await;
+        fixture.delete(&bucket, key).await.unwrap();
+        raised(&format!("delete {key}"), steers).await;
+        fixture.put_parts(&fixture.bucket("bucket").await, key, &[(1, body(4, 10))]).await;
+        raised(&format!("complete {key}"), steers).await;
+    }
+    assert_eq!(fixture.check().await, NOTHING);
+}
