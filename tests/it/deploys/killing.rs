@@ -1,5 +1,7 @@
 //! Deploys that are killed at every point, and servers that are.
 
+use std::time::Duration;
+
 use super::proxy::Proxy;
 use super::{Files, Folder, Site, said};
 use crate::dice::Dice;
@@ -9,8 +11,15 @@ use crate::harness::Server;
 const POINTS: u64 = 40;
 /// How many of them are near the end, where the manifest and the pointer are written.
 const LATE: u64 = 16;
-/// How many bytes from the end count as near.
+/// How many bytes before the end count as near, and how many behind it: no two deploys send just as many.
 const LATE_BYTES: u64 = 3000;
+const BEHIND_BYTES: u64 = 600;
+
+/// How long a deploy may take.
+const MOST: Duration = Duration::from_secs(30);
+
+/// How long the server may take to carry out what it received.
+const SETTLED: Duration = Duration::from_millis(200);
 
 /// A folder of which every file says which version it is.
 fn version(number: u64) -> Folder {
@@ -36,21 +45,24 @@ async fn a_killed_deploy_leaves_the_old_site_or_the_new_one_whole() {
     let (mut old, mut new) = (0, 0);
     for point in 0..POINTS {
         let allowed = match POINTS - point {
-            late @ ..=LATE => total - LATE_BYTES * (late - 1) / LATE,
+            late @ ..=LATE => total + BEHIND_BYTES - LATE_BYTES * (late - 1) / LATE,
             _ => 1 + total * point / (POINTS - LATE),
         };
         let folder = version(2_000 + point);
         proxy.allow(allowed);
         let mut deploy = site.start(&["deploy", folder.path(), "--concurrency", "1"]);
         let killing = async {
-            proxy.spent().await;
-            // SIGKILL: nothing of it runs any more.
-            deploy.kill().unwrap();
+            // The last points are behind the last byte that the deploy sends: then it ends by itself.
+            while proxy.left() > 0 && deploy.try_wait().unwrap().is_none() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
         };
-        // The last point may be behind the last byte that this deploy sends.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), killing).await;
+        tokio::time::timeout(MOST, killing).await.expect("a deploy that sends what it may, or ends");
+        // SIGKILL: nothing of it runs any more.
         let _ = deploy.kill();
         deploy.wait().unwrap();
+        // What arrived whole may still be carried out.
+        tokio::time::sleep(SETTLED).await;
         let found = site.live().await.expect("the site is still there");
         match found == folder.files() {
             true => new += 1,
@@ -84,7 +96,7 @@ async fn a_deploy_survives_servers_that_are_killed_under_it() {
     };
     let mut dice = Dice::new(7);
     for _ in 0..3 {
-        tokio::time::sleep(std::time::Duration::from_millis(100 + dice.below(300))).await;
+        tokio::time::sleep(Duration::from_millis(100 + dice.below(300))).await;
         server.kill();
         server = Server::start_on(data.path(), &[]).unwrap();
         proxy.lead_to(server.s3);

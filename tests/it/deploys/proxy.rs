@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 
 /// Forwards connections for as long as it lives.
 pub struct Proxy {
@@ -20,15 +19,13 @@ struct Shared {
     server: Mutex<SocketAddr>,
     /// How many bytes from clients are still forwarded; then nothing is, in either direction.
     left: AtomicU64,
-    spent: Notify,
 }
 
 impl Proxy {
     pub async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared =
-            Arc::new(Shared { server: Mutex::new(server), left: AtomicU64::new(u64::MAX), spent: Notify::new() });
+        let shared = Arc::new(Shared { server: Mutex::new(server), left: AtomicU64::new(u64::MAX) });
         let accepting = tokio::spawn({
             let shared = shared.clone();
             async move {
@@ -54,17 +51,6 @@ impl Proxy {
     pub fn left(&self) -> u64 {
         self.shared.left.load(Ordering::SeqCst)
     }
-
-    /// Returns when the last allowed byte was forwarded.
-    pub async fn spent(&self) {
-        loop {
-            let spent = self.shared.spent.notified();
-            if self.left() == 0 {
-                return;
-            }
-            spent.await;
-        }
-    }
 }
 
 impl Drop for Proxy {
@@ -82,14 +68,14 @@ async fn forward(client: TcpStream, shared: Arc<Shared>) {
     let up = async {
         let mut buffer = [0; 512];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
-            let left = shared.left.load(Ordering::SeqCst);
+            // Several connections share what is left.
+            let take = |left: u64| Some(left.saturating_sub(read as u64));
+            let (Ok(left) | Err(left)) = shared.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
             let allowed = left.min(read as u64);
             if to_server.write_all(&buffer[..allowed as usize]).await.is_err() {
                 return;
             }
-            let left = shared.left.fetch_sub(allowed, Ordering::SeqCst) - allowed;
-            if left == 0 {
-                shared.spent.notify_waiters();
+            if left == allowed {
                 // Neither the rest nor an end: the client is killed here, or waits.
                 std::future::pending::<()>().await;
             }
