@@ -142,6 +142,21 @@ mod tests {
         Options::parse(text).unwrap()
     }
 
+    /// `docs/site-options.md` has the table of options, between two comments.
+    #[test]
+    fn the_documentation_is_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/site-options.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = page.split_once("--lib options -->\n").unwrap();
+        let (_, after) = rest.split_once("<!-- end of options -->").unwrap();
+        let expected = format!("{before}--lib options -->\n{}<!-- end of options -->{after}", markdown());
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(path, &expected).unwrap();
+            return;
+        }
+        assert_eq!(page, expected, "docs/site-options.md is stale: run `BLESS=1 cargo test --release --lib options`");
+    }
+
     #[test]
     fn an_empty_file_switches_the_modern_rules_on() {
         assert_eq!(parse(""), Options::default());
