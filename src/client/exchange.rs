@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{sleep, timeout};
 
 use super::connect::{Connections, connections};
@@ -100,13 +100,12 @@ impl Client {
             }
         })?;
         let (head, body) = response.into_parts();
-        let body =
-            Limited::new(body, request.most).collect().await.map_err(|source| match source
-                .is::<http_body_util::LengthLimitError>(
-            ) {
-                true => Error::TooLong(request.most),
-                false => Error::Broken { endpoint: self.endpoint.to_string(), source },
-            })?;
+        // Room for an error's document in any case.
+        let bounded = Limited::new(body, request.most.max(MAX_ERROR_BYTES));
+        let body = bounded.collect().await.map_err(|source| match source.is::<LengthLimitError>() {
+            true => Error::TooLong(request.most),
+            false => Error::Broken { endpoint: self.endpoint.to_string(), source },
+        })?;
         Ok((head.status.as_u16(), head.headers, body.to_bytes()))
     }
 
