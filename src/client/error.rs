@@ -17,6 +17,12 @@ pub enum Error {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
+    #[error("no secure connection to {endpoint} comes about: --ca-bundle names the authorities to trust")]
+    Insecure {
+        endpoint: String,
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
     #[error("the connection to {endpoint} broke")]
     Broken {
         endpoint: String,

@@ -1,5 +1,7 @@
 //! Sending a request and reading its answer, within bounds, again where that helps.
 
+use std::error::Error as StdError;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -95,6 +97,7 @@ impl Client {
         let response = self.connections.request(sent).await.map_err(|source| {
             let endpoint = self.endpoint.to_string();
             match source.is_connect() {
+                true if is_tls(&source) => Error::Insecure { endpoint, source: source.into() },
                 true => Error::Unreachable { endpoint, source: source.into() },
                 false => Error::Broken { endpoint, source: source.into() },
             }
@@ -128,6 +131,12 @@ impl Client {
         }
         builder.body(request.body.open().await?).map_err(|error| Error::Request(error.into()))
     }
+}
+
+/// Whether it was TLS that failed. An I/O error does not give what it carries as its source.
+fn is_tls(error: &(dyn StdError + 'static)) -> bool {
+    let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || carried.is_some_and(|error| is_tls(error)) || error.source().is_some_and(is_tls)
 }
 
 /// The error that an answer is.

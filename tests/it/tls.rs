@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -70,6 +72,14 @@ impl Authority {
         let mut all = vec![("BRIM_CONFIG", config.to_str().unwrap()), ("BRIM_S3_TLS_LISTEN", "127.0.0.1:0")];
         all.extend(options);
         Server::start_with(&all)
+    }
+
+    /// Writes the authority's own certificate, for clients that are told whom to trust.
+    pub fn bundle(&self) -> PathBuf {
+        let path = self.path("authority.pem");
+        let text = STANDARD.encode(&self.certificate);
+        fs::write(&path, format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")).unwrap();
+        path
     }
 
     /// Connects by `host`, trusting this authority alone.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Folder, Site, brim_site, said, text};
 use crate::harness::{Server, noise};
 use crate::raw::Raw;
+use crate::tls::Authority;
 
 #[tokio::test]
 async fn a_deploy_publishes_every_file_and_says_where() {
@@ -207,4 +208,22 @@ async fn large_files_go_in_parts_and_arrive_whole() {
     let outcome = site.deploy(&folder);
     assert_eq!((&outcome["uploaded"], &outcome["uploaded_bytes"]), (&json!(2), &json!(70 * 1024 * 1024 + 8)));
     assert!(site.live().await.unwrap() == folder.files(), "the film is not what it was");
+}
+
+#[tokio::test]
+async fn commands_speak_https_with_those_that_are_trusted() {
+    let authority = Authority::new();
+    authority.issue("s3", &["localhost"]);
+    let server = authority.serve(&["s3"], &[]);
+    let mut site = Site::new(&server).await;
+    site.endpoint = format!("https://localhost:{}", server.https("s3_tls").port());
+    let (folder, bundle) = (Folder::new(&[("index.html", "over TLS")]), authority.bundle());
+    let bundle = bundle.to_str().unwrap();
+    let (status, words) = site.refusal(&["deploy", folder.path()]);
+    assert!(status == 1 && words.contains("UnknownIssuer") && words.contains("--ca-bundle"), "{words}");
+    assert!(site.keys().await.is_empty());
+    site.done(&["deploy", folder.path(), "--ca-bundle", bundle]);
+    assert_eq!(site.live().await.unwrap(), folder.files());
+    let output = site.command(&["status"]).env("AWS_CA_BUNDLE", bundle).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
 }
