@@ -39,6 +39,11 @@ impl Faults {
         }
     }
 
+    /// Whether no more faults are told: what follows need not be read.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= MAX_FAULTS
+    }
+
     /// What was made, if nothing was wrong; otherwise everything that was, by line.
     pub(super) fn or<T>(mut self, made: T) -> Result<T, Vec<Fault>> {
         if self.0.is_empty() {

@@ -70,6 +70,9 @@ impl HeaderRules {
             return reader.faults.or(Self::default());
         }
         for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line)) {
+            if reader.faults.is_full() {
+                break;
+            }
             if let Err(problem) = reader.line(number, line) {
                 reader.faults.push(number, problem);
             }

@@ -72,7 +72,12 @@ impl fmt::Display for SitePath<'_> {
 
 /// Whether a key is never served, whatever rule leads to it: `.brim/`, `_redirects` and `_headers`.
 pub fn is_reserved(key: &str) -> bool {
-    key == REDIRECTS || key == HEADERS || key.starts_with(PREFIX) || PREFIX.strip_suffix('/') == Some(key)
+    key == REDIRECTS || key == HEADERS || is_internal(key)
+}
+
+/// Whether a key is the host's own, of every site: `.brim/`.
+pub fn is_internal(key: &str) -> bool {
+    key.starts_with(PREFIX) || PREFIX.strip_suffix('/') == Some(key)
 }
 
 #[cfg(test)]

@@ -74,6 +74,9 @@ impl Redirects {
             return faults.or(redirects);
         }
         for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
+            if faults.is_full() {
+                break;
+            }
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }

@@ -29,7 +29,7 @@ pub async fn handle(http: HttpRequest, service: Arc<Service>, secure: bool) -> H
     let id = RequestId::new();
     let request = Request::parse(id, http.head(), secure);
     let host = request.as_ref().map_or_else(|_| "-".to_owned(), |request| request.authority.host.to_string());
-    let mut line = Line::new(Arc::clone(&service), id, host, http.uri().path());
+    let mut line = Line::new(Arc::clone(&service), id, host, http.head());
     let is_head = http.head().method == Method::HEAD;
     let answered = match request {
         Ok(request) => service.answer(&request, &mut line.site).await,
@@ -44,7 +44,7 @@ pub async fn refuse_early(http: &RequestHead, service: &Arc<Service>, secure: bo
     let id = RequestId::new();
     let failure = Request::parse(id, http, secure).err()?;
     let is_head = http.method == Method::HEAD;
-    let line = Line::new(Arc::clone(service), id, "-".to_owned(), http.uri.path());
+    let line = Line::new(Arc::clone(service), id, "-".to_owned(), http);
     let answer = service.failed(&failure, None, id, is_head);
     Some(respond(service, answer, line, is_head).await)
 }

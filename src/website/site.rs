@@ -133,7 +133,10 @@ impl Service {
         let asked = Asked { path, query, host: &host, protocol, headers };
         let (store, bucket, modern) = (&self.store, &place.bucket, rules.modern.as_ref());
         match &rules.deploy {
-            None => (resolve(website, modern, &Objects { store, bucket, judge, open }, asked).await, false),
+            None => {
+                let files = Objects { store, bucket, judge, modern: modern.is_some(), open };
+                (resolve(website, modern, &files, asked).await, false)
+            }
             Some(deploy) => {
                 let pruned = Cell::new(false);
                 let files = Deployed { store, bucket, judge, rules, deploy, open, pruned };

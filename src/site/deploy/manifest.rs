@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 /// The most files of a deploy.
 pub const MAX_FILES: usize = 100_000;
 /// The longest manifest, in bytes.
-pub const MAX_MANIFEST_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_MANIFEST_BYTES: usize = 32 * 1024 * 1024;
 /// The longest message, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1024;
 

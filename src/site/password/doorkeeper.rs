@@ -18,6 +18,10 @@ const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 const MAX_AT_ONCE: usize = 2;
 /// How many requests wait for theirs, those under way included. At a sixth of a second each the last waits about 5 s.
 const MAX_WAITING: usize = 64;
+/// How many of them for one site: whoever guesses the password of one keeps nobody from the others.
+const MAX_WAITING_FOR_SITE: usize = 8;
+/// Sites share lanes, by chance and not by anybody's choice.
+const LANES: usize = 256;
 
 /// What becomes of a visitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +40,7 @@ pub struct Doorkeeper {
     key: hmac::Key,
     remembered: Cache<[u8; 32], ()>,
     waiting: Semaphore,
+    lanes: Box<[Semaphore; LANES]>,
     working: Arc<Semaphore>,
 }
 
@@ -47,6 +52,7 @@ impl Doorkeeper {
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             remembered: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(REMEMBERED).build(),
             waiting: Semaphore::new(MAX_WAITING),
+            lanes: Box::new(std::array::from_fn(|_| Semaphore::new(MAX_WAITING_FOR_SITE))),
             working: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         })
     }
@@ -59,6 +65,7 @@ impl Doorkeeper {
         if self.remembered.contains_key(&fingerprint) {
             return Entry::Open;
         }
+        let Ok(_lane) = self.lane(password).try_acquire() else { return Entry::Busy };
         let Ok(_turn) = self.waiting.try_acquire() else { return Entry::Busy };
         match self.verify(password.clone(), credentials).await {
             Some(true) => {
@@ -82,17 +89,27 @@ impl Doorkeeper {
         tokio::task::spawn_blocking(work).await.ok()
     }
 
+    /// The places of those who wait for a site with this password.
+    fn lane(&self, password: &Password) -> &Semaphore {
+        let [first, ..] = self.digest(&[&password.user, &password.hash.to_string()]);
+        &self.lanes[usize::from(first)]
+    }
+
     /// Covers the stored hash too: with another password nobody is remembered.
     fn fingerprint(&self, password: &Password, credentials: &Credentials) -> [u8; 32] {
+        self.digest(&[&password.user, &password.hash.to_string(), &credentials.user, &credentials.password])
+    }
+
+    /// Nobody outside can tell which texts have one that begins alike.
+    fn digest(&self, texts: &[&str]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.key);
-        let stored = password.hash.to_string();
-        for text in [&password.user, &stored, &credentials.user, &credentials.password] {
+        for text in texts {
             context.update(&(text.len() as u64).to_le_bytes());
             context.update(text.as_bytes());
         }
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(context.sign().as_ref());
-        fingerprint
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        digest
     }
 }
 
@@ -100,6 +117,7 @@ impl Doorkeeper {
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD as BASE64;
+    use futures_util::FutureExt;
 
     use super::super::Hash;
     use super::super::tests::HASH;
@@ -141,5 +159,25 @@ mod tests {
         let doorkeeper = Doorkeeper::new().unwrap();
         let _others = doorkeeper.waiting.try_acquire_many(MAX_WAITING as u32).unwrap();
         assert_eq!(doorkeeper.judge(&password(), Some(&header("ali:open sesame"))).await, Entry::Busy);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_one_site_keeps_nobody_from_another() {
+        let doorkeeper = Doorkeeper::new().unwrap();
+        // By chance two of these sites may share a lane.
+        let sites = (0..8).map(|number| Password { user: format!("ali-{number}"), ..password() });
+        let lane = |site: &Password| std::ptr::from_ref(doorkeeper.lane(site));
+        let other = sites.into_iter().find(|site| lane(site) != lane(&password())).unwrap();
+        // Nobody's hash is computed: all who are let in wait.
+        let _working = doorkeeper.working.try_acquire_many(MAX_AT_ONCE as u32).unwrap();
+        let wrong = header("ali:wrong");
+        let mut waiting = Vec::new();
+        for _ in 0..MAX_WAITING_FOR_SITE {
+            waiting.push(Box::pin(doorkeeper.judge(&password(), Some(&wrong))));
+            assert!(waiting.last_mut().unwrap().as_mut().now_or_never().is_none());
+        }
+        assert_eq!(doorkeeper.judge(&password(), Some(&wrong)).await, Entry::Busy);
+        let mut visitor = Box::pin(doorkeeper.judge(&other, Some(&wrong)));
+        assert!(visitor.as_mut().now_or_never().is_none());
     }
 }

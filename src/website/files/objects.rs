@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Content, File, Files, Found};
 use crate::names::ObjectKey;
-use crate::site::path::is_reserved;
+use crate::site::path::{is_internal, is_reserved};
 use crate::store::bucket::Bucket;
 use crate::store::{self, Store};
 use crate::website::failure::Failure;
@@ -15,11 +15,24 @@ pub struct Objects<'r> {
     pub store: &'r Arc<Store>,
     pub bucket: &'r Bucket,
     pub judge: &'r Judge<'r>,
+    /// Whether the site has options. Without, it is S3's website endpoint and nothing more: `_redirects` and `_headers`
+    /// are objects like others.
+    pub modern: bool,
     /// Whether files are opened, or only looked at.
     pub open: bool,
 }
 
 impl Objects<'_> {
+    fn is_reserved(&self, key: &str) -> bool {
+        if self.modern { is_reserved(key) } else { is_internal(key) }
+    }
+
+    /// Whether what a visitor may not read is to look as if it were not there. Where every object has a say, nobody can
+    /// tell what may be read of what is missing; a site with options says 404 for that, and so for this.
+    fn hides(&self) -> bool {
+        self.modern && self.judge.asks_object() && !self.judge.may_list()
+    }
+
     async fn read(&self, key: &ObjectKey) -> Result<Option<File>, Failure> {
         let content = match self.open {
             true => self.store.open_object(self.bucket, key).await.map(|object| Content::Open(Box::new(object))),
@@ -43,7 +56,7 @@ impl Objects<'_> {
 
 impl Files for Objects<'_> {
     async fn find(&self, key: &str) -> Result<Found, Failure> {
-        if is_reserved(key) {
+        if self.is_reserved(key) {
             return Ok(Found::Missing);
         }
         let asks_object = self.judge.asks_object();
@@ -54,12 +67,21 @@ impl Files for Objects<'_> {
         let Ok(parsed) = ObjectKey::parse(key) else { return Ok(Found::Missing) };
         match self.read(&parsed).await? {
             None => Ok(Found::Missing),
-            Some(file) if asks_object && !self.may_read(&file)? => Ok(Found::Denied),
+            Some(file) if asks_object && !self.may_read(&file)? => match self.hides() {
+                true => Ok(Found::Missing),
+                false => Ok(Found::Denied),
+            },
             Some(file) => Ok(Found::File(Box::new(file))),
         }
     }
 
     async fn has(&self, key: &str) -> Result<bool, Failure> {
+        if self.is_reserved(key) {
+            return Ok(false);
+        }
+        if self.hides() {
+            return Ok(matches!(self.find(key).await?, Found::File(_)));
+        }
         let Ok(key) = ObjectKey::parse(key) else { return Ok(false) };
         match self.store.object(self.bucket, &key).await {
             Ok(_) => Ok(true),

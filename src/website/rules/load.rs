@@ -17,6 +17,11 @@ use crate::store::configuration::Kind;
 use crate::store::{self, Store};
 use crate::website::failure::{Code, Failure};
 
+/// The most that the manifests of one site take in memory: a part of what is kept, so that the rules of every site can be.
+/// The live one alone takes less.
+const MAX_HEAVY_BYTES: u32 = 128 * 1024 * 1024;
+/// Longer files are parsed where it keeps nobody waiting.
+const QUICK_BYTES: usize = 64 * 1024;
 /// What a site's rules count besides what they were read from.
 const ENTRY_BYTES: usize = 4096;
 /// What parsed rules take in memory, times their text.
@@ -29,6 +34,9 @@ pub enum Document {
     Same,
     Read(ETag, Vec<u8>),
 }
+
+/// What makes rules of a text.
+type Parser<T> = fn(&str) -> Result<T, Vec<Fault>>;
 
 /// Reads of one site's files, wherever they are.
 struct Loader<'l> {
@@ -83,11 +91,17 @@ async fn live(
     for earlier in pointer.previous.iter().filter(|earlier| now < earlier.until) {
         // One that was removed, or is damaged, has no files to give; the live one is whole without it.
         if let Ok(Some((manifest, more))) = manifests.of(store, bucket, earlier.deploy).await {
+            let Some(sum) = within(weight, more) else { break };
             previous.push((earlier.until, manifest));
-            weight = weight.saturating_add(more);
+            weight = sum;
         }
     }
     Ok((Some(Deploy { manifest, previous }), weight))
+}
+
+/// The sum, where a site may have that much of manifests.
+fn within(weight: u32, more: u32) -> Option<u32> {
+    weight.checked_add(more).filter(|sum| *sum <= MAX_HEAVY_BYTES)
 }
 
 async fn preview_of(
@@ -112,16 +126,22 @@ impl Loader<'_> {
         };
         let Some(text) = text else { return Ok(None) };
         let known = before.map(|modern| &modern.options);
-        let Some(options) = self.valid(OPTIONS, Options::parse(&text), known) else {
+        let Some(options) = self.valid(OPTIONS, parse(text, Options::parse).await?, known) else {
             // They may ask for a password: nothing is served by a guess.
             return Err(Failure::new(Code::ServiceUnavailable));
         };
         let redirects = match self.text(REDIRECTS, redirects::MAX_FILE_BYTES).await? {
-            Some(text) => self.valid(REDIRECTS, Redirects::parse(&text), before.map(|modern| &modern.redirects)),
+            Some(text) => {
+                let parsed = parse(text, Redirects::parse).await?;
+                self.valid(REDIRECTS, parsed, before.map(|modern| &modern.redirects))
+            }
             None => None,
         };
         let headers = match self.text(HEADERS, headers::MAX_FILE_BYTES).await? {
-            Some(text) => self.valid(HEADERS, HeaderRules::parse(&text), before.map(|modern| &modern.headers)),
+            Some(text) => {
+                let parsed = parse(text, HeaderRules::parse).await?;
+                self.valid(HEADERS, parsed, before.map(|modern| &modern.headers))
+            }
             None => None,
         };
         Ok(Some(Modern { options, redirects: redirects.unwrap_or_default(), headers: headers.unwrap_or_default() }))
@@ -168,6 +188,13 @@ impl Loader<'_> {
     }
 }
 
+async fn parse<T: Send + 'static>(text: String, parser: Parser<T>) -> Result<Result<T, Vec<Fault>>, Failure> {
+    if text.len() <= QUICK_BYTES {
+        return Ok(parser(&text));
+    }
+    tokio::task::spawn_blocking(move || parser(&text)).await.map_err(Failure::internal)
+}
+
 /// Reads an object, but no more than `limit` bytes of it. `unless` is the entity tag of what is known of it.
 pub async fn read_document(
     store: &Arc<Store>,
@@ -193,4 +220,28 @@ pub async fn read_document(
         bytes.extend_from_slice(&chunk);
     }
     Ok(Document::Read(etag, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::KEPT_BYTES;
+    use super::super::manifests;
+    use super::*;
+    use crate::site::deploy::MAX_MANIFEST_BYTES;
+
+    #[test]
+    fn the_rules_of_every_site_can_be_kept() {
+        let texts = options::MAX_FILE_BYTES + redirects::MAX_FILE_BYTES + headers::MAX_FILE_BYTES;
+        let rules = (ENTRY_BYTES + TIMES * texts) as u64;
+        assert!(manifests::weight(MAX_MANIFEST_BYTES) <= MAX_HEAVY_BYTES);
+        assert!(rules + u64::from(MAX_HEAVY_BYTES) <= KEPT_BYTES);
+    }
+
+    #[test]
+    fn earlier_deploys_are_given_up_before_the_site_is_too_heavy_to_keep() {
+        assert_eq!(within(1, 2), Some(3));
+        assert_eq!(within(MAX_HEAVY_BYTES - 1, 1), Some(MAX_HEAVY_BYTES));
+        assert_eq!(within(MAX_HEAVY_BYTES, 1), None);
+        assert_eq!(within(1, u32::MAX), None);
+    }
 }

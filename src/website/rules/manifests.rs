@@ -7,10 +7,10 @@ use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
 use super::load::{Document, read_document};
-use crate::names::{BucketId, ETag};
+use crate::names::{BucketId, ETag, ObjectKey};
 use crate::site::deploy::{DeployId, MAX_MANIFEST_BYTES, Manifest, manifest_key};
-use crate::store::Store;
 use crate::store::bucket::Bucket;
+use crate::store::{self, Store};
 use crate::website::failure::Failure;
 
 /// How many bytes of manifests are kept in memory.
@@ -49,20 +49,41 @@ impl Manifests {
         id: DeployId,
     ) -> Result<Option<(Arc<Manifest>, u32)>, Failure> {
         let (name, key) = ((bucket.record.id, id), manifest_key(&id));
-        let known = self.kept.get(&name);
+        // What is known and still the same is for everybody at once.
+        if let Some(kept) = self.kept.get(&name)
+            && etag_of(store, bucket, &key).await? == Some(kept.etag)
+        {
+            return Ok(Some((kept.manifest, kept.weight)));
+        }
         let _turn = self.reading.acquire().await.map_err(Failure::internal)?;
+        // Who had the turn before may have read it.
+        let known = self.kept.get(&name);
         let unless = known.as_ref().map(|kept| kept.etag);
         match (read_document(store, bucket, &key, MAX_MANIFEST_BYTES, unless).await?, known) {
             (Document::Missing, _) => Ok(None),
             (Document::Same, Some(kept)) => Ok(Some((kept.manifest, kept.weight))),
             (Document::Same, None) => Ok(None),
             (Document::Read(etag, bytes), _) => {
-                let weight = u32::try_from(TIMES * bytes.len()).unwrap_or(u32::MAX);
+                let weight = weight(bytes.len());
                 let kept = Kept { etag, weight, manifest: Arc::new(parse(bytes, id).await?) };
                 self.kept.insert(name, kept.clone());
                 Ok(Some((kept.manifest, weight)))
             }
         }
+    }
+}
+
+/// What a manifest with so many bytes of text takes in memory.
+pub fn weight(bytes: usize) -> u32 {
+    u32::try_from(TIMES * bytes).unwrap_or(u32::MAX)
+}
+
+async fn etag_of(store: &Arc<Store>, bucket: &Bucket, key: &str) -> Result<Option<ETag>, Failure> {
+    let key = ObjectKey::parse(key).map_err(Failure::internal)?;
+    match store.object(bucket, &key).await {
+        Ok(row) => Ok(Some(row.record.summary.etag)),
+        Err(store::Error::NoSuchKey(_) | store::Error::DeleteMarker { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

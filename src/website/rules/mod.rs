@@ -14,7 +14,7 @@ use moka::sync::Cache;
 use tokio::sync::Mutex;
 
 use self::manifests::Manifests;
-use super::failure::Failure;
+use super::failure::{Code, Failure};
 use crate::clock::Timestamp;
 use crate::names::BucketId;
 use crate::site::configuration::Website;
@@ -27,6 +27,8 @@ use crate::store::bucket::Bucket;
 
 /// How many bytes of rules and manifests are kept in memory.
 const KEPT_BYTES: u64 = 256 * 1024 * 1024;
+/// Of how many sites is known that they have no rules to go by.
+const MAX_FAULTY: u64 = 10_000;
 /// How many sites are read at the same time.
 const LANES: usize = 16;
 
@@ -63,6 +65,8 @@ type Name = (BucketId, Option<DeployId>);
 /// The rules of all sites. Bounded: what does not fit is read again.
 pub struct RulesCache {
     kept: Cache<Name, Arc<SiteRules>>,
+    /// Sites whose options are at fault and always were, and the generation that this is of.
+    faulty: Cache<Name, u64>,
     manifests: Manifests,
     /// Whoever reads the rules of a site holds its lane, so that everybody who waits for them finds them read.
     lanes: [Mutex<()>; LANES],
@@ -72,7 +76,8 @@ impl RulesCache {
     pub fn new() -> Self {
         let weigher = |_: &Name, rules: &Arc<SiteRules>| rules.weight;
         let kept = Cache::builder().weigher(weigher).max_capacity(KEPT_BYTES).build();
-        Self { kept, manifests: Manifests::new(), lanes: std::array::from_fn(|_| Mutex::default()) }
+        let faulty = Cache::new(MAX_FAULTY);
+        Self { kept, faulty, manifests: Manifests::new(), lanes: std::array::from_fn(|_| Mutex::default()) }
     }
 
     /// The rules of a bucket's site as of the row that is given or later; of the preview of a deploy where one is named.
@@ -85,22 +90,43 @@ impl RulesCache {
         now: Timestamp,
     ) -> Result<Arc<SiteRules>, Failure> {
         let name = (bucket.record.id, preview);
-        if let Some(rules) = self.current(&name, bucket) {
-            return Ok(rules);
+        if let Some(known) = self.current(&name, bucket) {
+            return known;
         }
         let _turn = self.lanes[bucket.record.id.0 as usize % LANES].lock().await;
-        if let Some(rules) = self.current(&name, bucket) {
-            return Ok(rules);
+        if let Some(known) = self.current(&name, bucket) {
+            return known;
         }
         let before = self.kept.get(&name);
-        let rules = Arc::new(load::load(store, &self.manifests, bucket, preview, now, before.as_deref()).await?);
-        self.kept.insert(name, Arc::clone(&rules));
-        Ok(rules)
+        match load::load(store, &self.manifests, bucket, preview, now, before.as_deref()).await {
+            Ok(rules) => {
+                let rules = Arc::new(rules);
+                self.kept.insert(name, Arc::clone(&rules));
+                Ok(rules)
+            }
+            Err(failure) => {
+                if is_fault(&failure) {
+                    self.faulty.insert(name, bucket.record.configuration);
+                }
+                Err(failure)
+            }
+        }
     }
 
-    fn current(&self, name: &Name, bucket: &Bucket) -> Option<Arc<SiteRules>> {
-        self.kept.get(name).filter(|rules| rules.generation >= bucket.record.configuration)
+    /// What is known of the site as of the bucket's row.
+    fn current(&self, name: &Name, bucket: &Bucket) -> Option<Result<Arc<SiteRules>, Failure>> {
+        let generation = bucket.record.configuration;
+        if let Some(rules) = self.kept.get(name).filter(|rules| rules.generation >= generation) {
+            return Some(Ok(rules));
+        }
+        let is_faulty = self.faulty.get(name).is_some_and(|known| known >= generation);
+        is_faulty.then(|| Err(Failure::new(Code::ServiceUnavailable)))
     }
+}
+
+/// Whether a site's rules cannot be read until they are others: nothing else is unavailable for no cause.
+fn is_fault(failure: &Failure) -> bool {
+    failure.code == Code::ServiceUnavailable && failure.source.is_none()
 }
 
 impl SiteRules {

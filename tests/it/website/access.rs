@@ -107,3 +107,31 @@ async fn conditions_of_policies_are_of_the_visit() {
     done(site.client().put(&format!("/{}?policy", site.bucket), policy).await);
     assert_eq!(failure(&site.get("/none?prefix=public/").await), denied());
 }
+
+#[tokio::test]
+async fn a_site_with_options_does_not_tell_objects_that_may_not_be_read_from_missing_ones() {
+    let site = Site::start(INDEX, &[]).await;
+    let controls =
+        "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>";
+    done(site.client().put(&format!("/{}?ownershipControls", site.bucket), controls).await);
+    site.put(".brim/site.toml", "").await;
+    site.put("private", "private").await;
+    site.put("secret/index.html", "private").await;
+    for key in ["private.html", "secret.html"] {
+        site.put_with(key, &[ANONYMOUS_READ], "public").await;
+    }
+    let no_page = failure(&site.get("/none").await);
+    assert_eq!((no_page.0, no_page.1.as_str()), (404, "NoSuchKey"));
+    assert_eq!(site.get("/secret/index.html").await.status, site.get("/none/index.html").await.status);
+    // What is hidden keeps nothing else from its address either: whether there is a file of that name is not told.
+    for key in ["private", "secret"] {
+        assert_eq!(location(&site.get(&format!("/{key}.html")).await), (308, format!("/{key}").as_str()));
+        assert_eq!(body(&site.get(&format!("/{key}")).await), (200, "public".to_owned()));
+    }
+    site.delete("private.html").await;
+    assert_eq!(failure(&site.get("/private").await), missing("private"));
+    // Who may list is told.
+    site.permit(&["s3:ListBucket"]).await;
+    assert_eq!(failure(&site.get("/private").await), denied());
+    assert_eq!(failure(&site.get("/none").await), missing("none"));
+}

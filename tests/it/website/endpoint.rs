@@ -190,12 +190,16 @@ async fn a_file_counts_for_the_next_request_when_it_is_overwritten_or_removed() 
 async fn one_line_is_logged_for_each_request_and_sites_are_counted() {
     let site = Site::start(INDEX, READ).await;
     site.put("index.html", "12345").await;
-    let answer = site.get("/?secret=x").await;
+    let headers = [("referer", "http://a.example/b?secret=x"), ("user-agent", "a visitor")];
+    let answer = site.get_with("/?secret=x", &headers).await;
     let id = answer.header("x-amz-request-id").unwrap();
     let log = site.server.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains(id)).collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    for field in [&format!("site=\"{}\"", site.bucket), "path=\"/\"", "status=200", "bytes_out=5", "ms="] {
+    let from = ["remote=127.0.0.1", "referer=\"http://a.example/b\"", "user_agent=\"a visitor\""];
+    let of_site = format!("site=\"{}\"", site.bucket);
+    for field in [&of_site, "method=\"GET\"", "path=\"/\"", "status=200", "bytes_out=5", "ms="].into_iter().chain(from)
+    {
         assert!(lines[0].contains(field), "{field} in {}", lines[0]);
     }
     assert!(!lines[0].contains("secret"), "{}", lines[0]);
@@ -208,5 +212,20 @@ async fn one_line_is_logged_for_each_request_and_sites_are_counted() {
         "brim_requests_total{op=\"Website\",status=\"2xx\"} 1".to_owned(),
     ] {
         assert!(metrics.lines().any(|line| line == series), "{series}");
+    }
+}
+
+#[tokio::test]
+async fn files_of_rules_are_objects_like_others_where_there_are_no_options() {
+    let site = Site::start(INDEX, READ).await;
+    site.put("_redirects", "/old /about").await;
+    site.put("_headers", "none").await;
+    assert_eq!(body(&site.get("/_redirects").await), (200, "/old /about".to_owned()));
+    assert_eq!(body(&site.get("/_headers").await), (200, "none".to_owned()));
+    site.put(".brim/files/x", "x").await;
+    assert_eq!(failure(&site.get("/.brim/files/x").await), denied());
+    site.put(".brim/site.toml", "").await;
+    for path in ["/_redirects", "/_headers", "/.brim/site.toml", "/.brim/files/x"] {
+        assert_eq!(site.get(path).await.status, 404, "{path}");
     }
 }
