@@ -61,7 +61,7 @@ impl Service {
     }
 
     /// What the site says. Where it was changed meanwhile, nothing counts that was decided before: who may see it, neither.
-    async fn answer_at(&self, request: &Request, place: &Place) -> Result<Answer, Failure> {
+    pub(super) async fn answer_at(&self, request: &Request, place: &Place) -> Result<Answer, Failure> {
         let fresh = match self.answer_once(request, place).await? {
             Said::Answer(answer) => return Ok(answer),
             Said::Outdated(fresh) => fresh,
