@@ -40,7 +40,7 @@ mod mutation;
 mod pin;
 mod queue;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod walk;
 
 use std::sync::Arc;

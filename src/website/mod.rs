@@ -22,6 +22,8 @@ mod request;
 mod resolve;
 mod rules;
 mod site;
+#[cfg(test)]
+mod tests;
 mod traffic;
 mod visitor;
 

@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::failure::{Code, Failure};
+use super::previews::existing;
 use crate::names::BucketName;
 use crate::site::deploy::DeployId;
 use crate::site::host::{Addressed, Host};
@@ -21,14 +22,19 @@ impl Service {
         let live = |bucket| Place { bucket, preview: None };
         match Addressed::of(host, &self.options.domains) {
             Addressed::Bucket(name) => Ok(live(self.store.bucket(&name).await?)),
-            Addressed::Preview(deploy, rest) => match self.previews.bucket_of(&self.store, &rest).await? {
-                Some(bucket) => Ok(Place { bucket, preview: Some(deploy) }),
-                // No bucket is made whose name has the shape of such a label, but there may be some from before.
-                None => {
-                    let name = BucketName::parse(&format!("{deploy}--{}", rest.as_str())).map_err(|_| nobody())?;
-                    Ok(live(self.store.bucket(&name).await?))
+            Addressed::Preview(deploy, rest) => {
+                // No bucket is made whose name has the shape of such a label, but those from before stay where they are.
+                let label = format!("{deploy}--{}", rest.as_str());
+                if let Ok(name) = BucketName::parse(&label)
+                    && let Some(bucket) = existing(&self.store, &name).await?
+                {
+                    return Ok(live(bucket));
                 }
-            },
+                match self.previews.bucket_of(&self.store, &rest).await? {
+                    Some(bucket) => Ok(Place { bucket, preview: Some(deploy) }),
+                    None => Err(Failure::new(Code::NoSuchBucket).detail("BucketName", label)),
+                }
+            }
             Addressed::Custom(host) => match self.store.domain(&host).await? {
                 Some(bucket) => Ok(live(bucket)),
                 // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#VirtualHostingCustomURLs>

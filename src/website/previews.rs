@@ -84,7 +84,8 @@ impl Previews {
     }
 }
 
-async fn existing(store: &Store, name: &BucketName) -> Result<Option<Bucket>, Failure> {
+/// The bucket of this name, if there is one.
+pub async fn existing(store: &Store, name: &BucketName) -> Result<Option<Bucket>, Failure> {
     match store.bucket(name).await {
         Ok(bucket) => Ok(Some(bucket)),
         Err(store::Error::NoSuchBucket(_)) => Ok(None),

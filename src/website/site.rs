@@ -26,6 +26,13 @@ const ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-amz-error-code");
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-amz-error-message");
 
+/// What came of a request to one state of a site.
+enum Said {
+    Answer(Answer),
+    /// A file is gone that the site named, which is another one by now.
+    Outdated(Place),
+}
+
 /// A site that a request is for, with everything that its answer follows from.
 #[derive(Clone, Copy)]
 struct Visit<'r> {
@@ -53,50 +60,55 @@ impl Service {
         }
     }
 
-    async fn answer_at(&self, request: &Request, place: &Place) -> Result<Answer, Failure> {
+    /// What the site says. Where it was changed meanwhile, nothing counts that was decided before: who may see it, neither.
+    pub(super) async fn answer_at(&self, request: &Request, place: &Place) -> Result<Answer, Failure> {
+        let fresh = match self.answer_once(request, place).await? {
+            Said::Answer(answer) => return Ok(answer),
+            Said::Outdated(fresh) => fresh,
+        };
+        match self.answer_once(request, &fresh).await? {
+            Said::Answer(answer) => Ok(answer),
+            Said::Outdated(_) => Err(Failure::new(Code::SlowDown)),
+        }
+    }
+
+    async fn answer_once(&self, request: &Request, place: &Place) -> Result<Said, Failure> {
         let rules = self.rules_at(place).await?;
         if let Some(modern) = &rules.modern {
             if let Some(to) = canonical(modern, request).filter(|_| place.preview.is_none()) {
-                return Ok(moved(to));
+                return Ok(Said::Answer(moved(to)));
             }
-            self.ask_password(modern, request, place).await?;
         }
+        self.ask_password(&rules, request).await?;
         let website = match &rules.website {
             Website::Serve(website) => website,
             Website::RedirectAll(redirect) => {
                 let (path, query) = (&request.head.path, &request.head.query);
-                return Ok(moved(redirect.target(path, query, request.protocol())));
+                return Ok(Said::Answer(moved(redirect.target(path, query, request.protocol()))));
             }
         };
         let path = SitePath::parse(&request.head.path).map_err(refused_path)?;
         let visitor = self.visitor(&request.head, request.origin).await?;
         let judge = Judge::of(self, &place.bucket, &visitor, &request.head).await?;
         let visit = Visit { request, path: &path, website, place, rules: &rules, judge: &judge };
-        let (outcome, pruned) = self.look(&visit).await;
-        if pruned && let Some(answer) = self.look_again(&visit).await? {
-            return Ok(answer);
+        let (outcome, lost) = self.look(&visit).await;
+        if lost && let Some(fresh) = self.successor(&visit).await? {
+            return Ok(Said::Outdated(fresh));
         }
-        Ok(self.answer_of(&visit, outcome))
+        Ok(Said::Answer(self.answer_of(&visit, outcome)))
     }
 
-    /// What the site says once more, where it is another one by now: between its pointer and its files a deploy was removed.
+    /// The place as it is by now, where the site is another one: between its pointer and its files a deploy was removed.
     /// `None` where it is the same, whose files are lost.
-    async fn look_again(&self, visit: &Visit<'_>) -> Result<Option<Answer>, Failure> {
+    async fn successor(&self, visit: &Visit<'_>) -> Result<Option<Place>, Failure> {
         let bucket = self.store.bucket(&visit.place.bucket.record.name).await?;
         let place = Place { bucket, preview: visit.place.preview };
-        let rules = self.rules_at(&place).await?;
-        match &rules.website {
-            Website::Serve(website) if rules.differ(visit.rules) => {
-                let visit = Visit { website, place: &place, rules: &rules, ..*visit };
-                let (outcome, _) = self.look(&visit).await;
-                Ok(Some(self.answer_of(&visit, outcome)))
-            }
-            _ => {
-                let (bucket, path) = (place.bucket.record.name.as_str(), visit.path.as_str());
-                tracing::warn!(bucket, path, "a file of a deploy is lost");
-                Ok(None)
-            }
+        if self.rules_at(&place).await?.differ(visit.rules) {
+            return Ok(Some(place));
         }
+        let (bucket, path) = (place.bucket.record.name.as_str(), visit.path.as_str());
+        tracing::warn!(bucket, path, "a file of a deploy is lost");
+        Ok(None)
     }
 
     async fn rules_at(&self, place: &Place) -> Result<Arc<SiteRules>, Failure> {
@@ -104,8 +116,8 @@ impl Service {
     }
 
     /// Fails unless the visitor knows the password of the site, where it has one.
-    async fn ask_password(&self, modern: &Modern, request: &Request, place: &Place) -> Result<(), Failure> {
-        let Some(password) = modern.options.password_for(place.preview.is_some()) else { return Ok(()) };
+    async fn ask_password(&self, rules: &SiteRules, request: &Request) -> Result<(), Failure> {
+        let Some(password) = &rules.password else { return Ok(()) };
         match self.doorkeeper.judge(password, request.head.headers.all("authorization").next()).await {
             Entry::Open => Ok(()),
             Entry::Refused => Err(Failure::new(Code::Unauthorized)
@@ -138,10 +150,10 @@ impl Service {
                 (resolve(website, modern, &files, asked).await, false)
             }
             Some(deploy) => {
-                let pruned = Cell::new(false);
-                let files = Deployed { store, bucket, judge, rules, deploy, open, pruned };
+                let lost = Cell::new(false);
+                let files = Deployed { store, bucket, judge, rules, deploy, open, lost };
                 let outcome = resolve(website, modern, &files, asked).await;
-                (outcome, files.pruned.get())
+                (outcome, files.lost.get())
             }
         }
     }
@@ -172,7 +184,7 @@ impl Visit<'_> {
     fn dressed(&self, answer: Answer, key: &str) -> Answer {
         let Some(modern) = &self.rules.modern else { return answer };
         let (host, path) = (self.request.authority.host.to_string(), self.path.as_str());
-        let protected = modern.options.password_for(self.place.preview.is_some()).is_some();
+        let protected = self.rules.password.is_some();
         dress(answer, modern, key, Dressed { host: &host, path, secure: self.request.origin.secure, protected })
     }
 }

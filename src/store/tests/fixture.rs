@@ -46,7 +46,12 @@ impl Fixture {
     pub async fn with(options: Options) -> Self {
         // The store's tables begin at 1; what is at 0 is not its affair.
         let other = Table { id: 0, name: "other", profile: Profile::Records };
-        let kv = MemoryKv::new(&[&[other], &tables::TABLES[..]].concat());
+        Self::beside(&[other], options).await
+    }
+
+    /// A store on an engine that has these tables of others, too.
+    pub async fn beside(others: &[Table], options: Options) -> Self {
+        let kv = MemoryKv::new(&[others, &tables::TABLES[..]].concat());
         let clock = Clock::fixed(Timestamp::from_seconds(1_000_000));
         Self::open(Arc::new(FaultyKv::new(kv)), MemoryBlobs::new(), clock, options).await
     }

@@ -7,7 +7,7 @@ mod copies;
 mod damage;
 mod domains;
 mod faults;
-mod fixture;
+pub mod fixture;
 mod fsck;
 mod limits;
 mod listing;

@@ -19,12 +19,22 @@ pub trait Files {
     /// What there is of this name for the visitor. What belongs to the host is never there.
     async fn find(&self, key: &str) -> Result<Found, Failure>;
 
+    /// What there is of the sibling of the file of this name that has its bytes in this coding.
+    async fn sibling(&self, key: &str, coding: Coding) -> Result<Found, Failure> {
+        self.find(&sibling_of(key, coding)).await
+    }
+
     /// Whether there is a file of this name, whoever may read it; of those that are there for the visitor at all.
     async fn has(&self, key: &str) -> Result<bool, Failure>;
 
     /// Whether the visitor may list, as S3 calls it: only then it tells him that something is missing.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
     fn lists(&self) -> bool;
+}
+
+/// The name of the sibling of `key` that has its bytes in this coding.
+fn sibling_of(key: &str, coding: Coding) -> String {
+    [key, coding.extension()].concat()
 }
 
 /// What a visitor finds under a name.

@@ -39,7 +39,7 @@ pub async fn represent(
     }
     file.varies = true;
     for coding in AcceptEncoding::parse(headers.all("accept-encoding")).preferred() {
-        if let Found::File(sibling) = files.find(&format!("{}{}", file.key, coding.extension())).await? {
+        if let Found::File(sibling) = files.sibling(&file.key, coding).await? {
             return Ok(Box::new(file.encoded(coding, *sibling)));
         }
     }

@@ -7,7 +7,7 @@ use super::{Deploy, Modern, SiteRules};
 use crate::clock::Timestamp;
 use crate::names::{ETag, ObjectKey};
 use crate::site::configuration::Website;
-use crate::site::deploy::{CURRENT, DeployId, MAX_POINTER_BYTES, OPTIONS, Pointer, file_key};
+use crate::site::deploy::{CURRENT, DeployId, MAX_POINTER_BYTES, Manifest, OPTIONS, Pointer, file_key};
 use crate::site::headers::{self, HeaderRules};
 use crate::site::options::{self, Options};
 use crate::site::redirects::{self, Redirects};
@@ -38,17 +38,44 @@ pub enum Document {
 /// What makes rules of a text.
 type Parser<T> = fn(&str) -> Result<T, Vec<Fault>>;
 
+/// What a deploy names is not there: it was removed meanwhile, or is damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} of the deploy {deploy} is lost")]
+struct Lost {
+    what: String,
+    deploy: DeployId,
+}
+
 /// Reads of one site's files, wherever they are.
-struct Loader<'l> {
-    store: &'l Arc<Store>,
-    bucket: &'l Bucket,
-    deploy: Option<&'l Deploy>,
+pub(super) struct Loader<'l> {
+    pub(super) store: &'l Arc<Store>,
+    pub(super) bucket: &'l Bucket,
+    pub(super) deploy: Option<&'l Deploy>,
     /// How many bytes were read.
-    read: usize,
+    pub(super) read: usize,
 }
 
 /// Reads what a site goes by. What cannot be understood of its rules is left as it was `before`.
 pub async fn load(
+    store: &Arc<Store>,
+    manifests: &Manifests,
+    bucket: &Bucket,
+    preview: Option<DeployId>,
+    now: Timestamp,
+    before: Option<&SiteRules>,
+) -> Result<SiteRules, Failure> {
+    again_where_lost(async || load_once(store, manifests, bucket, preview, now, before).await).await
+}
+
+/// Reads once more where something is lost: the pointer names another deploy by now, if that is why.
+async fn again_where_lost<T>(read: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
+    match read().await {
+        Err(failure) if failure.source.as_ref().is_some_and(|source| source.is::<Lost>()) => read().await,
+        result => result,
+    }
+}
+
+async fn load_once(
     store: &Arc<Store>,
     manifests: &Manifests,
     bucket: &Bucket,
@@ -68,8 +95,9 @@ pub async fn load(
     };
     let mut loader = Loader { store, bucket, deploy: deploy.as_ref(), read: document.len() };
     let modern = loader.modern(before.and_then(|rules| rules.modern.as_ref())).await?;
+    let password = loader.password(manifests, modern.as_ref(), preview, before).await?;
     let weight = u32::try_from(ENTRY_BYTES + TIMES * loader.read).unwrap_or(u32::MAX).saturating_add(heavy);
-    Ok(SiteRules { generation: bucket.record.configuration, weight, website, modern, deploy })
+    Ok(SiteRules { generation: bucket.record.configuration, weight, website, modern, password, deploy })
 }
 
 /// The deploy that the pointer names, those before it, and what they take in memory.
@@ -79,14 +107,8 @@ async fn live(
     bucket: &Bucket,
     now: Timestamp,
 ) -> Result<(Option<Deploy>, u32), Failure> {
-    let Document::Read(_, pointer) = read_document(store, bucket, CURRENT, MAX_POINTER_BYTES, None).await? else {
-        return Ok((None, 0));
-    };
-    let pointer = Pointer::decode(&pointer).map_err(Failure::internal)?;
-    let Some((manifest, mut weight)) = manifests.of(store, bucket, pointer.deploy).await? else {
-        tracing::warn!(bucket = bucket.record.name.as_str(), deploy = %pointer.deploy, "the live deploy has no manifest");
-        return Err(Failure::new(Code::InternalError));
-    };
+    let Some(pointer) = pointer_of(store, bucket).await? else { return Ok((None, 0)) };
+    let (manifest, mut weight) = pointed(store, manifests, bucket, &pointer).await?;
     let mut previous = Vec::new();
     for earlier in pointer.previous.iter().filter(|earlier| now < earlier.until) {
         // One that was removed, or is damaged, has no files to give; the live one is whole without it.
@@ -102,6 +124,24 @@ async fn live(
 /// The sum, where a site may have that much of manifests.
 fn within(weight: u32, more: u32) -> Option<u32> {
     weight.checked_add(more).filter(|sum| *sum <= MAX_HEAVY_BYTES)
+}
+
+pub(super) async fn pointer_of(store: &Arc<Store>, bucket: &Bucket) -> Result<Option<Pointer>, Failure> {
+    match read_document(store, bucket, CURRENT, MAX_POINTER_BYTES, None).await? {
+        Document::Read(_, pointer) => Pointer::decode(&pointer).map_err(Failure::internal).map(Some),
+        Document::Missing | Document::Same => Ok(None),
+    }
+}
+
+/// The manifest that a pointer names, with what it takes in memory.
+pub(super) async fn pointed(
+    store: &Arc<Store>,
+    manifests: &Manifests,
+    bucket: &Bucket,
+    pointer: &Pointer,
+) -> Result<(Arc<Manifest>, u32), Failure> {
+    let found = manifests.of(store, bucket, pointer.deploy).await?;
+    found.ok_or_else(|| Failure::internal(Lost { what: "the manifest".to_owned(), deploy: pointer.deploy }))
 }
 
 async fn preview_of(
@@ -148,7 +188,7 @@ impl Loader<'_> {
     }
 
     /// What was read, or, where it is at fault, the last that was not.
-    fn valid<T: Clone>(&self, file: &str, parsed: Result<T, Vec<Fault>>, before: Option<&T>) -> Option<T> {
+    pub(super) fn valid<T: Clone>(&self, file: &str, parsed: Result<T, Vec<Fault>>, before: Option<&T>) -> Option<T> {
         let faults = match parsed {
             Ok(valid) => return Some(valid),
             Err(faults) => faults,
@@ -167,21 +207,28 @@ impl Loader<'_> {
         before.cloned()
     }
 
-    /// The text of one of the site's own files.
-    async fn text(&mut self, path: &str, limit: usize) -> Result<Option<String>, Failure> {
+    /// The text of one of the site's own files. Fails where the deploy has it and its bytes are not there: they may ask for
+    /// a password.
+    pub(super) async fn text(&mut self, path: &str, limit: usize) -> Result<Option<String>, Failure> {
         let Some(deploy) = self.deploy else { return self.object(path, limit).await };
-        match deploy.manifest.files.get(path) {
-            Some(entry) => self.object(&file_key(&entry.sha256), limit).await,
-            None => Ok(None),
+        let Some(entry) = deploy.manifest.files.get(path) else { return Ok(None) };
+        let length = entry.size.min(limit as u64 + 1);
+        match self.bytes(&file_key(&entry.sha256), limit).await? {
+            Some(bytes) if bytes.len() as u64 == length => Ok(Some(text_of(&bytes))),
+            _ => Err(Failure::internal(Lost { what: path.to_owned(), deploy: deploy.manifest.id })),
         }
     }
 
-    async fn object(&mut self, key: &str, limit: usize) -> Result<Option<String>, Failure> {
+    pub(super) async fn object(&mut self, key: &str, limit: usize) -> Result<Option<String>, Failure> {
+        Ok(self.bytes(key, limit).await?.map(|bytes| text_of(&bytes)))
+    }
+
+    async fn bytes(&mut self, key: &str, limit: usize) -> Result<Option<Vec<u8>>, Failure> {
         // One byte more than is allowed is enough for the parser to say so.
         match read_document(self.store, self.bucket, key, limit + 1, None).await? {
             Document::Read(_, bytes) => {
                 self.read += bytes.len();
-                Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+                Ok(Some(bytes))
             }
             Document::Missing | Document::Same => Ok(None),
         }
@@ -193,6 +240,10 @@ async fn parse<T: Send + 'static>(text: String, parser: Parser<T>) -> Result<Res
         return Ok(parser(&text));
     }
     tokio::task::spawn_blocking(move || parser(&text)).await.map_err(Failure::internal)
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Reads an object, but no more than `limit` bytes of it. `unless` is the entity tag of what is known of it.
@@ -224,6 +275,8 @@ pub async fn read_document(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::super::KEPT_BYTES;
     use super::super::manifests;
     use super::*;
@@ -243,5 +296,28 @@ mod tests {
         assert_eq!(within(MAX_HEAVY_BYTES - 1, 1), Some(MAX_HEAVY_BYTES));
         assert_eq!(within(MAX_HEAVY_BYTES, 1), None);
         assert_eq!(within(1, u32::MAX), None);
+    }
+
+    fn lost() -> Failure {
+        Failure::internal(Lost { what: "the manifest".to_owned(), deploy: "aaaaaaaaaa".parse().unwrap() })
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_is_looked_for_once_more() {
+        for (failures, fail, expected, times) in [
+            (0, lost as fn() -> Failure, Ok(7), 1),
+            (1, lost, Ok(7), 2),
+            (9, lost, Err(Code::InternalError), 2),
+            (1, || Failure::new(Code::ServiceUnavailable), Err(Code::ServiceUnavailable), 1),
+            (1, || Failure::internal(store::Error::Aborted), Err(Code::InternalError), 1),
+        ] {
+            let asked = Cell::new(0);
+            let read = async || {
+                asked.set(asked.get() + 1);
+                if asked.get() > failures { Ok(7) } else { Err(fail()) }
+            };
+            let result = again_where_lost(read).await;
+            assert_eq!((result.map_err(|failure| failure.code), asked.get()), (expected, times), "{failures}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod load;
 mod manifests;
+mod passwords;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::site::configuration::Website;
 use crate::site::deploy::{DeployId, Manifest};
 use crate::site::headers::HeaderRules;
 use crate::site::options::Options;
+use crate::site::password::Password;
 use crate::site::redirects::Redirects;
 use crate::store::Store;
 use crate::store::bucket::Bucket;
@@ -41,6 +43,8 @@ pub struct SiteRules {
     pub website: Website,
     /// `None`: the site is S3's website endpoint and nothing more.
     pub modern: Option<Modern>,
+    /// What visitors must know.
+    pub password: Option<Password>,
     /// `None`: the site's files are the bucket's objects.
     pub deploy: Option<Deploy>,
 }

@@ -204,12 +204,92 @@ async fn a_damaged_deploy_is_an_error_and_not_another_site() {
     // A file that is gone, and one that has other bytes than its manifest says.
     let key = format!(".brim/files/{}", sha256(b"first"));
     site.delete(&key).await;
-    assert_eq!(site.get("/").await.status, 403);
+    assert_eq!(failure(&site.get("/").await).0, 500);
     site.put(&key, "other bytes").await;
-    assert_eq!(site.get("/").await.status, 403);
+    assert_eq!(failure(&site.get("/").await).0, 500);
     assert!(site.server.log().contains("a file of a deploy is lost"));
     site.put(&key, "first").await;
     assert_eq!(site.get("/").await.text(), "first");
+    // Nothing else answers for what is lost.
+    site.put(".brim/site.toml", "single_page = \"index.html\"").await;
+    site.publish(SECOND, &[("index.html", "shell"), ("app.js", "code")]).await;
+    site.point(SECOND, &[]).await;
+    assert_eq!(site.get("/any/route").await.text(), "shell");
+    site.delete(&format!(".brim/files/{}", sha256(b"code"))).await;
+    assert_eq!(failure(&site.get("/app.js").await).0, 500);
+}
+
+#[tokio::test]
+async fn options_and_rules_that_a_deploy_lost_are_not_done_without() {
+    let site = Site::start(INDEX, READ).await;
+    site.put(".brim/site.toml", "").await;
+    let own = with_password("hidden");
+    site.publish(FIRST, &[("index.html", "first"), (".brim/site.toml", &own)]).await;
+    let rules = "/old /new";
+    site.publish(SECOND, &[("index.html", "second"), ("_redirects", rules)]).await;
+    for (id, text, otherwise) in [(FIRST, own.as_str(), 401), (SECOND, rules, 302)] {
+        let key = format!(".brim/files/{}", sha256(text.as_bytes()));
+        site.delete(&key).await;
+        site.point(id, &[]).await;
+        assert_eq!(failure(&site.get("/old").await).0, 500, "{id}");
+        site.put(&key, "").await;
+        assert_eq!(failure(&site.get("/old").await).0, 500, "{id} with other bytes");
+        site.put(&key, text).await;
+        assert_eq!(site.get("/old").await.status, otherwise, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_deploy_does_not_open_what_is_closed() {
+    let mut site = Site::start(INDEX, READ).await;
+    site.bucket = "pail".to_owned();
+    done(site.client().put("/pail", "").await);
+    site.configure(INDEX).await;
+    site.permit(READ).await;
+    site.publish(FIRST, &[("index.html", "first")]).await;
+    site.publish(SECOND, &[("index.html", "second"), (".brim/site.toml", "")]).await;
+    let own = with_password("of the deploy");
+    site.publish("cccccccccc", &[("index.html", "third"), (".brim/site.toml", &own)]).await;
+    let label = |id: &str| format!("{id}--pail");
+    for id in [FIRST, SECOND] {
+        site.point(id, &[]).await;
+        assert_eq!((site.get("/").await.status, site.preview(&label(id), "/").await.status), (200, 200), "{id}");
+    }
+    // A preview of a deploy from before the live one asked.
+    site.point("cccccccccc", &[]).await;
+    let known = super::modern::basic("guest", "of the deploy");
+    for (id, text) in [(FIRST, "first"), (SECOND, "second")] {
+        assert_eq!(site.preview(&label(id), "/").await.status, 401, "{id}");
+        let headers = [("host", &*format!("{}.{DOMAIN}", label(id))), ("authorization", &known)];
+        assert_eq!(body(&visit(&site.server, "GET", "/", &headers).await), (200, text.to_owned()), "{id}");
+    }
+    // The bucket asks, whatever is deployed.
+    site.put(".brim/site.toml", with_password("of the bucket")).await;
+    for id in [FIRST, SECOND] {
+        site.point(id, &[]).await;
+        assert_eq!((site.get("/").await.status, site.preview(&label(id), "/").await.status), (401, 401), "{id}");
+    }
+    site.put(".brim/site.toml", "").await;
+    assert_eq!(site.get("/").await.status, 200);
+}
+
+/// Options of a site for which a guest must know this password.
+fn with_password(password: &str) -> String {
+    format!("[password]\nuser = \"guest\"\nhash = \"{}\"", super::modern::hash_of(password))
+}
+
+#[tokio::test]
+async fn a_file_and_its_compressed_sibling_are_of_one_deploy() {
+    let site = Site::start(INDEX, READ).await;
+    site.put(".brim/site.toml", "immutable = [\"/assets/*\"]").await;
+    let old = [("assets/a.txt", "old"), ("assets/a.txt.br", "old, packed"), ("assets/b.txt", "b")];
+    site.publish(FIRST, &[old.as_slice(), &[("assets/b.txt.br", "b, packed")]].concat()).await;
+    site.publish(SECOND, &[("assets/a.txt", "new")]).await;
+    site.point(SECOND, &[(FIRST, DAY as i64)]).await;
+    for (path, text, coding) in [("/assets/a.txt", "new", None), ("/assets/b.txt", "b, packed", Some("br"))] {
+        let answer = site.get_with(path, &[("accept-encoding", "br")]).await;
+        assert_eq!((body(&answer), answer.header("content-encoding")), ((200, text.to_owned()), coding), "{path}");
+    }
 }
 
 #[tokio::test]
