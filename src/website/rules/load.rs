@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::manifests::Manifests;
+use super::manifests::{self, Manifests};
 use super::{Deploy, Modern, SiteRules};
 use crate::clock::Timestamp;
 use crate::names::{ETag, ObjectKey};
@@ -17,9 +17,6 @@ use crate::store::configuration::Kind;
 use crate::store::{self, Store};
 use crate::website::failure::{Code, Failure};
 
-/// The most that the manifests of one site take in memory: a part of what is kept, so that the rules of every site can be.
-/// The live one alone takes less.
-const MAX_HEAVY_BYTES: u32 = 128 * 1024 * 1024;
 /// Longer files are parsed where it keeps nobody waiting.
 const QUICK_BYTES: usize = 64 * 1024;
 /// What a site's rules count besides what they were read from.
@@ -113,17 +110,12 @@ async fn live(
     for earlier in pointer.previous.iter().filter(|earlier| now < earlier.until) {
         // One that was removed, or is damaged, has no files to give; the live one is whole without it.
         if let Ok(Some((manifest, more))) = manifests.of(store, bucket, earlier.deploy).await {
-            let Some(sum) = within(weight, more) else { break };
+            let Some(sum) = manifests::within(weight, more) else { break };
             previous.push((earlier.until, manifest));
             weight = sum;
         }
     }
     Ok((Some(Deploy { manifest, previous }), weight))
-}
-
-/// The sum, where a site may have that much of manifests.
-fn within(weight: u32, more: u32) -> Option<u32> {
-    weight.checked_add(more).filter(|sum| *sum <= MAX_HEAVY_BYTES)
 }
 
 pub(super) async fn pointer_of(store: &Arc<Store>, bucket: &Bucket) -> Result<Option<Pointer>, Failure> {
@@ -277,26 +269,7 @@ pub async fn read_document(
 mod tests {
     use std::cell::Cell;
 
-    use super::super::KEPT_BYTES;
-    use super::super::manifests;
     use super::*;
-    use crate::site::deploy::MAX_MANIFEST_BYTES;
-
-    #[test]
-    fn the_rules_of_every_site_can_be_kept() {
-        let texts = options::MAX_FILE_BYTES + redirects::MAX_FILE_BYTES + headers::MAX_FILE_BYTES;
-        let rules = (ENTRY_BYTES + TIMES * texts) as u64;
-        assert!(manifests::weight(MAX_MANIFEST_BYTES) <= MAX_HEAVY_BYTES);
-        assert!(rules + u64::from(MAX_HEAVY_BYTES) <= KEPT_BYTES);
-    }
-
-    #[test]
-    fn earlier_deploys_are_given_up_before_the_site_is_too_heavy_to_keep() {
-        assert_eq!(within(1, 2), Some(3));
-        assert_eq!(within(MAX_HEAVY_BYTES - 1, 1), Some(MAX_HEAVY_BYTES));
-        assert_eq!(within(MAX_HEAVY_BYTES, 1), None);
-        assert_eq!(within(1, u32::MAX), None);
-    }
 
     fn lost() -> Failure {
         Failure::internal(Lost { what: "the manifest".to_owned(), deploy: "aaaaaaaaaa".parse().unwrap() })

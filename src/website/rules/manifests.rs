@@ -17,6 +17,9 @@ use crate::website::failure::Failure;
 const KEPT_BYTES: u64 = 256 * 1024 * 1024;
 /// What a manifest takes in memory, times its text.
 const TIMES: usize = 2;
+/// The most that the manifests of one site take in memory: a part of what is kept, so that the rules of every site can be.
+/// The live one alone takes less.
+const MAX_HEAVY_BYTES: u32 = 128 * 1024 * 1024;
 /// Longer ones are parsed where it keeps nobody waiting.
 const QUICK_BYTES: usize = 64 * 1024;
 
@@ -74,8 +77,13 @@ impl Manifests {
 }
 
 /// What a manifest with so many bytes of text takes in memory.
-pub fn weight(bytes: usize) -> u32 {
+fn weight(bytes: usize) -> u32 {
     u32::try_from(TIMES * bytes).unwrap_or(u32::MAX)
+}
+
+/// The sum, where a site may have that much of manifests.
+pub fn within(weight: u32, more: u32) -> Option<u32> {
+    weight.checked_add(more).filter(|sum| *sum <= MAX_HEAVY_BYTES)
 }
 
 async fn etag_of(store: &Arc<Store>, bucket: &Bucket, key: &str) -> Result<Option<ETag>, Failure> {
@@ -93,4 +101,25 @@ async fn parse(bytes: Vec<u8>, id: DeployId) -> Result<Manifest, Failure> {
     }
     let parsed = tokio::task::spawn_blocking(move || Manifest::decode(&bytes, id)).await;
     parsed.map_err(Failure::internal)?.map_err(Failure::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::KEPT_BYTES as KEPT_RULES_BYTES;
+    use super::*;
+
+    #[test]
+    fn the_rules_of_the_heaviest_site_can_be_kept() {
+        assert!(weight(MAX_MANIFEST_BYTES) <= MAX_HEAVY_BYTES);
+        // As much again is left for what else a site goes by.
+        assert!(u64::from(MAX_HEAVY_BYTES) <= KEPT_RULES_BYTES / 2);
+    }
+
+    #[test]
+    fn earlier_deploys_are_given_up_before_the_site_is_too_heavy_to_keep() {
+        assert_eq!(within(1, 2), Some(3));
+        assert_eq!(within(MAX_HEAVY_BYTES - 1, 1), Some(MAX_HEAVY_BYTES));
+        assert_eq!(within(MAX_HEAVY_BYTES, 1), None);
+        assert_eq!(within(1, u32::MAX), None);
+    }
 }
