@@ -9,10 +9,14 @@ const IMMUTABLE_PRIVATE: &str = "private, max-age=31536000, immutable";
 const REVALIDATED: &str = "public, max-age=0, must-revalidate";
 const REVALIDATED_PRIVATE: &str = "private, max-age=0, must-revalidate";
 
-/// The fewest characters of a hash in a name.
+/// The fewest characters of a hash in a name, and just as many as one has that is not hexadecimal.
 const MIN_HASH: usize = 8;
-/// The fewest changes between letters and digits that make a hash: `report2024` has one, `1080p` too.
+/// The fewest changes between letters and digits of a hexadecimal hash: a number has none, `decade2024` one.
 const MIN_CHANGES: usize = 2;
+/// And of one that is not hexadecimal: `Model3EV` has two.
+const MIN_SHORT_CHANGES: usize = 3;
+/// The fewest letters of a hash that is not hexadecimal: `S01E02v2` has three.
+const MIN_LETTERS: usize = 5;
 
 /// The value of `Cache-Control` for a file (by its key, not by the address that led to it), where the file itself does
 /// not say otherwise. What is `protected` by a password is kept by browsers alone.
@@ -31,15 +35,26 @@ pub fn cache_control<'o>(options: &'o Options, key: &str, protected: bool) -> &'
 
 /// Whether only browsers may keep it, or nobody.
 pub fn is_private(cache_control: &str) -> bool {
+    has_directive(cache_control, ["private", "no-store"])
+}
+
+/// Whether nobody shows it again without asking.
+pub fn is_asked_again(cache_control: &str) -> bool {
+    has_directive(cache_control, ["no-cache", "no-store"])
+}
+
+fn has_directive(cache_control: &str, names: [&str; 2]) -> bool {
     let mut directives = cache_control.split(',').map(str::trim);
-    directives.any(|directive| ["private", "no-store"].iter().any(|name| directive.eq_ignore_ascii_case(name)))
+    directives.any(|directive| names.iter().any(|name| directive.eq_ignore_ascii_case(name)))
 }
 
 /// Whether a name carries a hash of its content right before its extension, as build tools write them: `app.3f2a1b9c.js`,
 /// `index-BQx8kT2p.css`, or nothing but hexadecimal digits, at least 16. Pages are never taken to be fingerprinted.
 ///
-/// A hash has at least eight letters and digits, and they alternate: a year behind a word, a date or a resolution is
-/// none. Where a tool's names are not recognised, the option `immutable` says what they are.
+/// A hash alternates between letters and digits, and is hexadecimal with at least eight digits, or has just eight
+/// characters, most of them letters and one a capital: years, dates, resolutions and numbers of versions are none. What
+/// is taken for one by mistake would be stale for a year, so rather too few names are recognised; the option `immutable`
+/// says what the others are.
 pub fn is_fingerprinted(key: &str) -> bool {
     let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
     let Some((stem, extension)) = name.rsplit_once('.') else { return false };
@@ -59,9 +74,27 @@ fn is_long_hash(stem: &str) -> bool {
 }
 
 fn is_hash(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let changes = bytes.windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count();
-    bytes.len() >= MIN_HASH && bytes.iter().all(u8::is_ascii_alphanumeric) && changes >= MIN_CHANGES
+    text.len() >= MIN_HASH && (is_hexadecimal_hash(text) || is_short_hash(text))
+}
+
+fn is_hexadecimal_hash(text: &str) -> bool {
+    let word = text.trim_matches(|c: char| c.is_ascii_digit());
+    let is_date = ["dec", "feb"].iter().any(|month| word.eq_ignore_ascii_case(month));
+    text.bytes().all(|byte| byte.is_ascii_hexdigit()) && changes(text) >= MIN_CHANGES && !is_date
+}
+
+/// What tools make whose hashes are in base 64 or base 32, cut off.
+fn is_short_hash(text: &str) -> bool {
+    text.len() == MIN_HASH
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && text.bytes().any(|byte| byte.is_ascii_uppercase())
+        && text.bytes().filter(u8::is_ascii_alphabetic).count() >= MIN_LETTERS
+        && changes(text) >= MIN_SHORT_CHANGES
+}
+
+/// How often a text changes between digits and others.
+fn changes(text: &str) -> usize {
+    text.as_bytes().windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count()
 }
 
 #[cfg(test)]
@@ -77,6 +110,7 @@ mod tests {
             "_next/static/chunks/4bd1b696-182b6b13bdad92e3.js",
             "3f2a1b9c3f2a1b9c.js",
             "a/d41d8cd98f00b204e9800998ecf8427e.png",
+            "site.12ab3456.css",
             "app.3f2a1b9c.js.map/x.3f2a1b9c.js",
         ] {
             assert!(is_fingerprinted(key), "{key}");
@@ -94,6 +128,16 @@ mod tests {
             "a-2024report.pdf",
             "presentation2.pdf",
             "film-1080pixels.mp4",
+            "banner-1200x630.png",
+            "hero-1920x1080.jpg",
+            "hero-1920x1080p60.jpg",
+            "part-10x20x30.stl",
+            "report-2024Q3final.pdf",
+            "dump-20240115T103000Z.sql",
+            "film-S01E02v2.mp4",
+            "list-top10of5.txt",
+            "a-2024dec25.txt",
+            "tesla-Model3EV.jpg",
             "app.3f2a1b9.js",
             "app.3f2a1b9c.html",
             "3f2a1b9c.js",

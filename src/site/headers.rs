@@ -13,7 +13,9 @@ pub const MAX_FILE_BYTES: usize = 256 * 1024;
 pub const MAX_LINE: usize = 2000;
 /// The most blocks.
 pub const MAX_RULES: usize = 100;
-/// The most bytes that rules add to one answer; what would not fit is left out.
+/// The most headers of all blocks, those that are left out too.
+pub const MAX_HEADERS: usize = 200;
+/// The most bytes that rules add to one answer. From the first value on that would not fit, none is added.
 pub const MAX_ADDED_BYTES: usize = 32 * 1024;
 
 /// Headers that say how the message travels, or what its bytes are: the server's alone (RFC 9110 sections 7.6.1, 8, 13;
@@ -84,14 +86,15 @@ impl HeaderRules {
     /// What the rules change about an answer to a request for this host (in lower case, without its port) and decoded path.
     pub fn changes(&self, host: &str, path: &str) -> Changes {
         let mut changes = Changes::default();
-        let mut room = MAX_ADDED_BYTES;
+        let mut room = Some(MAX_ADDED_BYTES);
         for rule in &self.0 {
             let Some(caught) = rule.matches(host, path) else { continue };
             changes.remove(&rule.removed);
             for (name, value) in &rule.set {
+                let Some(left) = room else { break };
                 let value = value.fill(&caught, Use::Value);
-                if let Some(left) = room.checked_sub(name.len() + value.len()) {
-                    room = left;
+                room = left.checked_sub(name.len() + value.len());
+                if room.is_some() {
                     changes.add(name, value);
                 }
             }
@@ -188,6 +191,8 @@ fn parse_host(text: &str) -> Result<Pattern, String> {
 struct Reader {
     rules: Vec<Rule>,
     block: Option<Block>,
+    /// How many headers there were.
+    headers: usize,
     faults: Faults,
 }
 
@@ -237,6 +242,10 @@ impl Reader {
             return Err(format!("`{text}`: a path, beginning with a slash, must come before headers"));
         };
         block.has_header = true;
+        self.headers += 1;
+        if self.headers > MAX_HEADERS {
+            return Err(format!("there are more than {MAX_HEADERS} headers"));
+        }
         let header = parse_header(text)?;
         // Headers of a block that is at fault are checked all the same.
         let Some(rule) = &mut block.rule else { return Ok(()) };
@@ -419,5 +428,23 @@ https://myproject.pages.dev/*
         let added: usize =
             greedy.changes("h", &format!("/{}", "\u{e9}".repeat(100))).set.iter().map(|(_, v)| v.len()).sum();
         assert!((1..=MAX_ADDED_BYTES + 64).contains(&added), "{added}");
+    }
+
+    #[test]
+    fn headers_are_bounded_over_all_blocks() {
+        let blocks = |count: usize| (0..count).map(|n| format!("/{n}\n  X-A: 1\n  ! X-B\n")).collect::<String>();
+        assert!(HeaderRules::parse(&blocks(100)).is_ok());
+        let faults = HeaderRules::parse(&(blocks(100) + "  X-C: 1")).unwrap_err();
+        assert_eq!((faults.len(), faults[0].line), (1, 301));
+        assert!(faults[0].message.contains("more than 200 headers"), "{}", faults[0].message);
+    }
+
+    #[test]
+    fn nothing_is_added_behind_the_first_value_that_does_not_fit() {
+        let long = format!("  X-A: {}\n", ":splat".repeat(16));
+        let rules = parse(&format!("/*\n  X-B: 1\n{}  X-C: 1\n/*\n  X-D: 1\n  ! X-B", long.repeat(3)));
+        let names = |path: &str| rules.changes("h", path).set.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names("/a"), ["x-a", "x-c", "x-d"]);
+        assert_eq!(names(&format!("/{}", "a".repeat(1000))), ["x-a"], "what is left out is left out all the same");
     }
 }

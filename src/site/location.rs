@@ -13,6 +13,10 @@ const FORBIDDEN: &AsciiSet =
 /// What would mean something in a path, and what cannot stand in one: all but `pchar` and the slash (RFC 3986 section 3.3).
 const NOT_IN_PATH: &AsciiSet = &FORBIDDEN.add(b'?').add(b'#').add(b'%').add(b'[').add(b']');
 
+/// What would mean something in the value of a header besides: the ends of a directive, of one of several values, and of
+/// a keyword of a `Content-Security-Policy`.
+const NOT_IN_VALUE: &AsciiSet = &NOT_IN_PATH.add(b';').add(b',').add(b'\'');
+
 /// All but the unreserved characters (RFC 3986 section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -36,6 +40,11 @@ pub(super) fn written(text: &str) -> Cow<'_, str> {
 /// A decoded text as part of a path. Slashes stay.
 pub(super) fn in_path(text: &str) -> Cow<'_, str> {
     utf8_percent_encode(text, NOT_IN_PATH).into()
+}
+
+/// A decoded text as part of an address in the value of a header.
+pub(super) fn in_value(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, NOT_IN_VALUE).into()
 }
 
 /// A decoded text as part of a query or a fragment.

@@ -233,7 +233,7 @@ pub enum Use {
     Uri,
     /// A key: what was caught is as it was.
     Key,
-    /// The value of a header: what was caught is escaped as in a path.
+    /// The value of a header: what was caught is escaped as in a path, and cannot end a directive either.
     Value,
 }
 
@@ -269,12 +269,22 @@ impl Template {
                     match within {
                         Use::Key => filled.push_str(value),
                         Use::Uri if filled.contains(['?', '#']) => filled.push_str(&location::in_query(value)),
-                        Use::Uri | Use::Value => filled.push_str(&location::in_path(value)),
+                        Use::Uri => filled.push_str(&location::in_path(value)),
+                        Use::Value => filled.push_str(&location::in_value(value)),
                     }
                 }
             }
         }
         filled
+    }
+
+    /// Whether [`Self::fill`] gives this key.
+    pub fn gives(&self, caught: &[&str], key: &str) -> bool {
+        let mut parts = self.0.iter().map(|part| match part {
+            Part::Text(text) => text.as_str(),
+            Part::Caught(place) => caught.get(*place).copied().unwrap_or_default(),
+        });
+        parts.try_fold(key, |rest, part| rest.strip_prefix(part)) == Some("")
     }
 }
 
@@ -348,6 +358,9 @@ mod tests {
         ] {
             assert_eq!(fill(text, within), expected, "{text}");
         }
+        let hostile = Template::parse("img-src :splat", &names).unwrap();
+        let filled = hostile.fill(&["", "a;script-src 'unsafe-inline', b"], Use::Value);
+        assert_eq!(filled, "img-src a%3Bscript-src%20%27unsafe-inline%27%2C%20b");
         assert!(Template::parse(&":a/".repeat(16), &names).is_ok());
         assert!(Template::parse(&":a/".repeat(17), &names).is_err());
     }
@@ -389,6 +402,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_key_is_recognised_without_being_made(
+            text in "([ab/]|:x|:y){0,5}",
+            x in "[ab/]{0,2}",
+            y in "[ab/]{0,2}",
+            key in "[ab/]{0,6}",
+        ) {
+            let template = Template::parse(&text, &["x", "y"].map(str::to_owned)).unwrap();
+            let filled = template.fill(&[&x, &y], Use::Key);
+            prop_assert!(template.gives(&[&x, &y], &filled));
+            prop_assert_eq!(template.gives(&[&x, &y], &key), key == filled);
+        }
+
         #[test]
         fn patterns_mean_what_trying_everything_finds(
             pattern in "/([ab/-]|:x|:y|:z|\\*){0,7}",

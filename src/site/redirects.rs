@@ -27,7 +27,8 @@ const DEFAULT_STATUS: u16 = 302;
 const REWRITE: u16 = 200;
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 
-/// A site's redirects. Finding one takes a look into a table, and then a comparison with each dynamic rule before it.
+/// A site's redirects. Finding one takes a look into a table, and then a comparison with each dynamic rule before it; at
+/// most one location is made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redirects {
     fixed: HashMap<String, Rule>,
@@ -64,6 +65,15 @@ pub enum Redirection {
     },
 }
 
+/// What one rule, which matches, says of a request.
+enum Said {
+    Redirection(Redirection),
+    /// Nothing: it leads to where the request is, or to what is never served. The next rule counts.
+    Nothing,
+    /// More than can be sent. No other rule is asked: to find that out was the most that one request may cost.
+    TooMuch,
+}
+
 impl Redirects {
     /// Reads the file. Gives every fault, up to [`super::MAX_FAULTS`].
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
@@ -88,18 +98,23 @@ impl Redirects {
     }
 
     /// The rule for a request, by its decoded path and its query as it came. The query is passed on where the rule's
-    /// target has none.
+    /// target has none. `None` also where a rule matches and what it says is too long to be sent.
     pub fn find(&self, path: &str, query: &str) -> Option<Redirection> {
         let fixed = self.fixed.get(path);
         let first = fixed.map_or(usize::MAX, |rule| rule.line);
         let before = self.dynamic.iter().take_while(|(_, rule)| rule.line < first);
         for (pattern, rule) in before {
-            let found = pattern.matches(path).and_then(|caught| rule.target.answer(path, query, &caught));
-            if found.is_some() {
-                return found;
+            let Some(caught) = pattern.matches(path) else { continue };
+            match rule.target.answer(path, query, &caught) {
+                Said::Redirection(redirection) => return Some(redirection),
+                Said::Nothing => {}
+                Said::TooMuch => return None,
             }
         }
-        fixed?.target.answer(path, query, &[])
+        match fixed?.target.answer(path, query, &[]) {
+            Said::Redirection(redirection) => Some(redirection),
+            Said::Nothing | Said::TooMuch => None,
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -236,24 +251,24 @@ impl Target {
         Ok(Self::Location { status, location, path: Some(Template::parse(&path, pattern.names())?) })
     }
 
-    /// What the rule says of this request; `None` where it would say nothing that could be sent, or lead to where the
-    /// request is.
-    fn answer(&self, path: &str, query: &str, caught: &[&str]) -> Option<Redirection> {
+    fn answer(&self, path: &str, query: &str, caught: &[&str]) -> Said {
         match self {
-            Self::File(template) => {
-                let path = template.fill(caught, Use::Key);
-                let key = path.strip_prefix('/').filter(|key| key.len() <= MAX_KEY_BYTES && !is_reserved(key))?;
-                Some(Redirection::Rewrite { key: key.to_owned() })
-            }
-            Self::Location { path: Some(target), .. } if target.fill(caught, Use::Key) == path => None,
+            Self::File(template) => match template.fill(caught, Use::Key).strip_prefix('/') {
+                Some(key) if key.len() > MAX_KEY_BYTES => Said::TooMuch,
+                Some(key) if !is_reserved(key) => Said::Redirection(Redirection::Rewrite { key: key.to_owned() }),
+                _ => Said::Nothing,
+            },
+            Self::Location { path: Some(target), .. } if target.gives(caught, path) => Said::Nothing,
             Self::Location { status, location, path } => {
                 let mut location = location.fill(caught, Use::Uri);
                 if path.is_some() {
                     location::keep_on_site(&mut location);
                 }
                 location::push_query(&mut location, query);
-                let fits = location.len() <= MAX_LOCATION_BYTES;
-                fits.then_some(Redirection::Moved(Moved { status: *status, location }))
+                if location.len() > MAX_LOCATION_BYTES {
+                    return Said::TooMuch;
+                }
+                Said::Redirection(Redirection::Moved(Moved { status: *status, location }))
             }
         }
     }
@@ -450,6 +465,15 @@ mod tests {
         let redirects = parse(&format!("/* https://e.x/{}", ":splat/".repeat(16)));
         assert!(redirects.find("/a", "").is_some());
         assert_eq!(redirects.find(&format!("/{}", "a".repeat(1000)), ""), None);
+    }
+
+    #[test]
+    fn no_rule_is_asked_behind_one_that_says_too_much() {
+        for (target, status) in [("https://e.x/", 302), ("/", 200)] {
+            let redirects = parse(&format!("/* {target}{} {status}\n/:a /b 200", ":splat/".repeat(16)));
+            assert_eq!(redirects.find(&format!("/{}", "a".repeat(1000)), ""), None);
+            assert!(redirects.find("/a", "").is_some());
+        }
     }
 
     proptest! {

@@ -162,11 +162,15 @@ impl Service {
         match outcome {
             Outcome::File(file, portion) => {
                 let key = file.key.clone();
-                visit.dressed(deliver(file, portion), &key)
+                visit.dressed(deliver(file, portion), &key, false)
+            }
+            Outcome::SinglePage(file, portion) => {
+                let key = file.key.clone();
+                visit.dressed(deliver(file, portion), &key, true)
             }
             Outcome::Document(file, failure) => {
                 let key = file.key.clone();
-                tell(visit.dressed(deliver_document(file, failure.status()), &key), &failure)
+                tell(visit.dressed(deliver_document(file, failure.status()), &key, true), &failure)
             }
             Outcome::Moved(to) => moved(to),
             Outcome::Folder(location) => moved(Moved { status: 302, location })
@@ -180,12 +184,13 @@ impl Service {
 }
 
 impl Visit<'_> {
-    /// The answer with what the site's options add to it.
-    fn dressed(&self, answer: Answer, key: &str) -> Answer {
+    /// The answer with what the site's options add to it. The file may stand in for one that is not there.
+    fn dressed(&self, answer: Answer, key: &str, stands_in: bool) -> Answer {
         let Some(modern) = &self.rules.modern else { return answer };
         let (host, path) = (self.request.authority.host.to_string(), self.path.as_str());
         let protected = self.rules.password.is_some();
-        dress(answer, modern, key, Dressed { host: &host, path, secure: self.request.origin.secure, protected })
+        let secure = self.request.origin.secure;
+        dress(answer, modern, key, Dressed { host: &host, path, secure, protected, stands_in })
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Asked<'r> {
 /// What the site has to say.
 pub enum Outcome {
     File(Box<File>, Portion),
+    /// As [`Self::File`], from the page that answers for all that is not there.
+    SinglePage(Box<File>, Portion),
     /// The site's own page for a failure, which goes with the failure's status.
     Document(Box<File>, Failure),
     Moved(Moved),
@@ -53,7 +55,11 @@ enum Absence {
 impl Outcome {
     /// Whether GET sends bytes of a file.
     pub fn has_bytes(&self) -> bool {
-        matches!(self, Self::File(_, Portion::Whole | Portion::Part(_)) | Self::Document(..))
+        match self {
+            Self::File(_, portion) | Self::SinglePage(_, portion) => *portion != Portion::NotModified,
+            Self::Document(..) => true,
+            Self::Moved(_) | Self::Folder(_) | Self::Failed(..) => false,
+        }
     }
 }
 

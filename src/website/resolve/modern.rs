@@ -99,7 +99,10 @@ impl<F: Files> Search<'_, F> {
         if let Some(page) = &options.single_page
             && let Found::File(file) = self.files.find(page).await?
         {
-            return self.give(file).await;
+            return Ok(match self.give(file).await? {
+                Outcome::File(file, portion) => Outcome::SinglePage(file, portion),
+                other => other,
+            });
         }
         Ok(error_document(self.site, self.files, failure).await)
     }

@@ -111,6 +111,20 @@ async fn options_at_fault_leave_the_last_good_ones_and_never_open_a_site() {
 }
 
 #[tokio::test]
+async fn a_page_is_not_kept_in_the_place_of_a_file_that_may_come() {
+    let site = site_with("").await;
+    site.put("_headers", "/*\n  Cache-Control: public, max-age=31536000, immutable\n  X-All: 1").await;
+    for (options, status) in [("", 404), ("single_page = \"index.html\"\nnot_found_pages = false", 200)] {
+        site.put(".brim/site.toml", options).await;
+        let answer = site.get("/assets/new.js").await;
+        assert_eq!((answer.status, answer.header("x-all")), (status, Some("1")), "{options}");
+        assert_eq!(answer.header("cache-control"), Some("public, max-age=0, must-revalidate"), "{options}");
+        let there = site.get("/").await;
+        assert_eq!(there.header("cache-control"), Some("public, max-age=31536000, immutable"), "{options}");
+    }
+}
+
+#[tokio::test]
 async fn caches_are_told_what_changes_and_browsers_to_be_careful() {
     let site = site_with("immutable = [\"/fonts/*\"]").await;
     site.put("fonts/a.woff2", "font").await;

@@ -109,6 +109,7 @@ async fn said(site: &Serve, modern: Option<&Modern>, files: &[(&'static str, At)
         Outcome::File(file, Portion::Whole) => format!("200 {}", named(&file)),
         Outcome::File(file, Portion::Part(range)) => format!("206 {} {range:?}", named(&file)),
         Outcome::File(file, Portion::NotModified) => format!("304 {}", named(&file)),
+        Outcome::SinglePage(file, _) => format!("200 {} for all", named(&file)),
         Outcome::Document(file, failure) => format!("{} {}", failure.status(), named(&file)),
         Outcome::Moved(to) => format!("{} {}", to.status, to.location),
         Outcome::Folder(location) => format!("302 {location}"),

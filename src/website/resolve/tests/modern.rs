@@ -74,8 +74,14 @@ async fn the_nearest_page_answers_for_what_is_not_there_before_everything_else()
         ("", "/none", "404 404.html", "404 error.html"),
         ("", "/blog/none", "404 blog/404.html", "404 error.html"),
         ("", "/blog/deep/er", "404 blog/404.html", "404 error.html"),
-        ("single_page = \"index.html\"", "/none", "404 404.html", "200 index.html"),
-        ("single_page = \"index.html\"\nnot_found_pages = false", "/none", "200 index.html", "200 index.html"),
+        ("single_page = \"index.html\"", "/none", "404 404.html", "200 index.html for all"),
+        ("single_page = \"index.html\"", "/", "200 index.html", "200 index.html"),
+        (
+            "single_page = \"index.html\"\nnot_found_pages = false",
+            "/none",
+            "200 index.html for all",
+            "200 index.html for all",
+        ),
         ("single_page = \"gone.html\"\nnot_found_pages = false", "/none", "404 error.html", "404 error.html"),
         ("not_found_pages = false", "/none", "404 error.html", "404 error.html"),
     ] {
