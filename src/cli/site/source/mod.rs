@@ -192,6 +192,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn links_do_not_publish_what_stays_behind() {
+        let directory = site(&[
+            ("index.html", "i"),
+            (".env", "e"),
+            (".git/config", "c"),
+            (".git/hooks/post", "p"),
+            (".brim/site.toml", "clean_urls = true"),
+            (".well-known/x", "x"),
+        ]);
+        let link = |target: &str, name: &str| symlink(target, directory.path().join(name)).unwrap();
+        link(".well-known", "known");
+        let source = read(directory.path(), &[]).await.unwrap();
+        assert_eq!(paths(&source), [".brim/site.toml", ".well-known/x", "index.html", "known/x"]);
+
+        link(".env", "backup");
+        let refusal = read(directory.path(), &[]).await.unwrap_err();
+        assert!(refusal.contains("backup: a link to .env, which is not published"), "{refusal}");
+        let source = read(directory.path(), &[".env"]).await.unwrap();
+        assert!(paths(&source).contains(&"backup"), "who publishes the file publishes links to it");
+
+        link(".git", "src");
+        link(".git/hooks", "hooks");
+        link(".git/config", "config");
+        link(".brim/site.toml", "options.toml");
+        link(".brim", "brim");
+        let refusal = read(directory.path(), &[".env"]).await.unwrap_err();
+        for name in ["src", "hooks", "config", "options.toml", "brim"] {
+            assert!(refusal.contains(&format!("{name}: a link to .")), "{name} not in {refusal}");
+        }
+    }
+
+    #[tokio::test]
     async fn every_fault_is_told_at_once() {
         use std::os::unix::ffi::OsStrExt;
         let long = "x".repeat(200);
