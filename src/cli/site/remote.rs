@@ -135,6 +135,22 @@ impl Site {
         }
     }
 
+    /// Takes the pointer away if it is still the one that was read; tells where it is otherwise.
+    pub async fn unpoint(&self, from: &Live) -> Result<Moved, Failure> {
+        let condition = Condition::Match(from.etag.clone());
+        match self.client.delete_object(&self.bucket, CURRENT, condition).await.map_err(of_client) {
+            Ok(Written::Done) => return Ok(Moved::Done),
+            Ok(Written::Refused) => {}
+            Err(failure) if is_missing(&failure) => {}
+            Err(failure) => return Err(failure),
+        }
+        // It may be gone by this very request, whose first answer was lost.
+        match self.live().await? {
+            None => Ok(Moved::Done),
+            Some(live) => Ok(Moved::Elsewhere(Some(live.pointer.deploy))),
+        }
+    }
+
     /// Every stored file.
     pub async fn files(&self) -> Result<BTreeMap<ContentHash, Listed>, Failure> {
         let prefixes = (0..LISTED_AT_ONCE).map(|digit| format!("{FILES}{digit:x}"));
@@ -209,5 +225,21 @@ mod tests {
         let server = Scripted::start(Vec::new());
         assert!(site(&server).point(None, id(1), written, &clock).await.is_err());
         assert_eq!(server.seen(), [""; 0], "nothing is sent after that time");
+    }
+
+    #[tokio::test]
+    async fn a_pointer_that_is_gone_is_taken_away_whoever_did_it() {
+        let live = Live { pointer: Pointer::first(id(1), Timestamp::from_seconds(1)), etag: "\"e\"".into() };
+        let other = String::from_utf8(Pointer::first(id(2), Timestamp::from_seconds(2)).encode()).unwrap();
+        let missing = answer(404, "<Error><Code>NoSuchKey</Code></Error>");
+        let failed = answer(412, "<Error><Code>PreconditionFailed</Code></Error>");
+        for deleted in [&missing, &failed] {
+            for (read, gone) in [(&missing, true), (&answer(200, &other), false)] {
+                let server = Scripted::start(vec![Some(deleted.clone()), Some(read.clone())]);
+                let moved = site(&server).unpoint(&live).await.unwrap();
+                assert_eq!(matches!(moved, Moved::Done), gone, "{deleted} {read}");
+                assert_eq!(server.seen(), ["DELETE /site/.brim/current", "GET /site/.brim/current"]);
+            }
+        }
     }
 }
