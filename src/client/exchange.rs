@@ -15,7 +15,8 @@ use super::settings::Settings;
 use super::sign::{Head, Signer};
 use super::{Endpoint, Error, ServiceError, xml};
 
-/// How often a request is sent at most. All that are sent here may be: they say what is to be, not what to add.
+/// How often a request is sent at most. All that are sent here may be: they say what is to be, not what to add. The one
+/// that adds, CreateMultipartUpload, may leave an upload without parts where its answer was lost: it holds no bytes.
 const MAX_ATTEMPTS: u32 = 6;
 /// The pause after the first attempt, doubled after each: together about five seconds, enough for a server to restart.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
