@@ -42,12 +42,16 @@ impl Source {
     pub async fn read(directory: &Path, dotfiles: &[String], meter: &mut Meter) -> Result<Self, Failure> {
         let walked = walk::walk(directory, dotfiles);
         let mut faults = walked.faults;
-        faults.extend(rules::faults(&walked.files));
+        let checked = rules::check(&walked.files);
+        faults.extend_from_slice(&checked.faults);
         if faults.is_empty() && walked.files.is_empty() {
             faults.push("there is nothing in it that would be deployed".to_owned());
         }
         if faults.is_empty() {
             let hashed = hash_all(walked.files, meter).await?;
+            if let Some(name) = checked.changed(&hashed.files) {
+                return Err(Failure::Refused(format!("{name} changed while it was read: try again")));
+            }
             return Ok(Self { left_out: walked.left_out, ..hashed });
         }
         Err(of_faults(&format!("{} cannot be deployed", directory.display()), &shown(faults)))
