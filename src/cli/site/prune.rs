@@ -43,7 +43,7 @@ pub fn command() -> Command {
         )
         .after_help(AFTER_HELP)
         .args(target::arguments())
-        .arg(keep.help("How many deploys to keep"))
+        .arg(keep.help("How many deploys to keep, those that never went live included"))
         .arg(min_age.help("Spare files younger than this; less is safe only while nobody deploys"))
         .arg(dry_run.help("Show what would be removed; remove nothing"))
 }
