@@ -45,7 +45,9 @@ impl FromStr for Endpoint {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = |why: &str| Error::Settings(format!("the endpoint {text:?} {why}"));
+        // What is before an @ may be a password.
+        let shown = if text.contains('@') { String::new() } else { format!(" {text:?}") };
+        let wrong = |why: &str| Error::Settings(format!("the endpoint{shown} {why}"));
         let uri: Uri = text.parse().map_err(|_| wrong("is no URL"))?;
         let secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
@@ -98,5 +100,14 @@ mod tests {
         ] {
             assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_password_in_an_endpoint_is_not_shown() {
+        for wrong in ["http://user:hush@host", "http://user:hush @host", "user:hush@host", "ftp://user:hush@host"] {
+            let message = wrong.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(message.starts_with("the endpoint ") && !message.contains("hush"), "{message}");
+        }
+        assert!("ftp://host".parse::<Endpoint>().unwrap_err().to_string().contains("\"ftp://host\""));
     }
 }

@@ -39,6 +39,8 @@ pub enum Error {
         #[source]
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
+    #[error("more than {most} objects are below {prefix}")]
+    TooMany { most: usize, prefix: String },
     #[error("the answer has more than {0} bytes")]
     TooLong(usize),
     #[error("{}: cannot be read", path.display())]

@@ -15,15 +15,11 @@ use super::settings::Settings;
 use super::sign::{Head, Signer};
 use super::{Endpoint, Error, ServiceError, xml};
 
-/// How often a request is sent at most. All that are sent here may be: they say what is to be, not what to add.
+/// How often a request is sent at most. All that are sent here may be: they say what is to be, not what to add. The one
+/// that adds, CreateMultipartUpload, may leave an upload without parts where its answer was lost: it holds no bytes.
 const MAX_ATTEMPTS: u32 = 6;
 /// The pause after the first attempt, doubled after each: together about five seconds, enough for a server to restart.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The time an exchange may take besides what its bytes take.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The slowest link that is waited for, in bytes a second.
-const SLOWEST: u64 = 32 * 1024;
-
 /// The longest error document that is read, in bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
@@ -82,9 +78,7 @@ impl Client {
     }
 
     async fn attempt(&self, request: &Request<'_>) -> Result<Answer, Error> {
-        let time = PATIENCE + Duration::from_secs((request.body.len() + request.most as u64) / SLOWEST);
-        let slow = || Error::Slow { endpoint: self.endpoint.to_string(), time };
-        let (status, headers, body) = timeout(time, self.exchange(request)).await.map_err(|_| slow())??;
+        let (status, headers, body) = self.exchange(request).await?;
         match status {
             200..300 if body.len() > request.most => Err(Error::TooLong(request.most)),
             200..300 => Ok(Answer { status, headers, body }),
@@ -94,7 +88,8 @@ impl Client {
 
     async fn exchange(&self, request: &Request<'_>) -> Result<(u16, HeaderMap, Bytes), Error> {
         let sent = self.signed(request).await?;
-        let response = self.connections.request(sent).await.map_err(|source| {
+        let head = self.within(request.time_to_answer(), self.connections.request(sent)).await?;
+        let response = head.map_err(|source| {
             let endpoint = self.endpoint.to_string();
             match source.is_connect() {
                 true if is_tls(&source) => Error::Insecure { endpoint, source: source.into() },
@@ -105,11 +100,18 @@ impl Client {
         let (head, body) = response.into_parts();
         // Room for an error's document in any case.
         let bounded = Limited::new(body, request.most.max(MAX_ERROR_BYTES));
-        let body = bounded.collect().await.map_err(|source| match source.is::<LengthLimitError>() {
-            true => Error::TooLong(request.most),
-            false => Error::Broken { endpoint: self.endpoint.to_string(), source },
+        let body = self.within(request.time_to_read(), bounded.collect()).await?.map_err(|source| {
+            match source.is::<LengthLimitError>() {
+                true => Error::TooLong(request.most),
+                false => Error::Broken { endpoint: self.endpoint.to_string(), source },
+            }
         })?;
         Ok((head.status.as_u16(), head.headers, body.to_bytes()))
+    }
+
+    /// Waits no longer than `time`.
+    async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Result<T, Error> {
+        timeout(time, work).await.map_err(|_| Error::Slow { endpoint: self.endpoint.to_string(), time })
     }
 
     async fn signed(&self, request: &Request<'_>) -> Result<http::Request<super::connect::Sent>, Error> {

@@ -50,7 +50,7 @@ impl Client {
             let page = self.list_objects(bucket, prefix, token.as_deref()).await?;
             listed.extend(page.objects);
             if listed.len() > most {
-                return Err(Error::Settings(format!("more than {most} objects are below {bucket}/{prefix}")));
+                return Err(Error::TooMany { most, prefix: format!("{bucket}/{prefix}") });
             }
             match page.next {
                 // A token that stays the same would go on for ever.
@@ -66,4 +66,23 @@ fn listed(contents: xml::Contents) -> Option<Listed> {
     let modified: jiff::Timestamp = contents.last_modified.parse().ok()?;
     let modified = Timestamp::from_millis(u64::try_from(modified.as_millisecond()).ok()?);
     Some(Listed { key, size: contents.size, modified, modified_text: contents.last_modified })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scripted::{Scripted, answer};
+    use super::*;
+
+    #[tokio::test]
+    async fn more_objects_than_are_wanted_are_no_fault_of_the_settings() {
+        let contents =
+            "<Contents><Key>k</Key><LastModified>2026-01-01T00:00:00Z</LastModified><Size>1</Size></Contents>";
+        let page = answer(200, &format!("<ListBucketResult>{}</ListBucketResult>", contents.repeat(3)));
+        let server = Scripted::start(vec![Some(page.clone()), Some(page)]);
+        let (client, bucket) = (server.client(), BucketName::parse("site").unwrap());
+        assert_eq!(client.list_all(&bucket, "p/", 3).await.unwrap().len(), 3);
+        let error = client.list_all(&bucket, "p/", 2).await.unwrap_err();
+        assert!(matches!(error, Error::TooMany { most: 2, .. }), "{error}");
+        assert_eq!(error.to_string(), "more than 2 objects are below site/p/");
+    }
 }

@@ -14,6 +14,8 @@ mod multipart;
 mod object;
 mod profile;
 mod request;
+#[cfg(test)]
+pub mod scripted;
 mod settings;
 mod sign;
 mod xml;

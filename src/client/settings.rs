@@ -44,7 +44,7 @@ pub struct Settings {
     pub ca_bundle: Option<PathBuf>,
 }
 
-/// A key. Its secret is never shown, and wiped from memory.
+/// A key. Its secret is never shown. This copy of it is wiped; what it was read from, and the signer's, are not.
 #[derive(Clone)]
 pub struct Credentials {
     pub access_key: String,

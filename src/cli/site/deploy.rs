@@ -25,8 +25,6 @@ const ROUNDS: usize = 3;
 /// How long a deploy may take up to its manifest. With [`upload::REUSE_AGE`] and what two clocks may differ, less than the
 /// age from which `brim site prune` removes files.
 const MAX_UPLOAD_TIME: Duration = Duration::from_secs(6 * 60 * 60);
-/// How long after its manifest the pointer may move: less than the age from which manifests are removed.
-const MAX_PUBLISH_TIME: Duration = Duration::from_secs(30 * 60);
 
 pub fn command() -> Command {
     let message = |text: &str| match text.len() <= MAX_MESSAGE_BYTES {
@@ -183,20 +181,16 @@ impl Deploying<'_> {
         meter: &mut Meter,
     ) -> Result<DeployId, Failure> {
         let manifest = Manifest::new(new_id()?, self.clock.now(), self.message.clone(), source.files.clone())?;
-        self.site.put_manifest(&manifest).await?;
+        // Taken before: the manifest is at least as young as this says.
         let written = self.clock.now();
-        if written.since(started) > MAX_UPLOAD_TIME {
+        self.site.put_manifest(&manifest).await?;
+        if self.clock.now().since(started) > MAX_UPLOAD_TIME {
             return Err(Failure::from(
                 "the upload took more than six hours: deploy again, what was sent is not sent again",
             ));
         }
         self.complete(source, current, meter).await?;
-        if self.clock.now().since(written) > MAX_PUBLISH_TIME {
-            return Err(Failure::from(
-                "the bucket was too slow to publish safely: deploy again, it goes on where it stopped",
-            ));
-        }
-        match self.site.point(live, manifest.id, self.clock.now()).await? {
+        match self.site.point(live, manifest.id, written, &self.clock).await? {
             Moved::Done => Ok(manifest.id),
             Moved::Elsewhere(deploy) => Err(Failure::from(self.conflict(manifest.id, deploy))),
         }

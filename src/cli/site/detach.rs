@@ -3,13 +3,11 @@
 use clap::{ArgMatches, Command};
 use serde_json::json;
 
-use super::failure::of_client;
-use super::remote::Site;
+use super::remote::{Moved, Site};
 use super::shown::show;
 use super::{AFTER_HELP, target, wait};
 use crate::cli::Failure;
-use crate::client::{Condition, Written};
-use crate::site::deploy::{CURRENT, DeployId};
+use crate::site::deploy::DeployId;
 
 pub fn command() -> Command {
     Command::new("detach")
@@ -39,9 +37,10 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
 /// Removes the pointer if it is still the one that is read; gives what it pointed to.
 async fn detach(site: &Site) -> Result<Option<DeployId>, Failure> {
     let Some(live) = site.live().await? else { return Ok(None) };
-    let condition = Condition::Match(live.etag);
-    match site.client.delete_object(&site.bucket, CURRENT, condition).await.map_err(of_client)? {
-        Written::Done => Ok(Some(live.pointer.deploy)),
-        Written::Refused => Err(Failure::from("the site was moved to another deploy meanwhile: look, then try again")),
+    match site.unpoint(&live).await? {
+        Moved::Done => Ok(Some(live.pointer.deploy)),
+        Moved::Elsewhere(_) => {
+            Err(Failure::from("the site was moved to another deploy meanwhile: look, then try again"))
+        }
     }
 }

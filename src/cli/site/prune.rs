@@ -25,7 +25,8 @@ use crate::site::deploy::{ContentHash, DeployId, Pointer};
 /// Files that were stored later than this stay, unless less is asked for: a deploy under way may be about to name them.
 const DEFAULT_AGE: &str = "24h";
 /// Manifests that were written later than this stay in any case but a lower age: the pointer may be about to move to them.
-const MANIFEST_AGE: Duration = Duration::from_secs(60 * 60);
+/// Much longer than [`super::remote::MAX_PUBLISH_TIME`] and what two clocks may differ together.
+const MANIFEST_AGE: Duration = Duration::from_secs(3 * 60 * 60);
 
 pub fn command() -> Command {
     let option = |name: &'static str, value: &'static str| Arg::new(name).long(name).value_name(value);
@@ -37,12 +38,12 @@ pub fn command() -> Command {
         .about("Removes old deploys and the files that only they have")
         .long_about(
             "Removes all but the newest deploys, and the files that no deploy names any more. The live deploy stays, and so do \
-             the three that were live before it, deploys of the last hour, and files of the last day. Safe beside deploys and \
+             the three that were live before it, deploys of the last three hours, and files of the last day. Safe beside deploys and \
              rollbacks that are under way, unless --min-age says less than a day.",
         )
         .after_help(AFTER_HELP)
         .args(target::arguments())
-        .arg(keep.help("How many deploys to keep"))
+        .arg(keep.help("How many deploys to keep, those that never went live included"))
         .arg(min_age.help("Spare files younger than this; less is safe only while nobody deploys"))
         .arg(dry_run.help("Show what would be removed; remove nothing"))
 }
@@ -180,6 +181,6 @@ mod tests {
         assert_eq!(removed(None, 8, 100), [id(1), id(0)]);
         let pointer = Pointer::first(id(0), hour(0)).moved(id(2), hour(2));
         assert_eq!(removed(Some(&pointer), 7, 100), [id(1)]);
-        assert_eq!(removed(None, 1, 9), (0..8).rev().map(id).collect::<Vec<_>>(), "8 was written an hour ago");
+        assert_eq!(removed(None, 1, 9), (0..6).rev().map(id).collect::<Vec<_>>(), "6 was written three hours ago");
     }
 }

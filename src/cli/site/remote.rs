@@ -1,15 +1,17 @@
 //! A site's own objects in its bucket, read and written as what they are.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::timeout;
 
 use super::address::Address;
 use super::failure::of_client;
 use crate::cli::Failure;
 use crate::client::{Body, Client, Condition, Listed, Put, Written};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::names::BucketName;
 use crate::site::deploy::{
     CURRENT, ContentHash, DEPLOYS, DeployId, FILES, MAX_MANIFEST_BYTES, MAX_POINTER_BYTES, Manifest, Pointer,
@@ -20,6 +22,9 @@ use crate::site::deploy::{
 const LISTED_AT_ONCE: usize = 16;
 /// The most objects of each part, and the most manifests.
 const MAX_LISTED: usize = 1_000_000;
+/// How long after its manifest was written a deploy may become the live one: far less than the age from which
+/// `brim site prune` removes manifests.
+pub const MAX_PUBLISH_TIME: Duration = Duration::from_secs(30 * 60);
 const JSON: &str = "application/json";
 
 /// A bucket that is a site, or is to become one.
@@ -93,23 +98,56 @@ impl Site {
         }
     }
 
-    /// Moves the pointer from where it was read to a deploy: the one step that readers see, all of it or nothing.
-    pub async fn point(&self, from: Option<&Live>, to: DeployId, now: Timestamp) -> Result<Moved, Failure> {
+    /// Moves the pointer from where it was read to a deploy: the one step that readers see, all of it or nothing. The
+    /// deploy's manifest was not written before `written`; [`MAX_PUBLISH_TIME`] after that the move is given up, however
+    /// slow the service is.
+    pub async fn point(
+        &self,
+        from: Option<&Live>,
+        to: DeployId,
+        written: Timestamp,
+        clock: &Clock,
+    ) -> Result<Moved, Failure> {
+        let now = clock.now();
+        let left = MAX_PUBLISH_TIME.saturating_sub(now.since(written));
+        if left.is_zero() {
+            return Err(too_slow());
+        }
         let (condition, pointer) = match from {
             Some(live) => (Condition::Match(live.etag.clone()), live.pointer.moved(to, now)),
             None => (Condition::Absent, Pointer::first(to, now)),
         };
-        match self.put(CURRENT, condition, pointer.encode().into()).await {
-            Ok(Written::Done) => return Ok(Moved::Done),
-            Ok(Written::Refused) => {}
+        let put = timeout(left, self.put(CURRENT, condition, pointer.encode().into())).await;
+        let late = put.is_err();
+        match put {
+            Ok(Ok(Written::Done)) => return Ok(Moved::Done),
+            // The last attempt may have arrived all the same.
+            Err(_) | Ok(Ok(Written::Refused)) => {}
             // S3's answer to If-Match where there is no object any more.
-            Err(failure) if is_missing(&failure) => {}
-            Err(failure) => return Err(failure),
+            Ok(Err(failure)) if is_missing(&failure) => {}
+            Ok(Err(failure)) => return Err(failure),
         }
         // It may be this very pointer, whose first answer was lost.
         match self.live().await? {
             Some(live) if live.pointer == pointer => Ok(Moved::Done),
+            _ if late => Err(too_slow()),
             live => Ok(Moved::Elsewhere(live.map(|live| live.pointer.deploy))),
+        }
+    }
+
+    /// Takes the pointer away if it is still the one that was read; tells where it is otherwise.
+    pub async fn unpoint(&self, from: &Live) -> Result<Moved, Failure> {
+        let condition = Condition::Match(from.etag.clone());
+        match self.client.delete_object(&self.bucket, CURRENT, condition).await.map_err(of_client) {
+            Ok(Written::Done) => return Ok(Moved::Done),
+            Ok(Written::Refused) => {}
+            Err(failure) if is_missing(&failure) => {}
+            Err(failure) => return Err(failure),
+        }
+        // It may be gone by this very request, whose first answer was lost.
+        match self.live().await? {
+            None => Ok(Moved::Done),
+            Some(live) => Ok(Moved::Elsewhere(Some(live.pointer.deploy))),
         }
     }
 
@@ -144,8 +182,64 @@ impl Site {
     }
 }
 
+fn too_slow() -> Failure {
+    Failure::from("the bucket was too slow to publish safely: `brim site status` tells what is live; try again")
+}
+
 fn is_missing(failure: &Failure) -> bool {
     let Failure::Failed(error) = failure else { return false };
     let answered = error.downcast_ref::<crate::client::Error>().and_then(crate::client::Error::service);
     answered.is_some_and(|error| error.status == 404 && error.code == "NoSuchKey")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::scripted::{Scripted, answer};
+
+    fn site(server: &Scripted) -> Site {
+        let (client, bucket) = (server.client(), BucketName::parse("site").unwrap());
+        Site { address: Address::new(None, client.endpoint()), client, bucket }
+    }
+
+    fn id(number: u8) -> DeployId {
+        DeployId::from_random([number; 10])
+    }
+
+    #[tokio::test]
+    async fn a_pointer_that_a_silent_server_was_sent_is_given_up_when_its_time_is_over() {
+        let written = Timestamp::from_seconds(1_000_000);
+        let clock = Clock::fixed(written.plus(MAX_PUBLISH_TIME - Duration::from_millis(100)));
+        let missing = answer(404, "<Error><Code>NoSuchKey</Code></Error>");
+        let server = Scripted::start(vec![None, Some(missing)]);
+        let failure = site(&server).point(None, id(1), written, &clock).await.err().unwrap();
+        assert!(failure.to_string().contains("too slow"), "{failure}");
+        assert_eq!(server.seen(), ["PUT /site/.brim/current", "GET /site/.brim/current"]);
+
+        // What arrived in spite of that counts.
+        let arrived = Pointer::first(id(1), clock.now()).encode();
+        let server = Scripted::start(vec![None, Some(answer(200, std::str::from_utf8(&arrived).unwrap()))]);
+        assert!(matches!(site(&server).point(None, id(1), written, &clock).await, Ok(Moved::Done)));
+
+        clock.advance(Duration::from_millis(100));
+        let server = Scripted::start(Vec::new());
+        assert!(site(&server).point(None, id(1), written, &clock).await.is_err());
+        assert_eq!(server.seen(), [""; 0], "nothing is sent after that time");
+    }
+
+    #[tokio::test]
+    async fn a_pointer_that_is_gone_is_taken_away_whoever_did_it() {
+        let live = Live { pointer: Pointer::first(id(1), Timestamp::from_seconds(1)), etag: "\"e\"".into() };
+        let other = String::from_utf8(Pointer::first(id(2), Timestamp::from_seconds(2)).encode()).unwrap();
+        let missing = answer(404, "<Error><Code>NoSuchKey</Code></Error>");
+        let failed = answer(412, "<Error><Code>PreconditionFailed</Code></Error>");
+        for deleted in [&missing, &failed] {
+            for (read, gone) in [(&missing, true), (&answer(200, &other), false)] {
+                let server = Scripted::start(vec![Some(deleted.clone()), Some(read.clone())]);
+                let moved = site(&server).unpoint(&live).await.unwrap();
+                assert_eq!(matches!(moved, Moved::Done), gone, "{deleted} {read}");
+                assert_eq!(server.seen(), ["DELETE /site/.brim/current", "GET /site/.brim/current"]);
+            }
+        }
+    }
 }

@@ -47,9 +47,10 @@ async fn roll_back(site: &Site, wanted: Option<DeployId>, clock: &Clock) -> Resu
     let read = read
         .ok_or_else(|| Failure::from(format!("{} has no deploy {id}: `brim site deploys` lists them", site.bucket)))?;
     // It counts as new from here on, so that nobody who prunes at this moment takes it for an old one.
+    let written = clock.now();
     site.touch_manifest(&read).await?;
     ensure_whole(site, &read.manifest).await?;
-    match site.point(live.as_ref(), id, clock.now()).await? {
+    match site.point(live.as_ref(), id, written, clock).await? {
         Moved::Done => Ok(id),
         Moved::Elsewhere(other) => {
             let other = other.map_or_else(|| "none".to_owned(), |id| id.to_string());

@@ -12,10 +12,13 @@ use super::{AFTER_HELP, settings, target, wait};
 use crate::cli::Failure;
 use crate::cli::findings::printable;
 use crate::client;
-use crate::site::deploy::{Manifest, OPTIONS};
+use crate::site::deploy::{Manifest, OPTIONS, file_key};
+use crate::site::{HEADERS, REDIRECTS, headers, redirects};
 
 /// How many deploys are shown.
 const SHOWN: usize = 5;
+/// The files of rules besides the options, and the most bytes of each.
+const RULES: [(&str, usize); 2] = [(REDIRECTS, redirects::MAX_FILE_BYTES), (HEADERS, headers::MAX_FILE_BYTES)];
 
 pub fn command() -> Command {
     Command::new("status")
@@ -42,6 +45,8 @@ struct Status {
     stored: usize,
     /// Whether they are the deploy's own, and their faults; `None` where there are none.
     options: Option<(bool, Vec<String>)>,
+    /// The faults of [`RULES`].
+    rules: Vec<String>,
     public: Seen<bool>,
 }
 
@@ -77,17 +82,44 @@ async fn look(site: &Site) -> Result<Status, Failure> {
     };
     let (deploys, stored) = newest(site, SHOWN).await?;
     let options = settings::options(site).await?;
+    let rules = match &options {
+        Some(_) => rule_faults(site, live.as_ref().map(|_| manifest.as_ref())).await?,
+        // Without options they are files like others.
+        None => Vec::new(),
+    };
     Ok(Status {
         bucket: bucket.to_string(),
         address: address.of_site(bucket),
         website: Seen::of(client.website_index(bucket).await)?,
         options: options.map(|(text, own)| (own, faults_of(OPTIONS, &text))),
+        rules,
         public: Seen::of(is_public(site).await)?,
         live,
         manifest,
         deploys,
         stored,
     })
+}
+
+/// The faults of the live deploy's rules, or of the bucket's own where none is live. What the key may not read is left out,
+/// and so is a deploy without a manifest.
+async fn rule_faults(site: &Site, live: Option<Option<&Manifest>>) -> Result<Vec<String>, Failure> {
+    let mut faults = Vec::new();
+    for (name, most) in RULES {
+        let key = match live {
+            None => Some(name.to_owned()),
+            Some(manifest) => manifest.and_then(|manifest| manifest.files.get(name)).map(|file| file_key(&file.sha256)),
+        };
+        let Some(key) = key else { continue };
+        match site.client.get_object(&site.bucket, &key, most).await {
+            Ok(Some(object)) => faults.extend(faults_of(name, &String::from_utf8_lossy(&object.body))),
+            Ok(None) => {}
+            Err(client::Error::TooLong(most)) => faults.push(format!("{name}: it has more than {most} bytes")),
+            Err(error) if error.is_denied() => {}
+            Err(error) => return Err(of_client(error)),
+        }
+    }
+    Ok(faults)
 }
 
 /// Whether everybody may read, as far as policy and block of the bucket say: objects may have lists of their own.
@@ -115,6 +147,7 @@ impl Status {
             "live": live,
             "deploys": self.stored,
             "options": options,
+            "rules": { "faults": self.rules },
             "public": self.public.known(),
         })
     }
@@ -126,6 +159,11 @@ impl Status {
         lines.push(format!("live:    {}", self.live_words()));
         lines.push(format!("options: {}", self.options_words()));
         lines.extend(self.options.iter().flat_map(|(_, faults)| faults).map(|fault| format!("  {}", printable(fault))));
+        if !self.rules.is_empty() {
+            let faults = count(self.rules.len(), "fault");
+            lines.push(format!("rules:   {faults} in {REDIRECTS} and {HEADERS}: the last valid ones count"));
+            lines.extend(self.rules.iter().map(|fault| format!("  {}", printable(fault))));
+        }
         lines.push(format!("public:  {}", self.public_words()));
         lines.push(format!("deploys: {} stored", self.stored));
         for deploy in &self.deploys {
@@ -172,5 +210,43 @@ impl Status {
             Seen::Known(true) => "everybody may read, by the bucket's policy",
             Seen::Known(false) => "not by the bucket's policy: `brim site init` changes that",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::address::Address;
+    use super::*;
+    use crate::client::scripted::{Scripted, answer};
+    use crate::names::BucketName;
+    use crate::site::deploy::{ContentHash, ContentType, DeployId, File, FilePath};
+
+    fn site(server: &Scripted) -> Site {
+        let (client, bucket) = (server.client(), BucketName::parse("site").unwrap());
+        Site { address: Address::new(None, client.endpoint()), client, bucket }
+    }
+
+    #[tokio::test]
+    async fn faulty_rules_are_told_of_the_bucket_and_of_a_deploy() {
+        let denied = answer(403, "<Error><Code>AccessDenied</Code></Error>");
+        let faulty = || answer(200, "/a /b 301\n/c\n");
+        let server = Scripted::start(vec![Some(faulty()), Some(denied)]);
+        let faults = rule_faults(&site(&server), None).await.unwrap();
+        assert!(faults.len() == 1 && faults[0].starts_with("_redirects:2: "), "{faults:?}");
+        assert_eq!(server.seen(), ["GET /site/_redirects", "GET /site/_headers"]);
+
+        let sha256 = ContentHash::of(b"rules");
+        let file = File { sha256, size: 1, content_type: ContentType::parse("text/plain").unwrap() };
+        let files = [(FilePath::parse("_headers").unwrap(), file)].into();
+        let id = DeployId::from_random([0; 10]);
+        let manifest = Manifest::new(id, crate::clock::Timestamp::from_seconds(0), String::new(), files).unwrap();
+        let long = "x".repeat(headers::MAX_FILE_BYTES + 1);
+        let server = Scripted::start(vec![Some(answer(200, &long))]);
+        let faults = rule_faults(&site(&server), Some(Some(&manifest))).await.unwrap();
+        assert!(faults.len() == 1 && faults[0].contains("_headers: it has more than"), "{faults:?}");
+        assert_eq!(server.seen(), [format!("GET /site/{}", file_key(&sha256))]);
+
+        let server = Scripted::start(Vec::new());
+        assert!(rule_faults(&site(&server), Some(None)).await.unwrap().is_empty());
     }
 }

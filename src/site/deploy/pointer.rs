@@ -56,11 +56,6 @@ impl Pointer {
         Self { version: Version, deploy, at, previous }
     }
 
-    /// The earlier deploys whose fingerprinted files are served at `now`, newest first.
-    pub fn skewed(&self, now: Timestamp) -> impl Iterator<Item = DeployId> + '_ {
-        self.previous.iter().filter(move |previous| now < previous.until).map(|previous| previous.deploy)
-    }
-
     /// Gives the pointer as JSON.
     pub fn encode(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("its fields are numbers and identifiers, which JSON has")
@@ -93,15 +88,12 @@ mod tests {
     #[test]
     fn a_move_remembers_the_last_three_deploys_and_until_when_they_count() {
         let mut pointer = Pointer::first(id(0), hour(0));
-        assert_eq!(pointer.skewed(hour(0)).count(), 0);
         for number in 1..=4 {
             pointer = pointer.moved(id(number), hour(u64::from(number)));
         }
         assert_eq!((pointer.deploy, pointer.at), (id(4), hour(4)));
-        assert_eq!(Vec::from_iter(pointer.skewed(hour(4))), [id(3), id(2), id(1)]);
-        assert_eq!(Vec::from_iter(pointer.skewed(hour(27))), [id(3)]);
-        assert_eq!(pointer.skewed(hour(28)).count(), 0);
-        assert_eq!(pointer.previous.len(), 3, "who rolls back needs them after the day too");
+        let remembered = pointer.previous.iter().map(|previous| (previous.deploy, previous.until));
+        assert_eq!(Vec::from_iter(remembered), [(id(3), hour(28)), (id(2), hour(27)), (id(1), hour(26))]);
     }
 
     #[test]

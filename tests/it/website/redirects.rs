@@ -38,6 +38,32 @@ async fn an_object_redirects_whoever_may_read_it() {
     assert_eq!(failure(&site.get("/old").await), denied());
 }
 
+#[tokio::test]
+async fn uploads_in_parts_and_copies_redirect_where_they_say_themselves() {
+    let site = Site::start(INDEX, READ).await;
+    let (client, bucket) = (site.client(), &site.bucket);
+    let header = "x-amz-website-redirect-location";
+    let target = format!("/{bucket}/parts");
+    let created = done(client.send("POST", &format!("{target}?uploads="), &[(header, "/new")], "").await);
+    let id = created.element("UploadId").unwrap();
+    let part = done(client.put(&format!("{target}?partNumber=1&uploadId={id}"), "not sent").await);
+    let part = format!("<Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part>", part.header("etag").unwrap());
+    let list = format!("<CompleteMultipartUpload>{part}</CompleteMultipartUpload>");
+    done(client.post(&format!("{target}?uploadId={id}"), list).await);
+    assert_eq!(location(&site.get("/parts").await), (301, "/new"));
+
+    // It belongs to one object: a copy has what its own request says, or none.
+    let source = format!("/{bucket}/parts");
+    for directive in ["COPY", "REPLACE"] {
+        let copy = [("x-amz-copy-source", source.as_str()), ("x-amz-metadata-directive", directive)];
+        site.put_with("plain", &copy, "").await;
+        assert_eq!(body(&site.get("/plain").await), (200, "not sent".to_owned()), "{directive}");
+        site.put_with("moved", &[copy.as_slice(), &[(header, "/elsewhere")]].concat(), "").await;
+        assert_eq!(location(&site.get("/moved").await), (301, "/elsewhere"), "{directive}");
+    }
+    assert_eq!(location(&site.get("/parts").await), (301, "/new"), "the source is as it was");
+}
+
 fn rule(condition: &str, redirect: &str) -> String {
     let condition = if condition.is_empty() { String::new() } else { format!("<Condition>{condition}</Condition>") };
     format!("<RoutingRule>{condition}<Redirect>{redirect}</Redirect></RoutingRule>")

@@ -42,12 +42,16 @@ impl Source {
     pub async fn read(directory: &Path, dotfiles: &[String], meter: &mut Meter) -> Result<Self, Failure> {
         let walked = walk::walk(directory, dotfiles);
         let mut faults = walked.faults;
-        faults.extend(rules::faults(&walked.files));
+        let checked = rules::check(&walked.files);
+        faults.extend_from_slice(&checked.faults);
         if faults.is_empty() && walked.files.is_empty() {
             faults.push("there is nothing in it that would be deployed".to_owned());
         }
         if faults.is_empty() {
             let hashed = hash_all(walked.files, meter).await?;
+            if let Some(name) = checked.changed(&hashed.files) {
+                return Err(Failure::Refused(format!("{name} changed while it was read: try again")));
+            }
             return Ok(Self { left_out: walked.left_out, ..hashed });
         }
         Err(of_faults(&format!("{} cannot be deployed", directory.display()), &shown(faults)))
@@ -188,6 +192,38 @@ mod tests {
             "a/loop: a link back",
         ] {
             assert!(refusal.contains(says), "{says:?} not in {refusal}");
+        }
+    }
+
+    #[tokio::test]
+    async fn links_do_not_publish_what_stays_behind() {
+        let directory = site(&[
+            ("index.html", "i"),
+            (".env", "e"),
+            (".git/config", "c"),
+            (".git/hooks/post", "p"),
+            (".brim/site.toml", "clean_urls = true"),
+            (".well-known/x", "x"),
+        ]);
+        let link = |target: &str, name: &str| symlink(target, directory.path().join(name)).unwrap();
+        link(".well-known", "known");
+        let source = read(directory.path(), &[]).await.unwrap();
+        assert_eq!(paths(&source), [".brim/site.toml", ".well-known/x", "index.html", "known/x"]);
+
+        link(".env", "backup");
+        let refusal = read(directory.path(), &[]).await.unwrap_err();
+        assert!(refusal.contains("backup: a link to .env, which is not published"), "{refusal}");
+        let source = read(directory.path(), &[".env"]).await.unwrap();
+        assert!(paths(&source).contains(&"backup"), "who publishes the file publishes links to it");
+
+        link(".git", "src");
+        link(".git/hooks", "hooks");
+        link(".git/config", "config");
+        link(".brim/site.toml", "options.toml");
+        link(".brim", "brim");
+        let refusal = read(directory.path(), &[".env"]).await.unwrap_err();
+        for name in ["src", "hooks", "config", "options.toml", "brim"] {
+            assert!(refusal.contains(&format!("{name}: a link to .")), "{name} not in {refusal}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::site::deploy::{FilePath, OPTIONS};
+use crate::site::deploy::{self, ContentHash, FilePath, OPTIONS};
 use crate::site::headers::{self, HeaderRules};
 use crate::site::options::{self, Options};
 use crate::site::redirects::{self, Redirects};
@@ -20,15 +20,37 @@ const CHECKS: [Check; 3] = [
     (HEADERS, headers::MAX_FILE_BYTES, |text| HeaderRules::parse(text).err().unwrap_or_default()),
 ];
 
-/// Every fault in these files, with its line.
-pub fn faults(files: &BTreeMap<FilePath, PathBuf>) -> Vec<String> {
-    let present = CHECKS.iter().filter_map(|check| Some((check, files.get(check.0)?)));
-    present
-        .flat_map(|((name, most, _), path)| match read(path, *most) {
-            Ok(text) => of_text(name, &text),
-            Err(why) => vec![format!("{name}: {why}")],
-        })
-        .collect()
+/// What was found of these files.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Every fault, with its line.
+    pub faults: Vec<String>,
+    /// The bytes that were checked.
+    hashes: Vec<(&'static str, ContentHash)>,
+}
+
+impl Checked {
+    /// A file that was read again has other bytes than those that were checked, and may have faults: gives its name.
+    pub fn changed(&self, read: &BTreeMap<FilePath, deploy::File>) -> Option<&'static str> {
+        let changed = self.hashes.iter().find(|(name, hash)| read.get(*name).is_none_or(|file| file.sha256 != *hash));
+        changed.map(|(name, _)| *name)
+    }
+}
+
+/// Checks these files.
+pub fn check(files: &BTreeMap<FilePath, PathBuf>) -> Checked {
+    let mut checked = Checked::default();
+    for (name, most, _) in CHECKS {
+        let Some(path) = files.get(name) else { continue };
+        match read(path, most) {
+            Ok(text) => {
+                checked.faults.extend(of_text(name, &text));
+                checked.hashes.push((name, ContentHash::of(text.as_bytes())));
+            }
+            Err(why) => checked.faults.push(format!("{name}: {why}")),
+        }
+    }
+    checked
 }
 
 /// Every fault in the text of the file of this name; none where it is not one of them.
@@ -48,4 +70,27 @@ fn read(path: &Path, most: usize) -> Result<String, String> {
     let mut text = String::new();
     let file = File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_string(&mut text));
     file.map(|_| text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::deploy::ContentType;
+
+    #[test]
+    fn a_file_that_changed_since_it_was_checked_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("_redirects");
+        std::fs::write(&path, "/a /b 301\n").unwrap();
+        let name = || FilePath::parse("_redirects").unwrap();
+        let checked = check(&[(name(), path)].into());
+        assert!(checked.faults.is_empty());
+        let read = |text: &str| {
+            let content_type = ContentType::parse("text/plain").unwrap();
+            let file = deploy::File { sha256: ContentHash::of(text.as_bytes()), size: text.len() as u64, content_type };
+            BTreeMap::from([(name(), file)])
+        };
+        assert_eq!(checked.changed(&read("/a /b 301\n")), None);
+        assert_eq!(checked.changed(&read("/a\n")), Some("_redirects"));
+    }
 }

@@ -12,6 +12,8 @@ use crate::site::deploy::{FilePath, MAX_FILES, OPTIONS};
 const MAX_ENTRIES: usize = 1_000_000;
 /// The dot-folder that is part of a site (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
+/// The folder of [`OPTIONS`].
+const BRIM: &str = ".brim";
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -90,6 +92,9 @@ impl Walk {
         if name.to_str().is_none() {
             return self.fault(&path, "its name is not UTF-8");
         }
+        if let Some(named) = self.named.get(&path) {
+            self.met.insert(named.clone());
+        }
         if !self.takes(&path) {
             return self.walked.left_out.push(path);
         }
@@ -98,6 +103,7 @@ impl Walk {
         }
         match self.real(entry) {
             Err(why) => self.fault(&path, &why),
+            Ok(real) if !self.reveals(&path, &real) => self.hidden(path, &real, entry),
             Ok(real) if real.is_dir() => self.inner(&path, real, way),
             Ok(real) if real.is_file() => self.file(path, real),
             Ok(_) => self.fault(&path, "neither a file nor a folder"),
@@ -117,6 +123,28 @@ impl Walk {
         }
     }
 
+    /// Whether what is really at `real` may be published as `path`: not what would stay behind under its own name, nor
+    /// options, which hold passwords, under another.
+    fn reveals(&self, path: &str, real: &Path) -> bool {
+        let own = self.below_root(real);
+        let folders = own.match_indices('/').map(|(end, _)| &own[..end]);
+        let stays = folders.chain([own.as_str()]).any(|part| !part.is_empty() && !self.takes(part));
+        !stays && (own == path || Path::new(&own).iter().next().is_none_or(|first| first != BRIM))
+    }
+
+    fn hidden(&mut self, path: String, real: &Path, entry: &DirEntry) {
+        if entry.file_type().is_ok_and(|kind| !kind.is_symlink()) {
+            // Below a link to a folder: what is left out there is left out here.
+            return self.walked.left_out.push(path);
+        }
+        let why = format!("a link to {}, which is not published under this name", self.below_root(real));
+        self.fault(&path, &why);
+    }
+
+    fn below_root(&self, real: &Path) -> String {
+        real.strip_prefix(&self.root).unwrap_or(real).to_string_lossy().into_owned()
+    }
+
     fn inner(&mut self, path: &str, real: PathBuf, way: &mut Vec<PathBuf>) {
         if way.contains(&real) {
             return self.fault(path, "a link back to a folder that it is in");
@@ -133,15 +161,13 @@ impl Walk {
         }
     }
 
-    fn takes(&mut self, path: &str) -> bool {
+    /// Whether this path belongs to a site, if the folders above it do.
+    fn takes(&self, path: &str) -> bool {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        if let Some(named) = self.named.get(path) {
-            self.met.insert(named.clone());
-            return true;
-        }
         match folder {
-            "" if name == WELL_KNOWN || OPTIONS.starts_with(&format!("{name}/")) => true,
-            ".brim" => path == OPTIONS,
+            _ if self.named.contains(path) => true,
+            "" if [WELL_KNOWN, BRIM].contains(&name) => true,
+            BRIM => path == OPTIONS,
             _ => !name.starts_with('.'),
         }
     }
