@@ -1,7 +1,7 @@
 //! The certificates of a running server: read at the start, at SIGHUP and when their files change, and watched until they
 //! end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +23,16 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 const REMINDER_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// What "soon" is. Who renews at a third of ninety days has tried for more than two weeks then.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// The most certificates that are measured, each a series of its own.
+/// The most certificates that are measured, each a series of its own. Those that are gone count: a series stays until the
+/// server ends.
 const MAX_MEASURED: usize = 200;
 
 /// All certificates, and the files that some of them come from.
 pub struct CertificateKeeper {
     pub certificates: Arc<Certificates>,
     files: Mutex<Files>,
-    /// What was last reported for each name.
-    measured: Mutex<BTreeMap<String, Timestamp>>,
+    /// The names that were ever reported.
+    measured: Mutex<BTreeSet<String>>,
     clock: Clock,
 }
 
@@ -89,26 +90,23 @@ impl CertificateKeeper {
     async fn load(self: Arc<Self>, pairs: Vec<Pair>) -> Vec<FileError> {
         let loading = move || {
             let mut files = self.files.lock();
-            self.load_into(&mut files, &pairs)
+            let faults = files.load(&pairs);
+            self.certificates.set_files(files.loaded());
+            faults
         };
         off_runtime(loading).await.unwrap_or_default()
     }
 
-    /// `None` where no file changed.
+    /// `None` where all is as it was.
     async fn load_changed(self: Arc<Self>) -> Option<Vec<FileError>> {
         let loading = move || {
             let mut files = self.files.lock();
-            // Under one lock with what follows: a list that SIGHUP brings meanwhile is not to be undone.
-            let pairs = files.have_changed().then(|| files.pairs())?;
-            Some(self.load_into(&mut files, &pairs))
+            let faults = files.refresh()?;
+            // Under one lock with the reading: a list that SIGHUP brings meanwhile is not to be undone.
+            self.certificates.set_files(files.loaded());
+            Some(faults)
         };
         off_runtime(loading).await.flatten()
-    }
-
-    fn load_into(&self, files: &mut Files, pairs: &[Pair]) -> Vec<FileError> {
-        let faults = files.load(pairs);
-        self.certificates.set_files(files.loaded());
-        faults
     }
 
     fn tell(&self, faults: &[FileError]) {
@@ -137,13 +135,11 @@ impl CertificateKeeper {
     fn measure(&self) {
         let ends = ends(&self.certificates.all());
         let mut measured = self.measured.lock();
-        for gone in measured.keys().filter(|label| !ends.contains_key(*label)) {
-            metrics::certificate_ends(gone, f64::INFINITY);
+        admit(&mut measured, &ends);
+        for label in measured.iter() {
+            let end = ends.get(label).map_or(f64::INFINITY, |end| end.as_millis() as f64 / 1000.0);
+            metrics::certificate_ends(label, end);
         }
-        for (label, end) in &ends {
-            metrics::certificate_ends(label, end.as_millis() as f64 / 1000.0);
-        }
-        *measured = ends;
     }
 }
 
@@ -156,9 +152,36 @@ async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 /// When the certificates end, by name; of two with one name the earlier.
 fn ends(certificates: &[Arc<Certificate>]) -> BTreeMap<String, Timestamp> {
     let mut ends = BTreeMap::new();
-    for certificate in certificates.iter().take(MAX_MEASURED) {
+    for certificate in certificates {
         let end = ends.entry(certificate.label.clone()).or_insert(certificate.not_after);
         *end = certificate.not_after.min(*end);
     }
     ends
+}
+
+/// Adds the names of `ends` to `measured`, as long as there is room.
+fn admit(measured: &mut BTreeSet<String>, ends: &BTreeMap<String, Timestamp>) {
+    for label in ends.keys() {
+        if measured.len() >= MAX_MEASURED {
+            return;
+        }
+        measured.insert(label.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_gone_count_among_those_that_are_measured() {
+        let ends =
+            |from: usize| (from..from + 150).map(|n| (format!("{n}.test"), Timestamp::from_seconds(1))).collect();
+        let mut measured = BTreeSet::new();
+        admit(&mut measured, &ends(0));
+        assert_eq!(measured.len(), 150);
+        admit(&mut measured, &ends(1000));
+        assert_eq!(measured.len(), MAX_MEASURED);
+        assert!(measured.contains("0.test") && measured.contains("1000.test"));
+    }
 }

@@ -1,5 +1,5 @@
-//! What the plain website listener answers before any site does: the challenges of certificate authorities, and the way to
-//! HTTPS.
+//! What the website listeners answer before any site does: the challenges of certificate authorities, and, in the clear, the
+//! way to HTTPS.
 
 use std::sync::Arc;
 
@@ -27,14 +27,15 @@ pub struct Front {
 }
 
 impl Front {
-    /// The answer to a request in the clear; `None` where it is the site's turn.
-    pub fn answer(&self, head: &RequestHead) -> Option<HttpResponse> {
+    /// The answer to a request, which came over TLS where that is `secure`; `None` where it is the site's turn.
+    pub fn answer(&self, head: &RequestHead, secure: bool) -> Option<HttpResponse> {
+        // Over TLS too: authorities follow a redirect there, which a proxy before this server may send.
         if let Some(token) = head.uri.path().strip_prefix(CHALLENGE_PATH) {
             // Challenges that are not ours may be files of the site, put there by another tool. They are never redirected:
             // the certificate may be the one that is still to come.
             return self.challenge(head, token);
         }
-        self.redirected(head)
+        if secure { None } else { self.redirected(head) }
     }
 
     fn challenge(&self, head: &RequestHead, token: &str) -> Option<HttpResponse> {
@@ -65,6 +66,7 @@ impl Front {
             Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
             _ => StatusCode::PERMANENT_REDIRECT,
         };
+        tracing::info!(host = name, path = head.uri.path(), status = status.as_u16(), "to https");
         Some(HttpResponse::build(status).insert_header((header::LOCATION, location)).finish())
     }
 }

@@ -81,12 +81,12 @@ impl Orders {
         let Self { hosts, wanted, issuer } = self;
         let (stop, progress) = (CancellationToken::new(), issuer.progress());
         let stopped = stop.clone();
-        let issuing = tokio::spawn(async move {
+        let issuing = watched(async move {
             // An order that is under way is dropped: its authority forgets it.
             stopped.run_until_cancelled(issuer.run()).await;
         });
         let (stopped, looked) = (stop.clone(), wanted.clone());
-        let looking = tokio::spawn(async move {
+        let looking = watched(async move {
             stopped.run_until_cancelled(look(hosts, looked, progress)).await;
         });
         RunningOrders { wanted, stop, issuing, looking }
@@ -108,6 +108,16 @@ impl RunningOrders {
             }
         }
     }
+}
+
+/// Runs `task`, and tells at once should it end badly: nobody waits for it before the server stops.
+fn watched(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let task = tokio::spawn(task);
+    tokio::spawn(async move {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "no certificate is ordered any more until the server is restarted");
+        }
+    })
 }
 
 /// Looks for domains that come and go, and measures. Never returns.

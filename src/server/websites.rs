@@ -1,4 +1,4 @@
-//! The website endpoint: what the plain listener owes to HTTPS comes first, every other request goes to
+//! The website endpoint: challenges and what the plain listener owes to HTTPS come first, every other request goes to
 //! [`crate::website`].
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Endpoint for Websites {
 
     async fn answer(&self, http: HttpRequest, _: web::Payload) -> HttpResponse {
         let secure = is_secure(&http);
-        if !secure && let Some(answer) = self.front.answer(http.head()) {
+        if let Some(answer) = self.front.answer(http.head(), secure) {
             return answer;
         }
         serve::handle(http, Arc::clone(&self.service), secure).await

@@ -99,8 +99,11 @@ impl Certificates {
 impl Table {
     fn of(sources: &Sources) -> Self {
         let mut table = Self::of_files(&sources.files);
-        for certificate in sources.issued.values() {
-            table.add(certificate);
+        for (host, certificate) in &sources.issued {
+            // A wildcard in a file counts too, for nobody renews what was issued while there is one: see `has_file_for`.
+            if sources.of_files.named(host.as_str()).is_none() {
+                table.add(certificate);
+            }
         }
         table
     }
@@ -195,6 +198,18 @@ mod tests {
         assert_eq!(label(&certificates, "a.test").as_deref(), Some("issued.test"));
         certificates.change_issued(|name| *name != host("a.test"), []);
         assert!(certificates.all().is_empty());
+    }
+
+    #[test]
+    fn a_wildcard_in_a_file_beats_what_was_issued_for_the_exact_name() {
+        let certificates = Certificates::default();
+        certificates.change_issued(|_| true, [(host("www.a.test"), certificate_for(&["www.a.test"]))]);
+        certificates.set_files(vec![loaded(&["*.a.test"], false)]);
+        assert!(certificates.has_file_for(&host("www.a.test")));
+        assert_eq!(label(&certificates, "www.a.test").as_deref(), Some("*.a.test"));
+        assert_eq!(certificates.all().len(), 1);
+        certificates.set_files(Vec::new());
+        assert_eq!(label(&certificates, "www.a.test").as_deref(), Some("www.a.test"));
     }
 
     #[test]

@@ -61,11 +61,30 @@ struct Entry {
     pair: Pair,
     stamps: [Stamp; 2],
     certificate: Option<Arc<Certificate>>,
+    /// What was wrong when it was last read.
+    fault: Option<Fault>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Fault {
+    text: String,
+    /// Whether it may pass while the files stay as they are.
+    may_pass: bool,
 }
 
 /// What a file is like, as far as a change of its contents shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp(Option<(u64, u64, u64, i64, i64)>);
+struct Stamp(Option<Change>);
+
+/// The time of change tells of permissions and owners too, and of contents whose own time was put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Change {
+    file: (u64, u64),
+    length: u64,
+    mode: u32,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
 
 impl Files {
     /// Reads `pairs`, those that did not change too. Gives what is wrong with each that is not as it should be: a pair that
@@ -74,30 +93,31 @@ impl Files {
         let mut before = std::mem::take(&mut self.entries);
         let mut faults = Vec::new();
         for pair in pairs {
-            // Before reading: a change in between is seen as one later.
-            let stamps = pair.stamps();
-            let certificate = match pair.read() {
-                Ok(certificate) => Some(Arc::new(certificate)),
-                Err(fault) => {
-                    faults.push(fault);
-                    let kept =
-                        before.iter_mut().find(|entry| entry.pair.chain == pair.chain && entry.pair.key == pair.key);
-                    kept.and_then(|entry| entry.certificate.take())
-                }
-            };
-            self.entries.push(Entry { pair: pair.clone(), stamps, certificate });
+            let same = |entry: &&mut Entry| entry.pair.chain == pair.chain && entry.pair.key == pair.key;
+            let kept = before.iter_mut().find(same).and_then(|entry| entry.certificate.take());
+            let (entry, fault) = Entry::read(pair.clone(), kept);
+            self.entries.push(entry);
+            faults.extend(fault);
         }
         faults
     }
 
-    /// Whether a file is another one than when it was last tried.
-    pub fn have_changed(&self) -> bool {
-        self.entries.iter().any(|entry| entry.pair.stamps() != entry.stamps)
-    }
-
-    /// The pairs that were last loaded.
-    pub fn pairs(&self) -> Vec<Pair> {
-        self.entries.iter().map(|entry| entry.pair.clone()).collect()
+    /// Reads those again whose files are others than when they were last read, and those that could not be read for a
+    /// reason that may have passed. Gives what is newly wrong; `None` where all is as it was.
+    pub fn refresh(&mut self) -> Option<Vec<Error>> {
+        let (mut changed, mut faults) = (false, Vec::new());
+        for entry in &mut self.entries {
+            let moved = entry.pair.stamps() != entry.stamps;
+            if !moved && !entry.fault.as_ref().is_some_and(|fault| fault.may_pass) {
+                continue;
+            }
+            let (read, fault) = Entry::read(entry.pair.clone(), entry.certificate.take());
+            let news = read.fault != entry.fault;
+            changed |= moved || news;
+            faults.extend(fault.filter(|_| news));
+            *entry = read;
+        }
+        changed.then_some(faults)
     }
 
     /// The certificates that there are.
@@ -110,10 +130,33 @@ impl Files {
     }
 }
 
+impl Entry {
+    /// Reads the files of `pair`; where that fails the entry has `kept`.
+    fn read(pair: Pair, kept: Option<Arc<Certificate>>) -> (Self, Option<Error>) {
+        // Before reading: a change in between is seen as one later.
+        let stamps = pair.stamps();
+        match pair.read() {
+            Ok(certificate) => (Self { pair, stamps, certificate: Some(Arc::new(certificate)), fault: None }, None),
+            Err(error) => {
+                let fault = Some(Fault { text: error.to_string(), may_pass: error.may_pass() });
+                (Self { pair, stamps, certificate: kept, fault }, Some(error))
+            }
+        }
+    }
+}
+
+impl Error {
+    /// Whether the file system gave up, be it for want of descriptors: the files need not change for that to end.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::Key(private_file::Error::Read { .. }))
+    }
+}
+
 impl Pair {
     fn read(&self) -> Result<Certificate, Error> {
-        let key = private_file::read(&self.key)?.ok_or_else(|| Error::NoKeyFile { path: self.key.clone() })?;
+        // The chain first: reading a key may warn of its group, which is not to be repeated for a chain that fails.
         let chain = read_chain(&self.chain)?;
+        let key = private_file::read(&self.key)?.ok_or_else(|| Error::NoKeyFile { path: self.key.clone() })?;
         Certificate::from_pem(&chain, &key).map_err(|source| match source {
             CertificateError::NoKey | CertificateError::MalformedKey(_) | CertificateError::Mismatch(_) => {
                 Error::KeyOf { path: self.key.clone(), source }
@@ -130,8 +173,14 @@ impl Pair {
 impl Stamp {
     /// Follows links: tools switch a link to a new file.
     fn of(path: &Path) -> Self {
-        let stamp = |file: fs::Metadata| (file.dev(), file.ino(), file.len(), file.mtime(), file.mtime_nsec());
-        Self(fs::metadata(path).ok().map(stamp))
+        let change = |file: fs::Metadata| Change {
+            file: (file.dev(), file.ino()),
+            length: file.len(),
+            mode: file.mode(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        };
+        Self(fs::metadata(path).ok().map(change))
     }
 }
 
@@ -176,26 +225,59 @@ mod tests {
         let pairs = [written(&dir, "one", &["one.test"]), written(&dir, "two", &["two.test"])];
         let mut files = Files::default();
         assert!(files.load(&pairs).is_empty());
-        assert!(!files.have_changed());
+        assert!(files.refresh().is_none());
 
         written(&dir, "one", &["new.test"]);
         let (other, _) = made_for(&["other.test"]);
         fs::write(&pairs[1].chain, other).unwrap();
-        assert!(files.have_changed());
-        let faults = files.load(&pairs);
+        let faults = files.refresh().unwrap();
         assert_eq!(labels(&files), ["new.test", "two.test"]);
         assert_eq!(faults.len(), 1);
         let expected = format!("key {} of a certificate: the key does not belong", pairs[1].key.display());
         assert!(faults[0].to_string().starts_with(&expected), "{}", faults[0]);
         // The same fault is not tried, and told, over and over.
-        assert!(!files.have_changed());
+        assert!(files.refresh().is_none());
+        // An operator who has all read again is told again.
+        assert_eq!(files.load(&pairs).len(), 1);
+        assert_eq!(labels(&files), ["new.test", "two.test"]);
 
         written(&dir, "two", &["newer.test"]);
-        assert!(files.have_changed());
-        assert!(files.load(&pairs).is_empty());
+        assert!(files.refresh().unwrap().is_empty());
         assert_eq!(labels(&files), ["new.test", "newer.test"]);
         assert!(files.load(&pairs[1..]).is_empty());
         assert_eq!(labels(&files), ["newer.test"]);
+    }
+
+    #[test]
+    fn a_refused_key_is_taken_once_its_permissions_are_mended() {
+        let dir = tempfile::tempdir().unwrap();
+        let pair = written(&dir, "one", &["one.test"]);
+        fs::set_permissions(&pair.key, fs::Permissions::from_mode(0o644)).unwrap();
+        let mut files = Files::default();
+        assert_eq!(files.load(std::slice::from_ref(&pair)).len(), 1);
+        assert!(files.refresh().is_none());
+        fs::set_permissions(&pair.key, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(files.refresh().unwrap().is_empty());
+        assert_eq!(labels(&files), ["one.test"]);
+    }
+
+    #[test]
+    fn what_the_file_system_did_not_give_is_asked_for_again_and_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pair = written(&dir, "one", &["one.test"]);
+        let chain = fs::read(&pair.chain).unwrap();
+        fs::remove_file(&pair.chain).unwrap();
+        fs::create_dir(&pair.chain).unwrap();
+        let mut files = Files::default();
+        assert_eq!(files.load(std::slice::from_ref(&pair)).len(), 1);
+        assert!(files.refresh().is_none());
+        fs::remove_dir(&pair.chain).unwrap();
+        fs::write(&pair.chain, chain).unwrap();
+        // As if it were the file from the beginning.
+        files.entries[0].stamps = pair.stamps();
+        assert!(files.refresh().unwrap().is_empty());
+        assert_eq!(labels(&files), ["one.test"]);
+        assert!(files.refresh().is_none());
     }
 
     #[test]

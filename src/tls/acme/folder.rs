@@ -3,12 +3,12 @@
 //! ```text
 //! DIR/account.json   the account's key and address
 //! DIR/HOST.pem       a certificate's key, then its chain: one file, so that they always belong together
-//! DIR/attempts.json  orders that failed since the last good one, by host
+//! DIR/attempts.json  when orders began, which failed, and until when the authority is left alone
 //! ```
 //! Every file is written whole, durably, and for its owner alone.
 
-use std::collections::BTreeMap;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
+use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::schedule::Attempts;
+use super::ledger::Ledger;
 use crate::names::HostName;
 use crate::private_file;
 use crate::tls::certificate::Certificate;
@@ -25,6 +25,8 @@ use crate::tls::certificate::Certificate;
 const OWNER_ONLY: u32 = 0o700;
 /// The longest name of a folder made of a directory's address, in bytes: file systems take 255.
 const MAX_NAME_BYTES: usize = 200;
+/// The longest `attempts.json`, in bytes: some hundred for each of ten thousand hosts.
+const MAX_LEDGER_BYTES: u64 = 8 << 20;
 
 /// The folder of one authority. Everything here blocks.
 #[derive(Debug, Clone)]
@@ -83,22 +85,31 @@ impl Folder {
         Ok(private_file::write(&self.certificate_path(host), pem.as_bytes())?)
     }
 
-    /// What failed, by host; nothing where the file is lost or damaged, for it only spares the authority.
-    pub fn attempts(&self) -> BTreeMap<HostName, Attempts> {
-        self.read_json("attempts.json")
+    /// What was ordered and what failed; nothing where the file is lost or damaged, for it only spares the authority.
+    pub fn ledger(&self) -> Ledger {
+        self.read_ledger()
             .inspect_err(|error| tracing::warn!(%error, "it is not known which orders failed"))
-            .ok()
-            .flatten()
             .unwrap_or_default()
     }
 
-    pub fn keep_attempts(&self, attempts: &BTreeMap<HostName, Attempts>) -> Result<(), Error> {
-        self.write_json("attempts.json", attempts)
+    pub fn keep_ledger(&self, ledger: &Ledger) -> Result<(), Error> {
+        self.write_json("attempts.json", ledger)
     }
 
     /// The name of a host has no slash, and more than dots.
     fn certificate_path(&self, host: &HostName) -> PathBuf {
         self.0.join(format!("{host}.pem"))
+    }
+
+    /// No secret, and longer than secrets are.
+    fn read_ledger(&self) -> Result<Ledger, Error> {
+        let path = self.0.join("attempts.json");
+        let mut text = Vec::new();
+        match File::open(&path).and_then(|file| file.take(MAX_LEDGER_BYTES).read_to_end(&mut text)) {
+            Ok(_) => serde_json::from_slice(&text).map_err(|source| Error::Damaged { path, source }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ledger::default()),
+            Err(source) => Err(private_file::Error::Read { path, source }.into()),
+        }
     }
 
     fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
@@ -154,13 +165,16 @@ mod tests {
     fn failures_are_remembered_and_damage_forgets_them() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path(), "https://acme.example/dir").unwrap();
-        assert!(folder.attempts().is_empty());
-        let mut attempts = BTreeMap::from([(host(), Attempts::default())]);
-        attempts.get_mut(&host()).unwrap().failed(Timestamp::from_seconds(5), None, None, 0.0);
-        folder.keep_attempts(&attempts).unwrap();
-        assert_eq!(folder.attempts(), attempts);
+        assert_eq!(folder.ledger(), Ledger::default());
+        let mut ledger = Ledger::default();
+        // More than a private file may have.
+        for number in 0..2000 {
+            ledger.begin(&HostName::parse(&format!("{number}.test")).unwrap(), Timestamp::from_seconds(5));
+        }
+        folder.keep_ledger(&ledger).unwrap();
+        assert_eq!(folder.ledger(), ledger);
         std::fs::write(dir.path().join("acme.example_dir/attempts.json"), "{").unwrap();
-        assert!(folder.attempts().is_empty());
+        assert_eq!(folder.ledger(), Ledger::default());
         assert!(folder.account().unwrap().is_none());
         folder.forget_account().unwrap();
     }

@@ -10,8 +10,9 @@ use tokio::time::{sleep, timeout};
 
 use super::authority::{account, off_runtime};
 use super::folder::Folder;
+use super::ledger::{Ledger, Reached};
 use super::order::{Issued, issue};
-use super::schedule::{Attempts, Orders, renewal};
+use super::schedule::{Failure, renewal};
 use super::web::Web;
 use super::{Error, Options};
 use crate::clock::{Clock, Timestamp};
@@ -26,6 +27,8 @@ const ORDER_LIMIT: Duration = Duration::from_secs(5 * 60);
 const MAX_BEGINNINGS: usize = 4;
 /// The longest sleep: a clock that is set shows after this at the latest.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
+/// How long to wait until a certificate that could not be written is written again.
+const KEEP_AGAIN: Duration = Duration::from_secs(60);
 /// The most hosts that certificates are got for.
 const MAX_HOSTS: usize = 10_000;
 
@@ -53,10 +56,19 @@ pub struct Issuer {
     clock: Clock,
     wanted: Wanted,
     progress: Arc<Progress>,
-    attempts: BTreeMap<HostName, Attempts>,
-    orders: Orders,
+    ledger: Ledger,
+    /// What was issued and could not be written to the folder.
+    unkept: BTreeMap<HostName, Arc<Issued>>,
     /// The hosts whose certificates were looked for in the folder.
     seen: BTreeSet<HostName>,
+}
+
+/// What is known of an order while it is carried out.
+#[derive(Default)]
+struct Course {
+    reached: Reached,
+    /// How long the authority said to wait.
+    wait: Option<Duration>,
 }
 
 impl Wanted {
@@ -112,7 +124,7 @@ impl Issuer {
         wanted: Wanted,
     ) -> Result<Self, Error> {
         let kept = folder.clone();
-        let attempts = off_runtime(move || Ok(kept.attempts())).await?;
+        let ledger = off_runtime(move || Ok(kept.ledger())).await?;
         Ok(Self {
             options,
             folder,
@@ -121,8 +133,8 @@ impl Issuer {
             clock,
             wanted,
             progress: Arc::default(),
-            attempts,
-            orders: Orders::default(),
+            ledger,
+            unkept: BTreeMap::new(),
             seen: BTreeSet::new(),
         })
     }
@@ -145,7 +157,8 @@ impl Issuer {
             }
         }
         self.certificates.change_issued(|host| hosts.contains(host), found);
-        self.attempts.retain(|host, _| hosts.contains(host));
+        self.unkept.retain(|host, _| hosts.contains(host));
+        self.ledger.forget(&hosts, self.clock.now());
         self.seen = hosts;
     }
 
@@ -156,6 +169,7 @@ impl Issuer {
         loop {
             changes.mark_unchanged();
             self.load().await;
+            self.keep_unkept().await;
             let due = self.due();
             let now = self.clock.now();
             if let Some((at, host)) = &due
@@ -164,13 +178,13 @@ impl Issuer {
                 self.order(host).await;
                 continue;
             }
-            let wait =
-                due.map_or(LONGEST_SLEEP, |(at, _)| at.since(now)).clamp(Duration::from_millis(1), LONGEST_SLEEP);
+            let longest = if self.unkept.is_empty() { LONGEST_SLEEP } else { KEEP_AGAIN };
+            let wait = due.map_or(longest, |(at, _)| at.since(now)).clamp(Duration::from_millis(1), longest);
             tokio::select! {
                 () = sleep(wait) => {}
                 // The sender lives in `self`.
                 _ = changes.changed() => {}
-                () = hurry.notified() => self.attempts.values_mut().for_each(Attempts::hurry),
+                () = hurry.notified() => self.ledger.hurry(),
             }
         }
     }
@@ -189,13 +203,12 @@ impl Issuer {
         let hosts = self.wanted.hosts.borrow();
         let due =
             hosts.iter().filter(|host| !self.certificates.has_file_for(host)).map(|host| (self.due_of(host), host));
-        due.min().map(|(at, host)| (at.max(self.orders.allowed()), host.clone()))
+        due.min().map(|(at, host)| (at.max(self.ledger.allowed()), host.clone()))
     }
 
     fn due_of(&self, host: &HostName) -> Timestamp {
         let renew = self.issued(host).map_or(Timestamp::from_millis(0), |certificate| renewal(&certificate));
-        let retry = self.attempts.get(host).and_then(Attempts::next);
-        retry.map_or(renew, |retry| retry.max(renew))
+        self.ledger.next(host).map_or(renew, |retry| retry.max(renew))
     }
 
     fn issued(&self, host: &HostName) -> Option<Arc<Certificate>> {
@@ -204,38 +217,60 @@ impl Issuer {
 
     /// Carries out one order, and notes what came of it.
     async fn order(&mut self, host: &HostName) {
-        tracing::info!(%host, directory = self.options.directory, "ordering a certificate");
-        self.orders.note(self.clock.now());
-        let mut wait = None;
-        let ordered = timeout(ORDER_LIMIT, self.try_order(host, &mut wait)).await.unwrap_or(Err(Error::TimedOut));
+        self.ledger.begin(host, self.clock.now());
+        let mut course = Course::default();
+        // Noted before anything is asked for: a restart does not order again at once. And what cannot be noted is not ordered,
+        // for what it gets could not be kept either.
+        let ordered = match self.keep_ledger().await {
+            Ok(()) => self.try_order(host, &mut course).await,
+            Err(error) => Err(error),
+        };
         match ordered {
-            Ok(certificate) => {
-                let until = certificate.not_after;
-                self.certificates.change_issued(|_| true, [(host.clone(), Arc::new(certificate))]);
-                self.attempts.remove(host);
-                self.progress.issued.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(%host, %until, "a certificate was issued");
-            }
-            Err(error) => self.failed(host, &error, wait),
+            Ok((certificate, issued)) => self.succeeded(host, certificate, issued).await,
+            Err(error) => self.failed(host, &error, &course),
         }
-        self.progress.failing.store(self.attempts.len() as u64, Ordering::Relaxed);
-        let (folder, attempts) = (self.folder.clone(), self.attempts.clone());
-        if let Err(error) = off_runtime(move || folder.keep_attempts(&attempts)).await {
+        self.progress.failing.store(self.ledger.failing(&self.wanted.hosts.borrow()), Ordering::Relaxed);
+        if let Err(error) = self.keep_ledger().await {
             tracing::error!(%error, "it was not noted which orders failed");
         }
     }
 
-    fn failed(&mut self, host: &HostName, error: &Error, wait: Option<Duration>) {
+    async fn succeeded(&mut self, host: &HostName, certificate: Certificate, issued: Issued) {
+        // Kept before it is served: a restart does not order it again. What cannot be kept is served all the same.
+        self.unkept.insert(host.clone(), Arc::new(issued));
+        self.keep_unkept().await;
+        let until = certificate.not_after;
+        self.certificates.change_issued(|_| true, [(host.clone(), Arc::new(certificate))]);
+        self.ledger.issued(host);
+        self.progress.issued.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(%host, %until, "a certificate was issued");
+    }
+
+    /// Writes the certificates to the folder that it does not have yet.
+    async fn keep_unkept(&mut self) {
+        for (host, issued) in std::mem::take(&mut self.unkept) {
+            let (folder, name, kept) = (self.folder.clone(), host.clone(), Arc::clone(&issued));
+            let keeping = off_runtime(move || folder.keep_certificate(&name, &kept.key, &kept.chain));
+            if let Err(error) = keeping.await {
+                tracing::error!(%host, %error, "a certificate was issued and not kept: it is tried again in a minute");
+                self.unkept.insert(host, issued);
+            }
+        }
+    }
+
+    async fn keep_ledger(&self) -> Result<(), Error> {
+        let (folder, ledger) = (self.folder.clone(), self.ledger.clone());
+        off_runtime(move || folder.keep_ledger(&ledger)).await
+    }
+
+    fn failed(&mut self, host: &HostName, error: &Error, course: &Course) {
         let (now, chance) = (self.clock.now(), chance());
         let until = self.issued(host).map(|certificate| certificate.not_after).filter(|until| *until > now);
-        let attempts = self.attempts.entry(host.clone()).or_default();
-        match error {
-            Error::RateLimited(_) => attempts.rate_limited(now, wait, chance),
-            _ => attempts.failed(now, wait, until.map(|until| until.since(now)), chance),
-        }
+        let failure = Failure { now, wait: course.wait, left: until.map(|until| until.since(now)), chance };
+        self.ledger.failed(host, course.reached, error, &failure);
         self.progress.failed.fetch_add(1, Ordering::Relaxed);
-        let next = attempts.next().map(|next| next.to_string()).unwrap_or_default();
-        let failures = attempts.failures();
+        let next = self.ledger.next(host).map(|next| next.to_string()).unwrap_or_default();
+        let failures = self.ledger.failures(host);
         match until {
             Some(until) => tracing::warn!(
                 %host, failures, next, %until, %error,
@@ -245,37 +280,38 @@ impl Issuer {
         }
     }
 
-    async fn try_order(&self, host: &HostName, wait: &mut Option<Duration>) -> Result<Certificate, Error> {
+    async fn try_order(&self, host: &HostName, course: &mut Course) -> Result<(Certificate, Issued), Error> {
+        tracing::info!(%host, directory = self.options.directory, "ordering a certificate");
         let bundle = self.options.ca_bundle.clone();
         let web = off_runtime(move || Web::new(bundle.as_deref())).await?;
-        let issued = self.issue(host, &web).await;
-        *wait = web.take_retry_after();
-        let Issued { key, chain } = issued?;
-        let certificate = Certificate::from_pem(chain.as_bytes(), key.as_bytes())?;
+        let issuing = self.issue(host, &web, &mut course.reached);
+        let issued = timeout(ORDER_LIMIT, issuing).await.unwrap_or(Err(Error::TimedOut));
+        course.wait = web.take_retry_after();
+        let issued = issued?;
+        let certificate = Certificate::from_pem(issued.chain.as_bytes(), issued.key.as_bytes())?;
         if !certificate.exact.iter().any(|name| *name == host.as_str()) {
             return Err(Error::OtherNames);
         }
-        // Kept before it is served: a restart does not order it again.
-        let (folder, name) = (self.folder.clone(), host.clone());
-        off_runtime(move || folder.keep_certificate(&name, &key, &chain)).await?;
-        Ok(certificate)
+        Ok((certificate, issued))
     }
 
     /// Orders, and begins anew where the authority asks for that rather than refuses.
-    async fn issue(&self, host: &HostName, web: &Web) -> Result<Issued, Error> {
+    async fn issue(&self, host: &HostName, web: &Web, reached: &mut Reached) -> Result<Issued, Error> {
         for _ in 1..MAX_BEGINNINGS {
-            match self.issue_once(host, web).await {
+            match self.issue_once(host, web, reached).await {
                 Err(error) if error.is_bad_nonce() => tracing::debug!(%host, "the authority wants other nonces"),
                 Err(error) if error.is_lost_account() => self.forget_account().await?,
                 other => return other,
             }
         }
-        self.issue_once(host, web).await
+        self.issue_once(host, web, reached).await
     }
 
-    async fn issue_once(&self, host: &HostName, web: &Web) -> Result<Issued, Error> {
+    async fn issue_once(&self, host: &HostName, web: &Web, reached: &mut Reached) -> Result<Issued, Error> {
         let account = account(&self.options, &self.folder, web).await?;
-        issue(&account, host, &self.challenges).await
+        // Of an order that begins anew the authority has one already.
+        *reached = (*reached).max(Reached::Account);
+        issue(&account, host, &self.challenges, reached).await
     }
 
     async fn forget_account(&self) -> Result<(), Error> {
@@ -292,4 +328,81 @@ fn chance() -> f64 {
     // Without chance what failed together is tried again together, which is no reason to fail.
     let _ = aws_lc_rs::rand::fill(&mut byte);
     f64::from(byte[0]) / 255.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::super::certificate::tests::made_for;
+    use super::*;
+
+    const DIRECTORY: &str = "https://127.0.0.1:1/directory";
+
+    fn host(name: &str) -> HostName {
+        HostName::parse(name).unwrap()
+    }
+
+    /// An issuer for two hosts whose authority is not there.
+    async fn issuer(dir: &Path, clock: &Clock) -> Issuer {
+        let ca_bundle = dir.join("ca.pem");
+        std::fs::write(&ca_bundle, made_for(&["ca.test"]).0).unwrap();
+        let options = Options { directory: DIRECTORY.to_owned(), email: None, ca_bundle: Some(ca_bundle) };
+        let folder = Folder::open(dir, DIRECTORY).unwrap();
+        let wanted = Wanted::none();
+        wanted.set(BTreeSet::from([host("a.test"), host("b.test")]));
+        let parts = (Arc::default(), Challenges::default(), clock.clone(), wanted);
+        let mut issuer = Issuer::new(options, folder, parts.0, parts.1, parts.2, parts.3).await.unwrap();
+        issuer.load().await;
+        issuer
+    }
+
+    #[tokio::test]
+    async fn an_outage_costs_no_orders_and_a_restart_goes_on_from_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(Timestamp::from_seconds(1_000_000));
+        let mut issuer = issuer(dir.path(), &clock).await;
+        assert_eq!(issuer.due(), Some((Timestamp::from_millis(0), host("a.test"))));
+        issuer.order(&host("a.test")).await;
+        assert_eq!((issuer.progress.failed(), issuer.progress.failing()), (1, 1));
+        let (at, next) = issuer.due().unwrap();
+        assert_eq!(next, host("b.test"));
+        assert!(at >= clock.now().plus(Duration::from_secs(30)), "{at}");
+        assert_eq!(issuer.ledger.failures(&host("a.test")), 0);
+        let again = self::issuer(dir.path(), &clock).await;
+        assert_eq!(again.ledger, issuer.ledger);
+        assert_eq!(again.due(), issuer.due());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_noted_is_not_ordered() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(Timestamp::from_seconds(1_000_000));
+        let mut issuer = issuer(dir.path(), &clock).await;
+        // In the way of the file that is renamed.
+        std::fs::create_dir(dir.path().join("127.0.0.1_1_directory/attempts.json")).unwrap();
+        issuer.ledger.begin(&host("a.test"), clock.now());
+        let error = issuer.keep_ledger().await.unwrap_err();
+        assert!(matches!(error, Error::File(_)), "{error}");
+        issuer.failed(&host("a.test"), &error, &Course::default());
+        assert!(issuer.due().unwrap().0 > clock.now());
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_cannot_be_written_is_served_and_written_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(Timestamp::from_seconds(1_000_000));
+        let mut issuer = issuer(dir.path(), &clock).await;
+        let in_the_way = dir.path().join("127.0.0.1_1_directory/a.test.pem");
+        std::fs::create_dir(&in_the_way).unwrap();
+        let (chain, key) = made_for(&["a.test"]);
+        let certificate = Certificate::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+        issuer.succeeded(&host("a.test"), certificate, Issued { key, chain }).await;
+        assert!(issuer.certificates.for_host("a.test").is_some());
+        assert_eq!(issuer.unkept.len(), 1);
+        std::fs::remove_dir(&in_the_way).unwrap();
+        issuer.keep_unkept().await;
+        assert!(issuer.unkept.is_empty());
+        assert!(issuer.folder.certificate(&host("a.test")).unwrap().is_some());
+    }
 }

@@ -7,6 +7,7 @@
 mod authority;
 mod folder;
 mod issuer;
+mod ledger;
 mod order;
 mod schedule;
 mod web;
@@ -71,6 +72,15 @@ impl Error {
     /// Whether the authority knows nothing of the account, as one that lost its memory does.
     fn is_lost_account(&self) -> bool {
         self.is_problem(NO_ACCOUNT)
+    }
+
+    /// Whether the next host would fare no better: the network, this machine, or the authority as a whole.
+    fn is_general(&self) -> bool {
+        match self {
+            Self::Refused(problem) => problem.status.is_some_and(|status| status >= 500),
+            Self::RateLimited(_) | Self::Exchange(_) | Self::Roots(_) | Self::File(_) | Self::Damaged { .. } => true,
+            _ => false,
+        }
     }
 
     fn is_problem(&self, kind: &str) -> bool {

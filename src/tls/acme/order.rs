@@ -7,6 +7,7 @@ use instant_acme::{
 };
 
 use super::Error;
+use super::ledger::Reached;
 use crate::names::HostName;
 use crate::tls::challenges::{Challenges, Offered};
 
@@ -22,10 +23,17 @@ pub struct Issued {
     pub chain: String,
 }
 
-/// Orders a certificate for `host`. Dropping it ends the order: the authority forgets what nobody finishes.
-pub async fn issue(account: &Account, host: &HostName, challenges: &Challenges) -> Result<Issued, Error> {
+/// Orders a certificate for `host`, and notes once the authority took the order. Dropping it ends the order: the authority
+/// forgets what nobody finishes.
+pub async fn issue(
+    account: &Account,
+    host: &HostName,
+    challenges: &Challenges,
+    reached: &mut Reached,
+) -> Result<Issued, Error> {
     let hosts = [Identifier::Dns(host.as_str().to_owned())];
     let mut order = account.new_order(&NewOrder::new(&hosts)).await?;
+    *reached = Reached::Order;
     let offered = answer_challenges(&mut order, challenges).await?;
     let status = order.poll_ready(&POLLING).await;
     if !matches!(status, Ok(OrderStatus::Ready)) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http::header::RETRY_AFTER;
+use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use http_body_util::{BodyExt, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -27,6 +27,8 @@ use super::Error;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The most bytes of an answer. A chain has some thousand.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// The longest wait that an authority is taken at its word for. Let's Encrypt's limits are over a week.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A client of one authority. Clones share their connections.
 #[derive(Clone)]
@@ -61,10 +63,10 @@ impl HttpClient for Web {
         let web = self.clone();
         Box::pin(async move {
             let exchange = async {
-                let (parts, body) = web.client.request(request).await.map_err(other)?.into_parts();
-                let seconds = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+                let (mut parts, body) = web.client.request(request).await.map_err(other)?.into_parts();
+                let wait = bound_retry_after(&mut parts.headers);
                 if parts.status.is_client_error() || parts.status.is_server_error() {
-                    *web.retry_after.lock() = seconds.map(Duration::from_secs);
+                    *web.retry_after.lock() = wait;
                 }
                 let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
                 let body = body.map_err(instant_acme::Error::Other)?.to_bytes();
@@ -74,6 +76,19 @@ impl HttpClient for Web {
             tokio::time::timeout(PATIENCE, exchange).await.map_err(late)?
         })
     }
+}
+
+/// The wait in seconds that `Retry-After` asks for, at most [`MAX_RETRY_AFTER`]. The header says no more then either:
+/// instant-acme adds it to the time of day, which panics at what that cannot hold.
+fn bound_retry_after(headers: &mut HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().trim_start_matches('+').to_owned();
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let longest = MAX_RETRY_AFTER.as_secs();
+    let seconds = text.parse().unwrap_or(longest).min(longest);
+    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    Some(Duration::from_secs(seconds))
 }
 
 /// With its causes: hyper's own words are "client error (Connect)".
@@ -108,6 +123,22 @@ fn roots(ca_bundle: Option<&Path>) -> Result<RootCertStore, Error> {
 mod tests {
     use super::super::super::certificate::tests::made_for;
     use super::*;
+
+    #[test]
+    fn a_wait_beyond_all_bounds_is_cut_before_anyone_adds_it() {
+        let bounded = |value: &'static str| {
+            let mut headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+            let wait = bound_retry_after(&mut headers).map(|wait| wait.as_secs());
+            (wait, headers[RETRY_AFTER].to_str().unwrap().to_owned())
+        };
+        assert_eq!(bounded("120"), (Some(120), "120".to_owned()));
+        for endless in ["18446744073709551615", " +18446744073709551615 ", "99999999999999999999999"] {
+            assert_eq!(bounded(endless), (Some(604_800), "604800".to_owned()), "{endless}");
+        }
+        let date = "Fri, 31 Dec 9999 23:59:59 GMT";
+        assert_eq!(bounded(date), (None, date.to_owned()));
+        assert_eq!(bound_retry_after(&mut HeaderMap::new()), None);
+    }
 
     #[test]
     fn a_bundle_without_certificates_is_refused() {
