@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::deploy::{dotfiles, named_dotfiles};
 use super::shown::{bytes, count, show};
-use super::source::Source;
+use super::source::{IDLE_RULES, Source};
 use super::{target, wait};
 use crate::cli::Failure;
 use crate::cli::progress::Meter;
@@ -31,7 +31,12 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let mut meter = Meter::new(json);
     let source = wait(Source::read(directory, &named_dotfiles(matches), &mut meter))?;
     drop(meter);
-    let words = format!("{}, {}: nothing is wrong.\n", count(source.files.len(), "file"), bytes(source.size()));
-    let document = json!({ "files": source.files.len(), "bytes": source.size(), "left_out": source.left_out });
+    let note = source.has_idle_rules().then_some(IDLE_RULES);
+    let mut words = format!("{}, {}: nothing is wrong.\n", count(source.files.len(), "file"), bytes(source.size()));
+    if let Some(note) = note {
+        words.push_str(&format!("note: {note}\n"));
+    }
+    let document =
+        json!({ "files": source.files.len(), "bytes": source.size(), "left_out": source.left_out, "notes": note });
     show(json, &document, &words)
 }

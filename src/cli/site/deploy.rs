@@ -10,7 +10,7 @@ use super::difference::Difference;
 use super::failure::of_client;
 use super::remote::{Live, Moved, Site};
 use super::shown::{bytes, count, show};
-use super::source::Source;
+use super::source::{IDLE_RULES, Source};
 use super::upload::{self, Stored, Upload};
 use super::{AFTER_HELP, target, wait};
 use crate::cli::Failure;
@@ -240,7 +240,8 @@ fn notes(source: &Source) -> Vec<String> {
             count(source.left_out.len(), "dotfile")
         )
     });
-    index.into_iter().chain(left_out).collect()
+    let idle = source.has_idle_rules().then(|| IDLE_RULES.to_owned());
+    index.into_iter().chain(left_out).chain(idle).collect()
 }
 
 impl Outcome {

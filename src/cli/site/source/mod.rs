@@ -15,7 +15,8 @@ use crate::cli::findings::printable;
 use crate::cli::progress::Meter;
 use crate::client::FileBody;
 use crate::report::{Progress, Unit};
-use crate::site::deploy::{ContentHash, File, FilePath};
+use crate::site::deploy::{ContentHash, File, FilePath, OPTIONS};
+use crate::site::{HEADERS, REDIRECTS};
 
 /// How many files are read at a time, to be hashed.
 const HASHED_AT_ONCE: usize = 4;
@@ -26,6 +27,10 @@ const MAX_SHOWN: usize = 100;
 pub fn faults_of(name: &str, text: &str) -> Vec<String> {
     shown(rules::of_text(name, text))
 }
+
+/// What to say of a folder that [has idle rules](Source::has_idle_rules).
+pub const IDLE_RULES: &str = "_redirects and _headers count only where there are options: unless the bucket has some, \
+                              put a .brim/site.toml into the folder, which may be empty";
 
 /// A folder's files, read once.
 #[derive(Debug)]
@@ -55,6 +60,12 @@ impl Source {
             return Ok(Self { left_out: walked.left_out, ..hashed });
         }
         Err(of_faults(&format!("{} cannot be deployed", directory.display()), &shown(faults)))
+    }
+
+    /// Whether there are rules that nothing goes by, because the folder has no options.
+    pub fn has_idle_rules(&self) -> bool {
+        let has = |name: &str| self.files.keys().any(|path| path.as_str() == name);
+        (has(REDIRECTS) || has(HEADERS)) && !has(OPTIONS)
     }
 
     /// How many bytes the files have together, each path counted.
@@ -169,6 +180,15 @@ mod tests {
         assert_eq!(paths(&source), [".brim/site.toml", ".env", ".well-known/acme/x", "a/.keep/b", "index.html"]);
         let refusal = read(directory.path(), &[".envy"]).await.unwrap_err();
         assert!(refusal.contains(".envy: there is no such dotfile"), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn a_data_directory_is_never_published() {
+        let directory = site(&[("index.html", "i"), ("brim-data/brim.json", ""), ("brim-data/master.key", "secret")]);
+        for folder in [directory.path().to_owned(), directory.path().join("brim-data")] {
+            let refusal = read(&folder, &[]).await.unwrap_err();
+            assert!(refusal.contains("a data directory of brim"), "{refusal}");
+        }
     }
 
     #[tokio::test]

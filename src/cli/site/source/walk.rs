@@ -10,6 +10,8 @@ use crate::site::deploy::{FilePath, MAX_FILES, OPTIONS};
 
 /// The most entries that are looked at, links to folders followed.
 const MAX_ENTRIES: usize = 1_000_000;
+/// What only a server's data directory has. It holds every key there is, and nobody means to publish it.
+const DATA_DIRECTORY: [&str; 2] = ["brim.json", "master.key"];
 /// The dot-folder that is part of a site (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
 /// The folder of [`OPTIONS`].
@@ -73,6 +75,10 @@ impl Walk {
             Ok(entries) => entries,
             Err(error) => return self.fault(prefix.trim_end_matches('/'), &error.to_string()),
         };
+        if DATA_DIRECTORY.iter().all(|name| folder.join(name).exists()) {
+            return self
+                .fault(prefix.trim_end_matches('/'), "a data directory of brim, with its keys: deploy another folder");
+        }
         entries.sort_by_key(DirEntry::file_name);
         for entry in entries {
             if self.entries >= MAX_ENTRIES || self.walked.files.len() > MAX_FILES {
