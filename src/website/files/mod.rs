@@ -19,7 +19,7 @@ pub trait Files {
     /// What there is of this name for the visitor. What belongs to the host is never there.
     async fn find(&self, key: &str) -> Result<Found, Failure>;
 
-    /// Whether there is a file of this name, whoever may read it; of those that are there for the visitor at all.
+    /// Whether there is a file of this name, whoever may read it.
     async fn has(&self, key: &str) -> Result<bool, Failure>;
 
     /// Whether the visitor may list, as S3 calls it: only then it tells him that something is missing.
