@@ -24,7 +24,7 @@ pub trait Files {
         self.find(&sibling_of(key, coding)).await
     }
 
-    /// Whether there is a file of this name, whoever may read it; of those that are there for the visitor at all.
+    /// Whether there is a file of this name, whoever may read it.
     async fn has(&self, key: &str) -> Result<bool, Failure>;
 
     /// Whether the visitor may list, as S3 calls it: only then it tells him that something is missing.
