@@ -74,10 +74,10 @@ impl Service {
 
     async fn answer_once(&self, request: &Request, place: &Place) -> Result<Said, Failure> {
         let rules = self.rules_at(place).await?;
-        if let Some(modern) = &rules.modern {
-            if let Some(to) = canonical(modern, request).filter(|_| place.preview.is_none()) {
-                return Ok(Said::Answer(moved(to)));
-            }
+        if place.preview.is_none()
+            && let Some(to) = rules.modern.as_ref().and_then(|modern| canonical(modern, request))
+        {
+            return Ok(Said::Answer(moved(to)));
         }
         self.ask_password(&rules, request).await?;
         let website = match &rules.website {
