@@ -417,9 +417,7 @@ async fn sub_resources_are_never_taken_for_the_object_or_the_bucket() {
     let client = server.client();
     let bucket = server.bucket().await;
     assert_eq!(client.put(&format!("/{bucket}/kept"), "kept").await.status, 200);
-    for name in
-        ["lifecycle", "encryption", "replication", "object-lock", "notification", "website", "logging", "metrics"]
-    {
+    for name in ["lifecycle", "encryption", "replication", "object-lock", "notification", "logging", "metrics"] {
         let put = client.put(&format!("/{bucket}?{name}="), "<X/>").await;
         assert_eq!(put.error(), (501, "NotImplemented".into()), "PUT ?{name}");
         let delete = client.delete(&format!("/{bucket}?{name}")).await;
