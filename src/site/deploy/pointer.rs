@@ -25,7 +25,7 @@ pub struct Pointer {
     pub deploy: DeployId,
     /// Since when it is live.
     pub at: Timestamp,
-    /// Newest first, each once, the live one never: at most [`MAX_PREVIOUS`].
+    /// Newest first, each once, the live one never: at most `MAX_PREVIOUS`.
     pub previous: Vec<Previous>,
 }
 
