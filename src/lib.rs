@@ -2,11 +2,15 @@
 //!
 //! `docs/architecture.md` is the map: which module does what, and which may name which.
 
+#[cfg(feature = "server")]
 pub mod access;
 #[cfg(feature = "server")]
 pub mod admin;
+#[cfg(feature = "server")]
 pub mod auth;
+#[cfg(feature = "server")]
 pub mod backup;
+#[cfg(feature = "server")]
 pub mod blob;
 #[cfg(feature = "server")]
 pub mod cli;
@@ -14,23 +18,31 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "edge")]
+pub mod edge;
 #[cfg(test)]
 pub mod fuzz;
+#[cfg(feature = "server")]
 pub mod guard;
 pub mod http;
+#[cfg(feature = "server")]
 pub mod identity;
+#[cfg(feature = "server")]
 pub mod kv;
 pub mod names;
 pub mod private_file;
 #[cfg(feature = "server")]
 pub mod query;
+#[cfg(feature = "server")]
 pub mod report;
 #[cfg(feature = "server")]
 pub mod s3;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
 pub mod site;
 pub mod spelling;
+#[cfg(feature = "server")]
 pub mod store;
 pub mod telemetry;
 pub mod tls;
@@ -38,4 +50,5 @@ pub mod tls;
 pub mod transport;
 #[cfg(feature = "server")]
 pub mod website;
+#[cfg(feature = "server")]
 pub mod xml;

@@ -3,29 +3,46 @@
 //! Every option is declared once, in `server`; the typed tree, the flags, the environment variables, the faults and
 //! `docs/configuration.md` are derived from that declaration.
 
+#[cfg(feature = "server")]
 mod accounts;
+#[cfg(feature = "server")]
 mod certificates;
+#[cfg(feature = "server")]
 mod declare;
+#[cfg(feature = "server")]
 mod docs;
 mod fault;
+#[cfg(feature = "server")]
 mod file;
+#[cfg(feature = "server")]
 mod kind;
+#[cfg(feature = "server")]
 mod load;
+#[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
 mod sites;
 mod tables;
 mod units;
+#[cfg(feature = "server")]
 mod values;
 
+#[cfg(feature = "server")]
 pub use declare::{Row, Section, rows};
+#[cfg(feature = "server")]
 pub use docs::markdown;
 pub use fault::{Fault, Faults, Source};
+#[cfg(feature = "server")]
 pub use kind::{Form, Kind, Toml};
+#[cfg(feature = "server")]
 pub use load::Sources;
+#[cfg(feature = "server")]
 pub use server::{
     AcmeOptions, AdminOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions, S3Options,
     SECTIONS, ServerConfig, StoreOptions,
 };
+#[cfg(feature = "server")]
 pub use sites::DeclaredSite;
 pub use units::{duration, size};
+#[cfg(feature = "server")]
 pub use values::{DiskReserve, Durability, HttpsRedirect};
