@@ -50,26 +50,28 @@ pub fn reuse(freshness: &Freshness, standing: Standing, request: &RequestDirecti
     }
 }
 
+/// The ways to answer without asking the origin first.
 fn without_origin(freshness: &Freshness, standing: Standing, request: &RequestDirectives) -> Option<Reuse> {
-    if freshness.validate_always || request.no_cache || unwatched(freshness, standing) {
+    if freshness.validate_always || request.no_cache || is_unwatched(freshness, standing) {
         return None;
     }
     let staleness = staleness(freshness, standing);
-    if let Some(staleness) = staleness {
-        // RFC 9111 section 5.2.1.2; and a client that asks for a young response gets no stale one.
-        let too_old = request.max_age.is_some_and(|most| standing.age > most) || request.min_fresh.is_some();
-        if !freshness.may_serve_stale || too_old {
-            return None;
-        }
-        if staleness < freshness.stale_while_revalidate {
+    // RFC 9111 sections 5.2.1.1 and 5.2.1.3.
+    let left = freshness.fresh.saturating_sub(standing.age);
+    let too_old = request.max_age.is_some_and(|most| standing.age > most);
+    let too_short = request.min_fresh.is_some_and(|least| left < least);
+    match staleness {
+        None if !too_old && !too_short => return Some(Reuse::Fresh),
+        Some(_) if !freshness.may_serve_stale || standing.soft_purged && request.max_age.is_some() => return None,
+        Some(staleness) if !too_old && !too_short && staleness < freshness.stale_while_revalidate => {
             return Some(Reuse::StaleWhileRevalidate);
         }
-        let asked = request.max_stale.is_some_and(|most| staleness <= most) && !standing.soft_purged;
-        return asked.then_some(Reuse::StaleAsAsked);
+        _ => {}
     }
-    let old = request.max_age.is_some_and(|most| standing.age > most);
-    let soon_stale = request.min_fresh.is_some_and(|least| freshness.fresh - standing.age < least);
-    (!old && !soon_stale).then_some(Reuse::Fresh)
+    // Section 5.2.1.2: counted from where the response became stale, or older than the client wants.
+    let limit = freshness.fresh.min(request.max_age.unwrap_or(Duration::MAX));
+    let borne = request.max_stale.is_some_and(|most| standing.age.saturating_sub(limit) <= most);
+    (borne && !too_short && !standing.soft_purged).then_some(Reuse::StaleAsAsked)
 }
 
 /// Whether a response that should be revalidated may be sent after all, since the origin failed (RFC 9111 section 4.2.4,
@@ -93,7 +95,7 @@ pub fn may_serve_on_error(
 }
 
 /// Whether nobody would tell if the response had changed, though its lifetime relies on that.
-fn unwatched(freshness: &Freshness, standing: Standing) -> bool {
+fn is_unwatched(freshness: &Freshness, standing: Standing) -> bool {
     freshness.by_feed && !standing.feed_live
 }
 

@@ -97,6 +97,14 @@ struct Presented<'r> {
     hash_algorithm: Option<&'r str>,
 }
 
+/// A policy as it was signed.
+enum Claim {
+    /// JSON that the signer wrote.
+    Custom(String),
+    /// JSON that follows from the URL and the time.
+    Canned(String, EpochTime),
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Policy {
@@ -157,16 +165,10 @@ impl KeyGroup {
         let presented = if in_url.is_any() { in_url } else { Presented::in_cookies(headers)? };
         let key = self.0.get(presented.key_pair_id.ok_or(Refused::MissingKey)?).ok_or(Refused::UnknownKey)?;
         let url = signed_url(target);
-        let (text, is_custom) = presented.policy_text(&url)?;
-        let signature = decode(presented.signature.ok_or(Refused::MalformedSignature)?);
-        let signature = signature.ok_or(Refused::MalformedSignature)?;
-        key.verify(presented.hash()?, &text, &signature)?;
-        let policy: Policy = serde_json::from_slice(&text).map_err(|_| Refused::MalformedPolicy)?;
-        let [statement] = policy.statements.as_slice() else { return Err(Refused::MalformedPolicy) };
-        if is_custom && !statement.covers(&url) {
-            return Err(Refused::Denied);
-        }
-        statement.condition.check(client, now)
+        let claim = presented.claim(&url)?;
+        let signature = presented.signature.and_then(decode).ok_or(Refused::MalformedSignature)?;
+        key.verify(presented.hash()?, claim.text().as_bytes(), &signature)?;
+        claim.condition(&url)?.check(client, now)
     }
 }
 
@@ -207,12 +209,14 @@ impl<'r> Presented<'r> {
         Ok(presented)
     }
 
+    /// Of cookies with one name the first counts: browsers send those of longer paths first (RFC 6265 section 5.4).
     fn in_cookies(headers: &'r HeaderMap) -> Result<Self, Refused> {
         let mut presented = Self::default();
         let lines = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
         for cookie in lines.flat_map(|line| line.split(';')) {
             if let Some((name, value)) = cookie.trim().split_once('=')
                 && let Some(name) = name.strip_prefix(COOKIE_PREFIX)
+                && presented.place(name).is_some_and(|place| place.is_none())
             {
                 presented.set(name, value)?;
             }
@@ -222,15 +226,19 @@ impl<'r> Presented<'r> {
 
     /// Takes a value up. One that is given twice could be read as either.
     fn set(&mut self, name: &str, value: &'r str) -> Result<(), Refused> {
-        let place = match name {
+        let Some(place) = self.place(name) else { return Ok(()) };
+        if value.len() > MAX_VALUE || place.replace(value).is_some() { Err(Refused::MalformedPolicy) } else { Ok(()) }
+    }
+
+    fn place(&mut self, name: &str) -> Option<&mut Option<&'r str>> {
+        Some(match name {
             "Expires" => &mut self.expires,
             "Policy" => &mut self.policy,
             "Signature" => &mut self.signature,
             "Key-Pair-Id" => &mut self.key_pair_id,
             "Hash-Algorithm" => &mut self.hash_algorithm,
-            _ => return Ok(()),
-        };
-        if value.len() > MAX_VALUE || place.replace(value).is_some() { Err(Refused::MalformedPolicy) } else { Ok(()) }
+            _ => return None,
+        })
     }
 
     /// Whether anything of a signature is there. `Expires` alone is a parameter like any other.
@@ -238,12 +246,15 @@ impl<'r> Presented<'r> {
         self.policy.is_some() || self.signature.is_some() || self.key_pair_id.is_some()
     }
 
-    /// The text that is signed, and whether it is a custom policy. A canned one is made of the URL and its time.
-    fn policy_text(&self, url: &str) -> Result<(Vec<u8>, bool), Refused> {
+    fn claim(&self, url: &str) -> Result<Claim, Refused> {
         match (self.policy, self.expires) {
-            (Some(policy), None) => Ok((decode(policy).ok_or(Refused::MalformedPolicy)?, true)),
-            (None, Some(expires)) if expires.bytes().all(|byte| byte.is_ascii_digit()) && !expires.is_empty() => {
-                Ok((canned(url, expires).into_bytes(), false))
+            (Some(policy), None) => {
+                let text = decode(policy).and_then(|bytes| String::from_utf8(bytes).ok());
+                Ok(Claim::Custom(text.ok_or(Refused::MalformedPolicy)?))
+            }
+            (None, Some(expires)) if expires.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let until = expires.parse().map_err(|_| Refused::MalformedPolicy)?;
+                Ok(Claim::Canned(canned(url, expires), EpochTime { seconds: until }))
             }
             _ => Err(Refused::MalformedPolicy),
         }
@@ -255,6 +266,25 @@ impl<'r> Presented<'r> {
             Some("SHA256") => Ok(Hash::Sha256),
             Some(_) => Err(Refused::MalformedSignature),
         }
+    }
+}
+
+impl Claim {
+    fn text(&self) -> &str {
+        let (Self::Custom(text) | Self::Canned(text, _)) = self;
+        text
+    }
+
+    /// What a claim whose signature was verified asks of a request for `url`. The text of a canned policy is never parsed:
+    /// it was made here, of a URL that may hold anything.
+    fn condition(&self, url: &str) -> Result<Condition, Refused> {
+        let text = match self {
+            Self::Canned(_, until) => return Ok(Condition { until: *until, from: None, address: None }),
+            Self::Custom(text) => text,
+        };
+        let policy: Policy = serde_json::from_str(text).map_err(|_| Refused::MalformedPolicy)?;
+        let [statement] = <[Statement; 1]>::try_from(policy.statements).map_err(|_| Refused::MalformedPolicy)?;
+        if statement.covers(url) { Ok(statement.condition) } else { Err(Refused::Denied) }
     }
 }
 

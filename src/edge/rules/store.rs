@@ -1,28 +1,16 @@
-//! Whether a response is stored, and for how long it is then fresh (RFC 9111 sections 3, 4.2.1 and 4.2.2).
-
-use std::time::Duration;
+//! Whether a response is stored (RFC 9111 section 3).
 
 use http::header::{
-    AUTHORIZATION, ETAG, EXPIRES, HeaderMap, IF_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED, SET_COOKIE,
-    TRANSFER_ENCODING,
+    AUTHORIZATION, ETAG, HeaderMap, IF_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED, SET_COOKIE, TRANSFER_ENCODING,
 };
 use http::{Method, StatusCode};
 
-use super::directives::{MAX_SECONDS, RequestDirectives, ResponseDirectives, Scope};
+use super::directives::{RequestDirectives, ResponseDirectives, Scope};
+use super::freshness::{self, Lifetime};
 use super::ttl::{ErrorTtls, Freshness, TtlPolicy};
 use super::vary::Vary;
 use super::{age, target};
 use crate::clock::Timestamp;
-use crate::http::date;
-
-/// Heuristic freshness is this fraction of the time since the last modification (RFC 9111 section 4.2.2).
-const HEURISTIC_FRACTION: u32 = 10;
-
-/// The longest heuristic freshness.
-const MAX_HEURISTIC: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What a cache may keep without being told for how long (RFC 9110 section 15.1).
-const HEURISTIC: [u16; 12] = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501];
 
 /// The statuses whose rules this cache knows, for `must-understand` (RFC 9111 section 5.2.2.3).
 const UNDERSTOOD: [u16; 27] = [
@@ -128,11 +116,9 @@ pub fn storable(exchange: &Exchange<'_>) -> Result<Freshness, NotStored> {
     check_kind(exchange)?;
     let (directives, expires_counts) = target::effective(exchange.response_headers);
     check_directives(exchange, &directives)?;
-    let initial = age::initial(exchange.response_headers, exchange.request_time, exchange.response_time);
-    let explicit = explicit_lifetime(exchange, &directives, expires_counts);
-    let fresh = lifetime(exchange, &directives, explicit, initial);
-    let freshness = assemble(exchange, &directives, explicit, fresh);
-    check_use(exchange, &directives, fresh, initial, &freshness)?;
+    let lifetime = Lifetime::of(exchange, &directives, expires_counts);
+    let freshness = freshness::of(exchange, &directives, &lifetime);
+    check_use(exchange, &directives, &lifetime, &freshness)?;
     Ok(freshness)
 }
 
@@ -141,8 +127,7 @@ fn check_kind(exchange: &Exchange<'_>) -> Result<(), NotStored> {
     if exchange.method != Method::GET {
         return Err(NotStored::Method);
     }
-    let conditional =
-        [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| exchange.request_headers.contains_key(name));
+    let conditional = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| exchange.request_headers.contains_key(name));
     match exchange.status.as_u16() {
         // RFC 9111 section 3.3: a part is never kept as the whole; a 416 is the answer to one range.
         206 if !exchange.keeps_parts => return Err(NotStored::Partial),
@@ -167,7 +152,7 @@ fn check_directives(exchange: &Exchange<'_>, directives: &ResponseDirectives) ->
     if directives.must_understand && !understood {
         return Err(NotStored::NotUnderstood);
     }
-    if !forced(exchange) {
+    if !freshness::is_forced(exchange) {
         // RFC 9111 section 5.2.2.3: no-store beside must-understand is for caches that do not understand.
         if directives.no_store && !directives.must_understand {
             return Err(NotStored::NoStore);
@@ -191,116 +176,23 @@ fn check_directives(exchange: &Exchange<'_>, directives: &ResponseDirectives) ->
     Ok(())
 }
 
-/// Whether a minimum time to live overrules what the origin says, as it does at CloudFront for all but errors.
-fn forced(exchange: &Exchange<'_>) -> bool {
-    exchange.policy.min > Duration::ZERO && !is_error(exchange.status)
-}
-
-fn is_error(status: StatusCode) -> bool {
-    status.as_u16() >= 400
-}
-
-/// The lifetime that the origin gives (RFC 9111 section 4.2.1). An `Expires` that is no date lies in the past (section
-/// 5.3); without a `Date`, the response was made when it arrived.
-fn explicit_lifetime(
-    exchange: &Exchange<'_>,
-    directives: &ResponseDirectives,
-    expires_counts: bool,
-) -> Option<Duration> {
-    if let Some(lifetime) = directives.lifetime() {
-        return Some(lifetime);
-    }
-    let expires = exchange.response_headers.get(EXPIRES).filter(|_| expires_counts)?;
-    let made = age::date_of(exchange.response_headers).unwrap_or(exchange.response_time);
-    let expires = expires.to_str().ok().and_then(date::parse_http);
-    Some(expires.map(|expires| expires.since(made).min(Duration::from_secs(MAX_SECONDS))).unwrap_or_default())
-}
-
-/// The lifetime that counts, to be compared with ages. `None` where nobody grants one.
-fn lifetime(
-    exchange: &Exchange<'_>,
-    directives: &ResponseDirectives,
-    explicit: Option<Duration>,
-    initial: Duration,
-) -> Option<Duration> {
-    let policy = exchange.policy;
-    let said = explicit.or_else(|| heuristic(exchange, directives).filter(|_| policy.default.is_none()));
-    if is_error(exchange.status) {
-        let said = said.map(|lifetime| lifetime.min(from_arrival(policy.max, initial)));
-        let minimum = exchange.errors.minimum(exchange.status, explicit.is_some());
-        return minimum.map(|minimum| from_arrival(minimum, initial)).max(said);
-    }
-    let wished = if is_forbidden(directives) {
-        Some(Duration::ZERO)
-    } else {
-        said.or(policy.default.map(|default| from_arrival(default, initial)))
-    };
-    let least = (!policy.min.is_zero()).then(|| from_arrival(policy.min, initial));
-    wished.map(|lifetime| lifetime.min(from_arrival(policy.max, initial))).max(least)
-}
-
-/// What a policy grants begins when the response arrives, with the age `initial`.
-fn from_arrival(ttl: Duration, initial: Duration) -> Duration {
-    if ttl.is_zero() { ttl } else { ttl.saturating_add(initial) }
-}
-
-/// Whether the origin wants no cache to use the response: it is kept for the policy's minimum at most.
-fn is_forbidden(directives: &ResponseDirectives) -> bool {
-    let unstored = directives.no_store && !directives.must_understand;
-    unstored || directives.private == Scope::Everything || directives.no_cache == Scope::Everything
-}
-
-/// A guess from how long the response has not changed (RFC 9111 section 4.2.2), for statuses that allow one.
-fn heuristic(exchange: &Exchange<'_>, directives: &ResponseDirectives) -> Option<Duration> {
-    if !HEURISTIC.contains(&exchange.status.as_u16()) && !directives.public {
-        return None;
-    }
-    let modified = exchange.response_headers.get(LAST_MODIFIED)?.to_str().ok().and_then(date::parse_http)?;
-    let made = age::date_of(exchange.response_headers).unwrap_or(exchange.response_time);
-    Some((made.since(modified) / HEURISTIC_FRACTION).min(MAX_HEURISTIC))
-}
-
-fn assemble(
-    exchange: &Exchange<'_>,
-    directives: &ResponseDirectives,
-    explicit: Option<Duration>,
-    fresh: Option<Duration>,
-) -> Freshness {
-    let fresh = fresh.unwrap_or_default();
-    let validate_always = directives.no_cache == Scope::Everything && !forced(exchange);
-    let may_serve_stale = directives.may_be_stale();
-    // What the origin never called fit to share is not handed to others when it fails, unless it says so.
-    let shared = !fresh.is_zero() || (directives.public && explicit.is_some());
-    let window = |said: Option<Duration>, default: Duration| {
-        let default = if shared { default } else { Duration::ZERO };
-        if may_serve_stale { said.unwrap_or(default) } else { Duration::ZERO }
-    };
-    Freshness {
-        fresh,
-        stale_while_revalidate: window(directives.stale_while_revalidate, exchange.policy.stale_while_revalidate),
-        stale_if_error: window(directives.stale_if_error, exchange.policy.stale_if_error),
-        may_serve_stale,
-        validate_always,
-        by_feed: exchange.fed,
-    }
-}
-
-/// Whether there is any use in what would be stored.
+/// Whether there is any use in what would be stored. What nobody calls fresh is kept to be validated where the origin says
+/// that it may be kept (`public`) or how it may be used (`no-cache`), and not otherwise: it may be for one client alone.
 fn check_use(
     exchange: &Exchange<'_>,
     directives: &ResponseDirectives,
-    fresh: Option<Duration>,
-    initial: Duration,
+    lifetime: &Lifetime,
     freshness: &Freshness,
 ) -> Result<(), NotStored> {
     let has_validator = has_validator(exchange.response_headers);
     let named = directives.public || directives.no_cache == Scope::Everything;
-    if fresh.is_none() && !(named && has_validator) {
+    if lifetime.granted.is_none() && !(named && has_validator) {
         return Err(NotStored::NoFreshness);
     }
-    let usable = freshness.fresh > initial && !freshness.validate_always;
+    let age = age::initial(exchange.response_headers, exchange.request_time, exchange.response_time);
+    let usable = freshness.fresh > age && !freshness.validate_always;
     let stale = freshness.stale_while_revalidate.max(freshness.stale_if_error);
-    let usable_stale = freshness.fresh.saturating_add(stale) > initial && !stale.is_zero();
+    let usable_stale = !stale.is_zero() && freshness.fresh.saturating_add(stale) > age;
     if usable || usable_stale || has_validator { Ok(()) } else { Err(NotStored::Stale) }
 }
 
