@@ -126,6 +126,14 @@ pub fn freshened(
     headers
 }
 
+/// Whether the answer to a HEAD still describes the stored response, whose body has `length` bytes (RFC 9111 section
+/// 4.3.5). If it does, [`freshened`] may renew what is stored with it; if not, that is outdated.
+pub fn describes(stored: &HeaderMap, length: u64, head: &HeaderMap) -> bool {
+    let agrees = |name: HeaderName| head.get(&name).is_none_or(|new| stored.get(&name) == Some(new));
+    let said = head.get(CONTENT_LENGTH).map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
+    agrees(ETAG) && agrees(LAST_MODIFIED) && said.is_none_or(|said| said == Some(length))
+}
+
 /// Makes a request one that asks whether the stored response still holds (RFC 9111 section 4.3.1). Conditions that the
 /// client sent must be gone. Gives whether the stored response has a validator at all.
 pub fn ask_to_validate(stored: &HeaderMap, request: &mut HeaderMap) -> bool {
@@ -219,6 +227,22 @@ mod tests {
         ] {
             assert_eq!(confirms(&headers(&[stored]), &headers(&[new])), expected, "{stored:?} {new:?}");
         }
+    }
+
+    #[test]
+    fn an_answer_to_head_describes_what_is_stored_or_outdates_it() {
+        let stored = headers(&[("etag", "\"a\""), ("last-modified", AT_NOW)]);
+        for (fields, expected) in [
+            ([].as_slice(), true),
+            (&[("etag", "\"a\""), ("content-length", "10")], true),
+            (&[("etag", "\"b\"")], false),
+            (&[("last-modified", HOUR_AFTER)], false),
+            (&[("content-length", "11")], false),
+            (&[("content-length", "x")], false),
+        ] {
+            assert_eq!(describes(&stored, 10, &headers(fields)), expected, "{fields:?}");
+        }
+        assert!(!describes(&headers(&[]), 10, &stored), "what is stored had no validator");
     }
 
     #[test]
