@@ -1,5 +1,8 @@
 //! The CDN edge: a cache in front of buckets, of websites and of any HTTP origin.
 
+pub mod compress;
+pub mod origin;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
