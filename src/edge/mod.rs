@@ -2,6 +2,8 @@
 
 pub mod cache;
 pub mod rules;
+pub mod compress;
+pub mod origin;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -9,9 +9,11 @@ mod certificates;
 mod challenges;
 mod configuration;
 mod files;
+mod outgoing;
 
 pub use certificate::{Certificate, CertificateError};
 pub use certificates::Certificates;
 pub use challenges::{CHALLENGE_PATH, Challenges, Offered};
 pub use configuration::{HTTP_1_1, server_configuration};
 pub use files::{Error as FileError, Files, Loaded, Pair};
+pub use outgoing::{Authorities, Identity, OutgoingError, client_configuration};
