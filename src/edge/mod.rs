@@ -1,5 +1,6 @@
 //! The CDN edge: a cache in front of buckets, of websites and of any HTTP origin.
 
+pub mod follow;
 pub mod rules;
 
 use std::ffi::OsString;
