@@ -1,5 +1,7 @@
 //! The CDN edge: a cache in front of buckets, of websites and of any HTTP origin.
 
+mod engine;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
