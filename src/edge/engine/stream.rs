@@ -49,6 +49,7 @@ pub struct Writer(Arc<Stream>);
 pub struct Follower {
     stream: Arc<Stream>,
     id: u64,
+    position: u64,
 }
 
 /// A body on its way, as those see it who might join.
@@ -78,7 +79,7 @@ enum End {
     Cut,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Place {
     /// Number of the chunk that comes next.
     next: u64,
@@ -97,15 +98,23 @@ pub fn stream() -> (Writer, Follower) {
 impl Stream {
     /// Joins at the first byte; `None` where it is no longer kept, or the stream was cut off.
     pub fn join(stream: &Arc<Self>) -> Option<Follower> {
+        Self::join_at(stream, 0)
+    }
+
+    /// Joins with the chunk in which the byte at `offset` is, or with the next one that comes where that byte has not come yet;
+    /// [`Follower::position`] says where that is. `None` where the byte is no longer kept, or the stream was cut off.
+    pub fn join_at(stream: &Arc<Self>, offset: u64) -> Option<Follower> {
         let mut state = stream.0.lock();
-        if state.first > 0 || state.ended == Some(End::Cut) {
+        if state.ended == Some(End::Cut) {
             return None;
         }
+        let place = state.place_of(offset)?;
+        let position = place.position;
         let id = state.next_id;
         state.next_id += 1;
-        state.followers.insert(id, Place::default());
+        state.followers.insert(id, place);
         drop(state);
-        Some(Follower { stream: Arc::clone(stream), id })
+        Some(Follower { stream: Arc::clone(stream), id, position })
     }
 
     /// Gives how many bytes were appended so far.
@@ -193,7 +202,15 @@ impl Follower {
         let (step, writer) = state.step(self.id, cx);
         drop(state);
         wake(writer);
+        if let Poll::Ready(Step::Chunk(chunk)) = &step {
+            self.position += chunk.len() as u64;
+        }
         step
+    }
+
+    /// The offset in the stream of the byte that comes next.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Waits for the next chunk, or for why there is none.
@@ -238,6 +255,21 @@ impl State {
         nobody
     }
 
+    /// Where somebody begins who wants the byte at `offset`.
+    fn place_of(&self, offset: u64) -> Option<Place> {
+        let (mut next, mut position) = (self.first, self.from);
+        if offset < position {
+            return None;
+        }
+        for chunk in &self.chunks {
+            if offset < position + chunk.len() as u64 {
+                break;
+            }
+            (next, position) = (next + 1, position + chunk.len() as u64);
+        }
+        Some(Place { next, position, waker: None })
+    }
+
     fn has_room(&self) -> bool {
         let positions = self.followers.values().map(|place| place.position);
         let (reference, bytes) = match self.keep {
@@ -258,16 +290,17 @@ impl State {
         self.take_wakers()
     }
 
-    /// Drops what everybody has read, and what lies before the window.
+    /// Drops what is not kept any more.
     fn trim(&mut self) {
-        if self.keep == Keep::Everything {
-            return;
-        }
-        let read_by_all = self.followers.values().map(|place| place.position).min().unwrap_or(self.end);
+        let positions = self.followers.values().map(|place| place.position);
+        let keep_from = match self.keep {
+            Keep::Everything => return,
+            Keep::Window { bytes } => self.end.saturating_sub(bytes),
+            Keep::Slowest { .. } => positions.min().unwrap_or(self.end),
+        };
         while let Some(front) = self.chunks.front() {
             let until = self.from + front.len() as u64;
-            let outside = matches!(self.keep, Keep::Window { bytes } if self.end - until >= bytes);
-            if until > read_by_all && !outside {
+            if until > keep_from {
                 return;
             }
             self.chunks.pop_front();
@@ -418,6 +451,25 @@ mod tests {
         let (pushed, ()) = tokio::join!(writer.push(chunk("34")), async { drop(slow) });
         pushed.unwrap();
         assert_eq!(step(&mut fast), Some(Step::Chunk(chunk("34"))));
+    }
+
+    #[test]
+    fn one_joins_in_the_middle_where_its_bytes_are() {
+        let (writer, mut fast) = stream();
+        writer.keep(Keep::Window { bytes: 8 }, false);
+        for text in ["0123", "4567", "89ab"] {
+            push(&writer, text).unwrap().unwrap();
+            step(&mut fast);
+        }
+        assert!(Stream::join_at(writer.stream(), 3).is_none());
+        let mut joined = Stream::join_at(writer.stream(), 6).unwrap();
+        assert_eq!(joined.position(), 4);
+        assert_eq!(step(&mut joined), Some(Step::Chunk(chunk("4567"))));
+        let mut early = Stream::join_at(writer.stream(), 14).unwrap();
+        assert_eq!((early.position(), step(&mut early)), (12, None));
+        push(&writer, "cdef").unwrap().unwrap();
+        assert_eq!(step(&mut early), Some(Step::Chunk(chunk("cdef"))));
+        assert_eq!(early.position(), 16);
     }
 
     #[test]
