@@ -1,6 +1,7 @@
 //! The CDN edge: a cache in front of buckets, of websites and of any HTTP origin.
 
-mod engine;
+pub mod engine;
+pub mod rules;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
