@@ -20,6 +20,7 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "edge")]
 pub mod edge;
+pub mod feed;
 #[cfg(test)]
 pub mod fuzz;
 #[cfg(feature = "server")]

@@ -1,6 +1,7 @@
 //! The CDN edge: a cache in front of buckets, of websites and of any HTTP origin.
 
 pub mod engine;
+pub mod follow;
 pub mod rules;
 
 use std::ffi::OsString;
