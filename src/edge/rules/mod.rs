@@ -5,11 +5,14 @@
 
 pub mod age;
 pub mod cache_status;
+pub mod conditional;
 pub mod directives;
 pub mod key;
 pub mod list;
+pub mod ranges;
 pub mod reuse;
 pub mod store;
 pub mod target;
 pub mod ttl;
+pub mod update;
 pub mod vary;

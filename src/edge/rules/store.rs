@@ -216,47 +216,48 @@ fn explicit_lifetime(
     Some(expires.map(|expires| expires.since(made).min(Duration::from_secs(MAX_SECONDS))).unwrap_or_default())
 }
 
-/// The lifetime that counts, measured as ages are: what the policy grants begins when the response arrives. `None` where
-/// nobody grants one.
+/// The lifetime that counts, to be compared with ages. `None` where nobody grants one.
 fn lifetime(
     exchange: &Exchange<'_>,
     directives: &ResponseDirectives,
     explicit: Option<Duration>,
     initial: Duration,
 ) -> Option<Duration> {
-    let since_arrival = explicit.map(|lifetime| lifetime.saturating_sub(initial));
     let policy = exchange.policy;
-    let granted = if is_error(exchange.status) {
+    let said = explicit.or_else(|| heuristic(exchange, directives).filter(|_| policy.default.is_none()));
+    if is_error(exchange.status) {
+        let said = said.map(|lifetime| lifetime.min(from_arrival(policy.max, initial)));
         let minimum = exchange.errors.minimum(exchange.status, explicit.is_some());
-        let explicit = since_arrival.or_else(|| heuristic(exchange, directives, initial)).map(|ttl| ttl.min(policy.max));
-        minimum.map(|minimum| explicit.unwrap_or_default().max(minimum)).or(explicit)
+        return minimum.map(|minimum| from_arrival(minimum, initial)).max(said);
+    }
+    let wished = if is_forbidden(directives) {
+        Some(Duration::ZERO)
     } else {
-        // What the origin forbids is kept for the minimum at most.
-        let forbidden = directives.no_store || directives.private == Scope::Everything;
-        let wished = if forbidden || directives.no_cache == Scope::Everything {
-            Some(Duration::ZERO)
-        } else {
-            since_arrival.or(policy.default).or_else(|| heuristic(exchange, directives, initial))
-        };
-        let understood = directives.no_store && directives.must_understand;
-        let wished = if understood { since_arrival.or(wished) } else { wished };
-        match wished {
-            Some(ttl) => Some(policy.clip(ttl)),
-            None => (policy.min > Duration::ZERO).then_some(policy.min),
-        }
+        said.or(policy.default.map(|default| from_arrival(default, initial)))
     };
-    granted.map(|ttl| if ttl.is_zero() { Duration::ZERO } else { ttl.saturating_add(initial) })
+    let least = (!policy.min.is_zero()).then(|| from_arrival(policy.min, initial));
+    wished.map(|lifetime| lifetime.min(from_arrival(policy.max, initial))).max(least)
+}
+
+/// What a policy grants begins when the response arrives, with the age `initial`.
+fn from_arrival(ttl: Duration, initial: Duration) -> Duration {
+    if ttl.is_zero() { ttl } else { ttl.saturating_add(initial) }
+}
+
+/// Whether the origin wants no cache to use the response: it is kept for the policy's minimum at most.
+fn is_forbidden(directives: &ResponseDirectives) -> bool {
+    let unstored = directives.no_store && !directives.must_understand;
+    unstored || directives.private == Scope::Everything || directives.no_cache == Scope::Everything
 }
 
 /// A guess from how long the response has not changed (RFC 9111 section 4.2.2), for statuses that allow one.
-fn heuristic(exchange: &Exchange<'_>, directives: &ResponseDirectives, initial: Duration) -> Option<Duration> {
+fn heuristic(exchange: &Exchange<'_>, directives: &ResponseDirectives) -> Option<Duration> {
     if !HEURISTIC.contains(&exchange.status.as_u16()) && !directives.public {
         return None;
     }
     let modified = exchange.response_headers.get(LAST_MODIFIED)?.to_str().ok().and_then(date::parse_http)?;
     let made = age::date_of(exchange.response_headers).unwrap_or(exchange.response_time);
-    let lifetime = (made.since(modified) / HEURISTIC_FRACTION).min(MAX_HEURISTIC);
-    Some(lifetime.saturating_sub(initial))
+    Some((made.since(modified) / HEURISTIC_FRACTION).min(MAX_HEURISTIC))
 }
 
 fn assemble(
