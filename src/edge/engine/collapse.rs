@@ -5,10 +5,8 @@
 //! anybody waits.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -22,11 +20,9 @@ pub struct Table<K, H>(Arc<Mutex<HashMap<K, Arc<Fill<K, H>>>>>);
 /// One fetch, as those see it who follow.
 #[derive(Debug)]
 pub struct Fill<K, H> {
-    /// Every key under which it is found; the first is what it was made for.
-    keys: Vec<K>,
+    key: K,
     stream: Arc<Stream>,
     head: watch::Receiver<Option<H>>,
-    detached: AtomicBool,
 }
 
 /// What the one has who fetches. Dropping it takes the fetch out of the table, and cuts the body off if it was not finished.
@@ -64,49 +60,34 @@ impl<K: Clone + Eq + Hash, H: Clone> Table<K, H> {
         Self(Arc::default())
     }
 
-    /// Joins the fetch of `key` at `offset`, or begins one. A fetch that cannot be joined there any more, or that `usable`
-    /// turns down, is no longer found by anybody.
-    ///
-    /// One that begins is found by `also` as well, where nothing is found by that yet.
-    pub fn claim(&self, key: K, also: Vec<K>, offset: impl Fn(&K) -> u64, usable: impl Fn(&H) -> bool) -> Claim<K, H> {
+    /// Joins the fetch of `key`, or begins one. A fetch that cannot be joined any more, or whose head `usable` turns down, is
+    /// no longer found by anybody.
+    pub fn claim(&self, key: K, usable: impl Fn(&H) -> bool) -> Claim<K, H> {
         let mut fills = self.0.lock();
         if let Some(fill) = fills.get(&key) {
             let fits = fill.head.borrow().as_ref().is_none_or(usable);
-            let joined = if fits { Stream::join_at(&fill.stream, offset(&fill.keys[0])) } else { None };
+            let joined = if fits { Stream::join(&fill.stream) } else { None };
             if let Some(follower) = joined {
                 return Claim::Follow(Seat { fill: Arc::clone(fill), follower });
             }
         }
-        let mut keys = vec![key];
-        keys.extend(also);
-        let (lead, seat) = begin(keys, Some(self.clone()));
-        for (index, key) in lead.listed.fill.keys.iter().enumerate() {
-            match fills.entry(key.clone()) {
-                Entry::Occupied(_) if index > 0 => {}
-                Entry::Occupied(mut other) => drop(other.insert(Arc::clone(&lead.listed.fill))),
-                Entry::Vacant(place) => drop(place.insert(Arc::clone(&lead.listed.fill))),
-            }
-        }
+        let (lead, seat) = begin(key.clone(), Some(self.clone()));
+        fills.insert(key, Arc::clone(&seat.fill));
         Claim::Lead(lead, seat)
     }
 
     /// Begins a fetch that nobody else finds.
     pub fn alone(key: K) -> (Lead<K, H>, Seat<K, H>) {
-        begin(vec![key], None)
+        begin(key, None)
     }
 
-    /// Has nobody find those fetches any more of which `matches` is true: of the key that one was made for, and of its head
-    /// where that is known. Gives how many there were.
+    /// Has nobody find those fetches any more of which `matches` is true: of the key, and of the head where that is known.
+    /// Gives how many there were.
     pub fn detach(&self, matches: impl Fn(&K, Option<&H>) -> bool) -> usize {
-        let mut detached = 0;
-        self.0.lock().retain(|_, fill| {
-            let matched = matches(&fill.keys[0], fill.head.borrow().as_ref());
-            if matched && !fill.detached.swap(true, Ordering::AcqRel) {
-                detached += 1;
-            }
-            !matched
-        });
-        detached
+        let mut fills = self.0.lock();
+        let before = fills.len();
+        fills.retain(|key, fill| !matches(key, fill.head.borrow().as_ref()));
+        before - fills.len()
     }
 
     /// Whether something is being fetched under `key`.
@@ -114,17 +95,17 @@ impl<K: Clone + Eq + Hash, H: Clone> Table<K, H> {
         self.0.lock().contains_key(key)
     }
 
-    /// Gives under how many keys something is being fetched.
+    /// Gives how much is being fetched.
     pub fn len(&self) -> usize {
         self.0.lock().len()
     }
 }
 
-fn begin<K: Clone + Eq + Hash, H: Clone>(keys: Vec<K>, table: Option<Table<K, H>>) -> (Lead<K, H>, Seat<K, H>) {
+fn begin<K: Clone + Eq + Hash, H: Clone>(key: K, table: Option<Table<K, H>>) -> (Lead<K, H>, Seat<K, H>) {
     let (writer, follower) = stream();
     let (head, told) = watch::channel(None);
     let stream = Arc::clone(writer.stream());
-    let fill = Arc::new(Fill { keys, stream, head: told, detached: AtomicBool::new(false) });
+    let fill = Arc::new(Fill { key, stream, head: told });
     let lead = Lead { writer, head, listed: Listed { table, fill: Arc::clone(&fill) } };
     (lead, Seat { fill, follower })
 }
@@ -151,21 +132,14 @@ impl<K: Eq + Hash, H> Lead<K, H> {
         drop(self.listed);
         self.writer.finish();
     }
-
-    /// Whether a purge matched what is being fetched: it is not to be stored.
-    pub fn detached(&self) -> bool {
-        self.listed.fill.detached.load(Ordering::Acquire)
-    }
 }
 
 impl<K: Eq + Hash, H> Listed<K, H> {
     fn leave(&mut self) {
         let Some(table) = self.table.take() else { return };
         let mut fills = table.0.lock();
-        for key in &self.fill.keys {
-            if fills.get(key).is_some_and(|fill| Arc::ptr_eq(fill, &self.fill)) {
-                fills.remove(key);
-            }
+        if fills.get(&self.fill.key).is_some_and(|fill| Arc::ptr_eq(fill, &self.fill)) {
+            fills.remove(&self.fill.key);
         }
     }
 }
@@ -185,13 +159,6 @@ impl<K, H: Clone> Seat<K, H> {
     }
 }
 
-impl<K, H> Fill<K, H> {
-    /// The key that it was made for.
-    pub fn key(&self) -> &K {
-        &self.keys[0]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -203,7 +170,7 @@ mod tests {
     type Fills = Table<&'static str, u8>;
 
     fn claim(table: &Fills, key: &'static str) -> Claim<&'static str, u8> {
-        table.claim(key, Vec::new(), |_| 0, |_| true)
+        table.claim(key, |_| true)
     }
 
     fn lead(claim: Claim<&'static str, u8>) -> (Lead<&'static str, u8>, Seat<&'static str, u8>) {
@@ -254,12 +221,10 @@ mod tests {
         let (old, _seat) = lead(claim(&table, "a"));
         let (_other, _seat) = lead(claim(&table, "b"));
         assert_eq!(table.detach(|key, head| *key == "a" && head.is_none()), 1);
-        assert!(old.detached());
-        let (new, _seat) = lead(claim(&table, "a"));
+        let (_new, _seat) = lead(claim(&table, "a"));
         follow(claim(&table, "a"));
         drop(old);
         follow(claim(&table, "a"));
-        assert!(!new.detached());
         assert_eq!(table.len(), 2);
     }
 
@@ -278,18 +243,7 @@ mod tests {
         let table = Fills::new();
         let (first, _seat) = lead(claim(&table, "a"));
         first.open(1);
-        follow(table.claim("a", Vec::new(), |_| 0, |head| *head == 1));
-        lead(table.claim("a", Vec::new(), |_| 0, |head| *head == 2));
-    }
-
-    #[test]
-    fn a_fetch_has_more_keys_where_they_are_free() {
-        let table = Fills::new();
-        let (_one, _seat) = lead(table.claim("2", Vec::new(), |_| 0, |_| true));
-        let (many, _seat) = lead(table.claim("1", vec!["2", "3"], |_| 0, |_| true));
-        assert_eq!(*follow(claim(&table, "2")).fill.key(), "2");
-        assert_eq!(*follow(claim(&table, "3")).fill.key(), "1");
-        drop(many);
-        assert!(table.contains(&"2") && !table.contains(&"3"));
+        follow(table.claim("a", |head| *head == 1));
+        lead(table.claim("a", |head| *head == 2));
     }
 }
