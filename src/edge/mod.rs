@@ -1,5 +1,7 @@
 //! The CDN edge: a cache in front of buckets, of websites and of any HTTP origin.
 
+pub mod cache;
+pub mod engine;
 pub mod follow;
 pub mod rules;
 
