@@ -20,6 +20,7 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "edge")]
 pub mod edge;
+pub mod feed;
 #[cfg(test)]
 pub mod fuzz;
 #[cfg(feature = "server")]
@@ -31,6 +32,7 @@ pub mod identity;
 pub mod kv;
 pub mod names;
 pub mod private_file;
+pub mod process;
 #[cfg(feature = "server")]
 pub mod query;
 #[cfg(feature = "server")]

@@ -3,7 +3,11 @@
 pub mod cache;
 pub mod rules;
 pub mod compress;
+pub mod config;
+pub mod engine;
+pub mod follow;
 pub mod origin;
+pub mod site;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
