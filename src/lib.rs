@@ -32,6 +32,7 @@ pub mod identity;
 pub mod kv;
 pub mod names;
 pub mod private_file;
+pub mod process;
 #[cfg(feature = "server")]
 pub mod query;
 #[cfg(feature = "server")]
