@@ -41,6 +41,7 @@ pub mod report;
 pub mod s3;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod signer;
 #[cfg(feature = "server")]
 pub mod site;
 pub mod spelling;

@@ -11,6 +11,7 @@ mod configuration;
 mod files;
 mod handshake;
 mod keeper;
+mod outgoing;
 
 pub use certificate::{Certificate, CertificateError};
 pub use certificates::Certificates;
@@ -19,3 +20,4 @@ pub use configuration::{HTTP_1_1, HTTP_2, server_configuration};
 pub use files::{Error as FileError, Files, Loaded, Pair};
 pub use handshake::Handshakes;
 pub use keeper::CertificateKeeper;
+pub use outgoing::{Authorities, Identity, OutgoingError, client_configuration};
