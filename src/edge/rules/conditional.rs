@@ -15,8 +15,7 @@ use crate::http::conditional::{Conditions, IfRange, Names, Outcome, Validators};
 use crate::http::head::Headers;
 
 /// Every field that can make the answer another one than the whole.
-const CONDITIONS: [HeaderName; 6] =
-    [IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE];
+const CONDITIONS: [HeaderName; 6] = [IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE];
 
 /// What of a stored response conditions and ranges are about; read when it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -141,8 +141,7 @@ fn check_kind(exchange: &Exchange<'_>) -> Result<(), NotStored> {
     if exchange.method != Method::GET {
         return Err(NotStored::Method);
     }
-    let conditional =
-        [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| exchange.request_headers.contains_key(name));
+    let conditional = [IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| exchange.request_headers.contains_key(name));
     match exchange.status.as_u16() {
         // RFC 9111 section 3.3: a part is never kept as the whole; a 416 is the answer to one range.
         206 if !exchange.keeps_parts => return Err(NotStored::Partial),

@@ -62,12 +62,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 ///
 /// `Age` is taken out, for [`age::initial`] counts it, and `Date` is added where there is none that can be read (RFC 9110
 /// section 6.6.1).
-pub fn stored_headers(
-    response: &HeaderMap,
-    set_cookies: SetCookies,
-    fed: bool,
-    response_time: Timestamp,
-) -> HeaderMap {
+pub fn stored_headers(response: &HeaderMap, set_cookies: SetCookies, fed: bool, response_time: Timestamp) -> HeaderMap {
     let (directives, _) = target::effective(response);
     let mut headers = response.clone();
     remove_hop_by_hop(&mut headers);

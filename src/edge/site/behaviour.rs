@@ -1,15 +1,12 @@
 //! How the paths of a site behave that one pattern matches.
 
-use std::time::Duration;
-
 use http::Method;
 use http::header::HeaderName;
 
+use super::super::rules::key::KeyPolicy;
+use super::super::rules::ttl::{ErrorTtls, TtlPolicy};
 use super::access::Access;
 use super::path::PathPattern;
-use super::super::rules::key::KeyPolicy;
-use super::super::rules::pages::{ErrorPages, HeaderPolicy};
-use super::super::rules::ttl::{ErrorTtls, TtlPolicy};
 
 /// What holds for the paths that `path` matches.
 #[derive(Debug, Clone)]
@@ -21,8 +18,6 @@ pub struct Behaviour {
     pub cached: Cached,
     pub key: KeyPolicy,
     pub compression: Compression,
-    pub error_pages: ErrorPages,
-    pub response_headers: HeaderPolicy,
     /// The headers that carry tags, besides `Surrogate-Key` and `Cache-Tag`.
     pub tag_headers: Vec<HeaderName>,
     /// What becomes of a presigned S3 URL in front of a bucket.
@@ -40,7 +35,6 @@ pub struct Cached {
     pub enabled: bool,
     pub ttl: TtlPolicy,
     pub errors: ErrorTtls,
-    pub stale: Stale,
     /// Whether a request's `Cache-Control` and `Pragma` count.
     pub honour_requests: bool,
     /// Whether an answer with `Set-Cookie` is kept without `public` or `s-maxage`.
@@ -49,15 +43,6 @@ pub struct Cached {
     pub slices: bool,
     /// Whether `Accept-Encoding` is brought to one form where answers vary by it.
     pub normalise_encoding: bool,
-}
-
-/// How long an answer may be used after its freshness, where its own headers do not say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stale {
-    /// While it is fetched anew (RFC 5861 section 3).
-    pub while_revalidate: Duration,
-    /// While the origin fails (RFC 5861 section 4).
-    pub if_error: Duration,
 }
 
 /// Whether and how answers are compressed here.

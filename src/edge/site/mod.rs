@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use access::{Access, Rate, Secure};
-pub use behaviour::{Behaviour, Cached, Compression, Presigned, Stale};
+pub use behaviour::{Behaviour, Cached, Compression, Presigned};
 pub use host::{Authority, BadAuthority, HostPattern};
 pub use path::PathPattern;
 
@@ -20,7 +20,6 @@ use super::cache::SiteId;
 use super::origin::Origins;
 
 /// One site: what a distribution is to CloudFront.
-#[derive(Debug)]
 pub struct Site {
     pub id: SiteId,
     /// Which hosts are this site. At least one.
@@ -63,7 +62,7 @@ impl Site {
 }
 
 /// All sites, found by host.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sites {
     exact: HashMap<Box<str>, Arc<Site>>,
     /// By what follows `*.`.
