@@ -20,6 +20,8 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "edge")]
 pub mod edge;
+#[cfg(feature = "server")]
+pub mod edges;
 pub mod feed;
 #[cfg(test)]
 pub mod fuzz;

@@ -9,6 +9,7 @@ mod data_dir;
 pub mod doctor;
 mod engines;
 mod file_system;
+mod following;
 mod foundation;
 mod front;
 mod handshake;
