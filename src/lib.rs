@@ -6,7 +6,6 @@
 pub mod access;
 #[cfg(feature = "server")]
 pub mod admin;
-#[cfg(feature = "server")]
 pub mod auth;
 #[cfg(feature = "server")]
 pub mod backup;
@@ -34,6 +33,7 @@ pub mod identity;
 pub mod kv;
 pub mod names;
 pub mod private_file;
+pub mod process;
 #[cfg(feature = "server")]
 pub mod query;
 #[cfg(feature = "server")]
@@ -42,6 +42,7 @@ pub mod report;
 pub mod s3;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod signer;
 #[cfg(feature = "server")]
 pub mod site;
 pub mod spelling;

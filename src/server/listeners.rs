@@ -6,13 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::certificates::CertificateKeeper;
 use super::commands::ServerCommands;
 use super::foundation::Foundation;
 use super::front::Front;
 use super::hold::Holds;
 use super::places::{Place, Places, Served};
-use super::ready::ReadyLine;
 use super::start::StartError;
 use super::storage::Storage;
 use super::transports::Transports;
@@ -21,9 +19,10 @@ use crate::admin::{HealthListener, Operator, OperatorSocket, Readiness};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::edges::Edges;
+use crate::process::ReadyLine;
 use crate::store::Store;
 use crate::telemetry::HostId;
-use crate::tls::Challenges;
+use crate::tls::{CertificateKeeper, Challenges};
 use crate::{auth, query, s3, website};
 
 /// The running listeners.

@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::certificates::CertificateKeeper;
 use super::following;
-use super::signals::Hangup;
 use crate::config::{Faults, ServerConfig, Sources};
 use crate::edges::Edges;
 use crate::identity::Identities;
+use crate::process::Hangup;
 use crate::store::Store;
+use crate::tls::CertificateKeeper;
 use crate::tls::acme::Wanted;
 
 /// What is read again, and what it is compared with.

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::certificates::CertificateKeeper;
 use super::data_dir::DataDir;
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
@@ -13,13 +12,13 @@ use super::listeners::Listeners;
 use super::observer::Observer;
 use super::orders::{Orders, RunningOrders};
 use super::reload::{Reload, warn_of_shadowed};
-use super::signals::{Hangup, Signals};
 use super::storage::Storage;
 use super::{credentials, data_dir, following};
 use crate::clock::Clock;
 use crate::config::{ServerConfig, Sources};
+use crate::process::{Hangup, Signals};
 use crate::telemetry::metrics;
-use crate::tls::{Challenges, FileError, acme};
+use crate::tls::{CertificateKeeper, Challenges, FileError, acme};
 use crate::{blob, identity, kv, store};
 
 /// Why a server did not start. Each message is one line, for the operator.
@@ -77,7 +76,8 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     }
     let dir = DataDir::open_or_create(&config.process.data, &clock)?;
     let foundation = Foundation::open(dir, &config, &clock).await?;
-    let certificates = CertificateKeeper::open(&config, &clock).await?;
+    let certificates =
+        CertificateKeeper::open(config.certificates.clone(), &clock).await.map_err(StartError::Certificates)?;
     let storage = Storage::open(&foundation, &config, &clock).await?;
     let observer = Observer::start(&foundation, &storage).await;
     let edges = following::open(&config, &foundation, &storage, &clock).await?;

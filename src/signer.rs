@@ -1,5 +1,6 @@
 //! Signatures of requests, by Amazon's own signer.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials as SigningCredentials;
@@ -8,9 +9,15 @@ use aws_sigv4::http_request::{
     UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
+use zeroize::Zeroizing;
 
-use super::Error;
-use super::settings::Credentials;
+/// A key. Its secret is never shown. This copy of it is wiped; what it was read from, and the signer's, are not.
+#[derive(Clone)]
+pub struct Credentials {
+    pub access_key: String,
+    pub secret_key: Zeroizing<String>,
+    pub session_token: Option<Zeroizing<String>>,
+}
 
 /// Signs requests to S3 in one region with one key.
 pub struct Signer {
@@ -21,11 +28,30 @@ pub struct Signer {
 /// What is signed.
 pub struct Head<'a> {
     pub method: &'a str,
-    /// Scheme, host, path and query, as they go over the wire.
+    /// Scheme, host, path and query. The path as the service reads it, encoded once; the query is brought into its
+    /// canonical form here.
     pub uri: &'a str,
     pub headers: &'a [(&'a str, String)],
-    /// The SHA-256 of the body, in hexadecimal.
-    pub sha256: String,
+    pub body: SignedBody,
+}
+
+/// What a signature says of the body.
+pub enum SignedBody {
+    /// Its SHA-256, in hexadecimal.
+    Sha256(String),
+    /// Nothing.
+    Unsigned,
+}
+
+/// Why a request has no signature: it is none that HTTP could carry.
+#[derive(Debug, thiserror::Error)]
+#[error("the request cannot be signed")]
+pub struct Error(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({})", self.access_key)
+    }
 }
 
 impl Signer {
@@ -36,17 +62,19 @@ impl Signer {
         Self { region, credentials }
     }
 
-    /// Gives the headers that carry the signature.
+    /// Gives the headers that carry the signature: those that it names must be sent as they are in `head`.
     pub fn sign(&self, head: &Head<'_>, time: SystemTime) -> Result<Vec<(String, String)>, Error> {
-        let refused = |error: Box<dyn std::error::Error + Send + Sync>| Error::Request(error);
         let headers = head.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        let body = SignableBody::Precomputed(head.sha256.clone());
+        let body = match &head.body {
+            SignedBody::Sha256(hash) => SignableBody::Precomputed(hash.clone()),
+            SignedBody::Unsigned => SignableBody::UnsignedPayload,
+        };
         let request = SignableRequest::new(head.method, head.uri, headers, body);
-        let request = request.map_err(|error| refused(error.into()))?;
+        let request = request.map_err(|error| Error(error.into()))?;
         let identity = self.credentials.clone().into();
         let params = v4::SigningParams::builder().identity(&identity).region(&self.region).name("s3").time(time);
-        let params = params.settings(settings()).build().map_err(|error| refused(error.into()))?;
-        let signed = sign(request, &SigningParams::from(params)).map_err(|error| refused(error.into()))?;
+        let params = params.settings(settings()).build().map_err(|error| Error(error.into()))?;
+        let signed = sign(request, &SigningParams::from(params)).map_err(|error| Error(error.into()))?;
         let (instructions, _) = signed.into_parts();
         Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
