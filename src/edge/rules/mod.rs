@@ -4,12 +4,27 @@
 //! ranges answered from stored responses, and CloudFront's policies. Each file names the sections it implements.
 
 pub mod age;
+pub mod bucket_request;
 pub mod cache_status;
+pub mod compress;
+pub mod conditional;
 pub mod directives;
+pub mod freshness;
+pub mod hygiene;
+pub mod invalidate;
 pub mod key;
 pub mod list;
+pub mod pages;
+pub mod ranges;
+pub mod response_policy;
 pub mod reuse;
+pub mod signed_url;
 pub mod store;
 pub mod target;
 pub mod ttl;
+pub mod update;
 pub mod vary;
+pub mod wildcard;
+
+#[cfg(test)]
+mod testing;
