@@ -25,3 +25,6 @@ pub mod ttl;
 pub mod update;
 pub mod vary;
 pub mod wildcard;
+
+#[cfg(test)]
+mod testing;

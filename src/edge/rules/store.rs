@@ -200,3 +200,126 @@ fn check_use(
 pub fn has_validator(headers: &HeaderMap) -> bool {
     headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::{HOUR_AFTER, Heads};
+
+    fn decide(request: &[(&str, &str)], status: u16, response: &[(&str, &str)]) -> Result<Freshness, NotStored> {
+        storable(&Heads::of(request, response).exchange(status))
+    }
+
+    #[test]
+    fn any_final_status_is_stored_where_it_says_for_how_long() {
+        for status in [200, 201, 204, 299, 302, 307, 399, 400, 403, 404, 410, 412, 499, 500, 503, 599, 999] {
+            assert!(decide(&[], status, &[("cache-control", "max-age=60")]).is_ok(), "{status}");
+            assert!(decide(&[], status, &[("expires", HOUR_AFTER)]).is_ok(), "{status}");
+        }
+        for (status, reason) in [
+            (100, NotStored::Status),
+            (103, NotStored::Status),
+            (304, NotStored::Status),
+            (206, NotStored::Partial),
+            (416, NotStored::Partial),
+        ] {
+            assert_eq!(decide(&[], status, &[("cache-control", "max-age=60")]), Err(reason), "{status}");
+        }
+        let heads = Heads::of(&[], &[("cache-control", "max-age=60")]);
+        assert!(storable(&Exchange { keeps_parts: true, ..heads.exchange(206) }).is_ok());
+        let conditional = decide(&[("if-match", "\"a\"")], 412, &[("cache-control", "max-age=60")]);
+        assert_eq!(conditional, Err(NotStored::Precondition));
+    }
+
+    #[test]
+    fn only_answers_to_get_are_stored() {
+        for method in ["HEAD", "POST", "PUT", "DELETE", "OPTIONS", "FOO"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let heads = Heads::of(&[], &[("cache-control", "max-age=60, public")]);
+            let outcome = storable(&Exchange { method: &method, ..heads.exchange(200) });
+            assert_eq!(outcome, Err(NotStored::Method), "{method}");
+        }
+    }
+
+    #[test]
+    fn directives_and_fields_forbid_storing() {
+        for (fields, outcome) in [
+            ([("cache-control", "max-age=60, no-store"), ("x", "")], Err(NotStored::NoStore)),
+            ([("cache-control", "max-age=60, private"), ("x", "")], Err(NotStored::Private)),
+            ([("cache-control", "max-age=60, private=\"x\""), ("x", "")], Ok(())),
+            ([("cache-control", "max-age=60"), ("vary", "accept, *")], Err(NotStored::Vary)),
+            ([("cache-control", "max-age=60"), ("vary", "accept")], Ok(())),
+            ([("cache-control", "max-age=60"), ("transfer-encoding", "chunked")], Ok(())),
+            ([("cache-control", "max-age=60"), ("transfer-encoding", "Chunked ")], Ok(())),
+            ([("cache-control", "max-age=60"), ("transfer-encoding", "chunky")], Err(NotStored::TransferEncoding)),
+            (
+                [("cache-control", "max-age=60"), ("transfer-encoding", "gzip, chunked")],
+                Err(NotStored::TransferEncoding),
+            ),
+            ([("cache-control", "max-age=60"), ("set-cookie", "a=b")], Err(NotStored::SetCookie)),
+            ([("cache-control", "max-age=60, public"), ("set-cookie", "a=b")], Ok(())),
+            ([("cache-control", "s-maxage=60"), ("set-cookie", "a=b")], Ok(())),
+            ([("cache-control", "no-store"), ("cdn-cache-control", "max-age=60")], Ok(())),
+            ([("cache-control", "max-age=60"), ("cdn-cache-control", "no-store")], Err(NotStored::NoStore)),
+            ([("cache-control", "no-store"), ("cdn-cache-control", "max-age=\"60\"")], Err(NotStored::NoStore)),
+            ([("cache-control", "max-age=60, unknown, x=\"y\""), ("pragma", "no-cache")], Ok(())),
+        ] {
+            assert_eq!(decide(&[], 200, &fields).map(drop), outcome, "{fields:?}");
+        }
+        for set_cookies in [SetCookies::Store, SetCookies::Strip] {
+            let fields = [("cache-control", "max-age=60"), ("set-cookie", "a=b")];
+            let heads = Heads::of(&[], &fields);
+            assert!(storable(&Exchange { set_cookies, ..heads.exchange(200) }).is_ok());
+        }
+    }
+
+    #[test]
+    fn must_understand_lets_store_what_is_understood() {
+        for (status, value, outcome) in [
+            (200, "max-age=60, must-understand, no-store", Ok(())),
+            (200, "max-age=60, must-understand", Ok(())),
+            (599, "max-age=60, must-understand, no-store", Err(NotStored::NotUnderstood)),
+            (299, "max-age=60, must-understand", Err(NotStored::NotUnderstood)),
+        ] {
+            assert_eq!(decide(&[], status, &[("cache-control", value)]).map(drop), outcome, "{status} {value}");
+        }
+    }
+
+    #[test]
+    fn requests_may_forbid_storing() {
+        let cacheable = [("cache-control", "max-age=60")];
+        assert_eq!(decide(&[("cache-control", "no-store")], 200, &cacheable), Err(NotStored::RequestNoStore));
+        for (value, outcome) in [
+            ("max-age=60", Err(NotStored::Authorization)),
+            ("max-age=60, proxy-revalidate", Err(NotStored::Authorization)),
+            ("max-age=60, public", Ok(())),
+            ("s-maxage=60", Ok(())),
+            ("max-age=60, must-revalidate", Ok(())),
+        ] {
+            let authorized = [("authorization", "Basic x")];
+            assert_eq!(decide(&authorized, 200, &[("cache-control", value)]).map(drop), outcome, "{value}");
+            let heads = Heads::of(&authorized, &[("cache-control", value)]);
+            assert!(storable(&Exchange { signed: true, ..heads.exchange(200) }).is_ok(), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_use_again_is_not_stored() {
+        for (fields, outcome) in [
+            ([("x", ""), ("y", "")], Err(NotStored::NoFreshness)),
+            ([("etag", "\"a\""), ("y", "")], Err(NotStored::NoFreshness)),
+            ([("etag", "\"a\""), ("cache-control", "no-cache")], Ok(())),
+            ([("etag", "\"a\""), ("cache-control", "public")], Ok(())),
+            ([("etag", "\"a\""), ("cache-control", "max-age=0")], Ok(())),
+            ([("x", ""), ("cache-control", "no-cache")], Err(NotStored::Stale)),
+            ([("x", ""), ("cache-control", "max-age=0")], Err(NotStored::Stale)),
+            ([("x", ""), ("cache-control", "max-age=0, stale-if-error=5")], Ok(())),
+            ([("x", ""), ("cache-control", "max-age=0, stale-while-revalidate=5")], Ok(())),
+            ([("age", "9"), ("cache-control", "max-age=9, must-revalidate")], Err(NotStored::Stale)),
+            ([("age", "8"), ("cache-control", "max-age=9, must-revalidate")], Ok(())),
+            ([("x", ""), ("expires", "0")], Err(NotStored::Stale)),
+        ] {
+            assert_eq!(decide(&[], 200, &fields).map(drop), outcome, "{fields:?}");
+        }
+    }
+}
