@@ -20,7 +20,9 @@ pub struct Figure {
 /// Prints everything on standard output.
 pub fn print(options: &Options, figures: &[Figure]) {
     println!("{} rounds of {} s; the median.\n", options.rounds, options.measured.as_secs());
-    println!("| row | server | requests/s | CPU us each | p50 ms | p99 ms |\n| --- | --- | ---: | ---: | ---: | ---: |");
+    println!(
+        "| row | server | requests/s | CPU us each | p50 ms | p99 ms |\n| --- | --- | ---: | ---: | ---: | ---: |"
+    );
     for figure in figures {
         println!("{figure}");
     }

@@ -77,7 +77,8 @@ fn brim(options: &Options, name: &'static str, origin: SocketAddr) -> Server {
     let (process, stdout) = Process::start(&command, true);
     let mut line = String::new();
     BufReader::new(stdout.expect("a pipe was asked for")).read_line(&mut line).expect("stdout is readable");
-    let address = line.split_whitespace().find_map(|word| word.strip_prefix("http=http://")?.parse::<SocketAddr>().ok());
+    let address =
+        line.split_whitespace().find_map(|word| word.strip_prefix("http=http://")?.parse::<SocketAddr>().ok());
     let address = address.unwrap_or_else(|| panic!("brim-edge did not start: {line}"));
     Server::ready(name, address.port(), process, directory)
 }
