@@ -58,7 +58,7 @@ bench-edge: prepare-build ## Measure the edge beside nginx and Varnish, where th
 	@.ci/test bench-edge
 
 build-edge: prepare-build ## Build the edge alone: neither RocksDB nor actix is compiled
-	cargo build --release --locked --no-default-features --features edge --bin brim-edge
+	@.ci/build edge
 
 lint: prepare-build ## Check formatting and clippy
 	@.ci/test lint
