@@ -11,6 +11,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use super::slices::Slices;
 use super::tail::{Next, Tail};
 use crate::edge::cache::DiskError;
+use crate::edge::compress::{self, Compressed};
 use crate::edge::origin::{self, Received};
 
 /// The body of an answer. Dropping it gives up whatever fetches for it alone.
@@ -29,6 +30,8 @@ pub enum Body {
     Parts(Parts),
     /// What the origin sends to this client alone.
     Passed(Box<Received>),
+    /// Another body, compressed as it comes.
+    Compressed(Box<Compressed<BodyError>>),
 }
 
 /// Why a body breaks off. The connection must be closed, so that nobody takes what came for the whole.
@@ -46,6 +49,8 @@ pub enum BodyError {
     Fetch(#[from] origin::FetchError),
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error("the body could not be compressed")]
+    Compression(#[source] Box<compress::Error<Self>>),
 }
 
 /// A part of a fetch under way; what is no longer kept of it is read slice by slice.
@@ -121,6 +126,9 @@ impl HttpBody for Body {
             Self::Passed(body) => {
                 Pin::new(body.as_mut()).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(BodyError::from)))
             }
+            Self::Compressed(body) => Pin::new(body.as_mut()).poll_frame(cx).map(|frame| {
+                frame.map(|frame| frame.map_err(|error| BodyError::Compression(Box::new(error))))
+            }),
         }
     }
 
@@ -128,6 +136,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => true,
             Self::Passed(body) => body.is_end_stream(),
+            Self::Compressed(body) => body.is_end_stream(),
             _ => false,
         }
     }
@@ -141,6 +150,7 @@ impl HttpBody for Body {
             Self::Disk(bytes) => Some(bytes.remaining()),
             Self::Parts(parts) => Some(parts.left),
             Self::Passed(body) => return body.size_hint(),
+            Self::Compressed(_) => None,
         };
         exact.map(SizeHint::with_exact).unwrap_or_default()
     }
