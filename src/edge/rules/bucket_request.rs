@@ -76,7 +76,8 @@ pub fn bucket_request<'r>(
     if is_presigned(target.query) {
         return Err(Refusal::Presigned);
     }
-    let aws = |value: &http::HeaderValue| value.as_bytes().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"AWS"));
+    let aws =
+        |value: &http::HeaderValue| value.as_bytes().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"AWS"));
     if headers.get_all(AUTHORIZATION).iter().any(aws) {
         return Err(Refusal::Signed);
     }

@@ -87,7 +87,8 @@ fn join_cookies(headers: &mut HeaderMap) {
     if cookies.len() < 2 {
         return;
     }
-    let joined = HeaderValue::from_bytes(&cookies.join(b"; ".as_slice())).expect("values of headers make one when joined");
+    let joined =
+        HeaderValue::from_bytes(&cookies.join(b"; ".as_slice())).expect("values of headers make one when joined");
     headers.insert(COOKIE, joined);
 }
 

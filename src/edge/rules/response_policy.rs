@@ -78,9 +78,7 @@ impl ResponsePolicy {
 impl Cors {
     /// Whether the answer to a preflight is known without the origin; then it is a 204 with the fields of [`Self::apply`].
     pub fn answers_preflight(method: &Method, request: &HeaderMap) -> bool {
-        method == Method::OPTIONS
-            && request.contains_key(ORIGIN)
-            && request.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        method == Method::OPTIONS && request.contains_key(ORIGIN) && request.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
     }
 
     fn apply(&self, method: &Method, request: &HeaderMap, response: &mut HeaderMap) {
