@@ -12,20 +12,20 @@ use super::Engine;
 use super::answer::Viewer;
 use super::failure::Failure;
 use crate::clock::Timestamp;
-use crate::edge::cache::Sequence;
+use crate::edge::cache::{Sequence, Variation};
 use crate::edge::origin::{OriginBody, ViewerFacts, empty};
 use crate::edge::rules::bucket_request::{self, bucket_request};
+use crate::edge::rules::compress::Compression;
 use crate::edge::rules::conditional;
 use crate::edge::rules::directives::RequestDirectives;
 use crate::edge::rules::hygiene::{self, Hop};
 use crate::edge::rules::key::{self, KeyPolicy, PrimaryKey, Selection, Target};
 use crate::edge::rules::store::SetCookies;
 use crate::edge::rules::update;
-use crate::edge::rules::vary::normal_accept_encoding;
+use crate::edge::rules::vary::{Vary, normal_accept_encoding};
 use crate::edge::site::{Behaviour, Site};
 
 /// A GET or HEAD that is looked up.
-#[derive(Debug)]
 pub(super) struct Ask {
     pub site: Arc<Site>,
     pub behaviour: Arc<Behaviour>,
@@ -71,13 +71,19 @@ impl Ask {
         })
     }
 
-    pub fn path(&self) -> &str {
-        self.target.path()
+    /// How a response with this `vary` is chosen for requests like this one.
+    pub fn variation(&self, vary: Vary) -> Variation {
+        Variation::of(vary, &self.headers, true)
     }
 
     /// The value of the request's `Range`, where it has one.
     pub fn range(&self) -> Option<&str> {
         self.headers.get(RANGE).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether answers are compressed here.
+    pub fn compresses(&self) -> bool {
+        self.behaviour.compression != Compression::default()
     }
 
     pub fn facts(&self) -> ViewerFacts<'_> {
@@ -128,26 +134,18 @@ impl Ask {
             headers.remove(COOKIE);
             headers.extend(cookies.map(|cookies| (COOKIE, cookies)));
         }
-        if self.behaviour.cached.normalise_encoding {
-            let codings = normal_accept_encoding(&self.headers);
-            headers.remove(ACCEPT_ENCODING);
-            if !codings.is_empty() {
-                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(codings));
-            }
+        // Everybody who means the same gets the same variant.
+        let codings = normal_accept_encoding(&self.headers);
+        headers.remove(ACCEPT_ENCODING);
+        if !codings.is_empty() {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(codings));
         }
     }
 }
 
 /// Who this edge is, and for whom it asks.
 pub(super) fn hop<'r>(engine: &'r Engine, viewer: &'r Viewer, version: Version, upgrade: bool) -> Hop<'r> {
-    Hop {
-        client: viewer.address,
-        secure: viewer.secure,
-        host: &viewer.host,
-        version,
-        id: &engine.0.name,
-        upgrade,
-    }
+    Hop { client: viewer.address, secure: viewer.secure, host: &viewer.host, version, id: &engine.0.name, upgrade }
 }
 
 /// Gives the key of a request, and the path and query that its origin is to be asked for.

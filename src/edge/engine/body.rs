@@ -15,7 +15,7 @@ use crate::edge::compress::{self, Compressed};
 use crate::edge::origin::{self, Received};
 
 /// The body of an answer. Dropping it gives up whatever fetches for it alone.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub enum Body {
     #[default]
     Empty,
@@ -61,7 +61,6 @@ pub struct Fill {
 }
 
 /// Bodies that are sent one after the other.
-#[derive(Debug)]
 pub struct Parts {
     parts: VecDeque<Body>,
     /// The bytes of them all that are to come.
@@ -126,9 +125,9 @@ impl HttpBody for Body {
             Self::Passed(body) => {
                 Pin::new(body.as_mut()).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(BodyError::from)))
             }
-            Self::Compressed(body) => Pin::new(body.as_mut()).poll_frame(cx).map(|frame| {
-                frame.map(|frame| frame.map_err(|error| BodyError::Compression(Box::new(error))))
-            }),
+            Self::Compressed(body) => Pin::new(body.as_mut())
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|error| BodyError::Compression(Box::new(error))))),
         }
     }
 
@@ -173,9 +172,19 @@ impl Parts {
     }
 }
 
-impl fmt::Debug for Fill {
+impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fill").field("tail", &self.tail).finish_non_exhaustive()
+        let name = match self {
+            Self::Empty => "Empty",
+            Self::Whole(_) => "Whole",
+            Self::Fill(_) => "Fill",
+            Self::Slices(_) => "Slices",
+            Self::Disk(_) => "Disk",
+            Self::Parts(_) => "Parts",
+            Self::Passed(_) => "Passed",
+            Self::Compressed(_) => "Compressed",
+        };
+        write!(f, "{name}({:?})", self.size_hint().exact())
     }
 }
 

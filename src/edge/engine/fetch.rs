@@ -19,9 +19,7 @@ use super::opened::Opened;
 use super::pump::{Cutter, Stopped, WINDOW, carry_slices, carry_whole};
 use super::stream::Keep;
 use crate::clock::Timestamp;
-use crate::edge::cache::{
-    Draft, Footing, Hit, NotKept, SLICE_LENGTH, Sequence, SliceSet, Stored, StoredBody, Tags, Variation,
-};
+use crate::edge::cache::{Draft, Footing, Hit, NotKept, SLICE_LENGTH, Sequence, SliceSet, Stored, StoredBody, Tags};
 use crate::edge::origin::{FetchError, Fetched, Received};
 use crate::edge::rules::compress::{add_vary, compressible};
 use crate::edge::rules::ranges::{self, Part};
@@ -116,11 +114,7 @@ impl Fetch {
     }
 
     /// Asks the origin; `None` where nobody waits for the answer any more.
-    async fn ask_origin(
-        &self,
-        lead: &Leading,
-        validate: Option<&HeaderMap>,
-    ) -> Option<Result<Fetched, FetchError>> {
+    async fn ask_origin(&self, lead: &Leading, validate: Option<&HeaderMap>) -> Option<Result<Fetched, FetchError>> {
         let request = self.ask.to_origin(&self.engine, validate, self.part.as_ref().map(|part| (part, None)));
         let facts = self.ask.facts();
         tokio::select! {
@@ -174,7 +168,9 @@ impl Fetch {
         let freshness = storable(&self.exchange(&sent, answered, answered.status))?;
         let tags = self.tags(answered)?;
         let part = match answered.status {
-            StatusCode::PARTIAL_CONTENT => Some(ranges::part(answered.status, &answered.headers).map_err(|_| Reason::Part)?),
+            StatusCode::PARTIAL_CONTENT => {
+                Some(ranges::part(answered.status, &answered.headers).map_err(|_| Reason::Part)?)
+            }
             _ => None,
         };
         if let Some(part) = &part
@@ -209,10 +205,8 @@ impl Fetch {
         }
         hygiene::add_via(&mut headers, answered.version, &self.engine.0.name);
         let vary = Vary::parse(&answered.headers);
-        let normalise = self.ask.behaviour.cached.normalise_encoding;
-        let compressed = self.ask.behaviour.compression.is_on()
-            && set.is_none()
-            && total.is_some_and(|total| compressible(status, &headers, total));
+        let compressed =
+            self.ask.compresses() && set.is_none() && total.is_some_and(|total| compressible(status, &headers, total));
         if compressed {
             add_vary(&mut headers, &http::header::ACCEPT_ENCODING);
         }
@@ -223,7 +217,7 @@ impl Fetch {
             response_time: answered.response_time,
             initial_age: age::initial(&answered.headers, answered.request_time, answered.response_time),
             freshness,
-            variation: Variation::of(vary, &self.ask.headers, normalise),
+            variation: self.ask.variation(vary),
             tags,
             since,
             total,
@@ -312,7 +306,11 @@ impl Fetch {
             }
             StatusCode::NOT_MODIFIED => {
                 let failure = Failure::Nonsense;
-                failure.answer(&self.ask.method, Some(reason.forward()), super::answer::Outcome::of(super::answer::Found::Error))
+                failure.answer(
+                    &self.ask.method,
+                    Some(reason.forward()),
+                    super::answer::Outcome::of(super::answer::Found::Error),
+                )
             }
             _ => {
                 let Answered { status, version, headers, response_time, origin, .. } = answered;
@@ -328,17 +326,11 @@ impl Fetch {
         let stored = hit.stored.head().to_headers();
         if !update::confirms(&stored, &answered.headers) {
             // RFC 9111 section 4.3.3: it speaks of something else. The origin is asked again, for all of it.
-            let again =
-                Self { engine: self.engine.clone(), ask: Arc::clone(&self.ask), stale: None, part: None };
+            let again = Self { engine: self.engine.clone(), ask: Arc::clone(&self.ask), stale: None, part: None };
             return Box::pin(again.run(lead, own)).await;
         }
-        let headers = update::freshened(
-            &stored,
-            &answered.headers,
-            self.ask.set_cookies(),
-            answered.fed,
-            answered.response_time,
-        );
+        let headers =
+            update::freshened(&stored, &answered.headers, self.ask.set_cookies(), answered.fed, answered.response_time);
         lead.open(match self.renewed(hit, answered, &headers, since) {
             Some(stored) => Head::Confirmed(Arc::new(Confirmed { stored, origin: answered.origin })),
             None => Head::Failed(Failure::Nonsense, reuse::Failure::Unreachable, answered.origin),
@@ -372,8 +364,7 @@ impl Fetch {
         let vary = Vary::parse(headers);
         match verdict {
             Ok(_) => {
-                let normalise = self.ask.behaviour.cached.normalise_encoding;
-                let variation = Variation::of(vary, &self.ask.headers, normalise);
+                let variation = self.ask.variation(vary);
                 self.note(self.engine.0.cache.store(&self.ask.key, &variation, &renewed));
             }
             // It holds for this once, but may not be kept any longer.

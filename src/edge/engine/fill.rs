@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::header::RANGE;
 use http::Method;
+use http::header::RANGE;
 use tokio::sync::oneshot;
 
 use super::Engine;
@@ -104,7 +104,9 @@ impl Engine {
         }
         match turn.take(true, None).await {
             Outturn::Answer(answer) => *answer,
-            Outturn::Variant(_) | Outturn::Alone => Failure::Lost.answer(&ask.method, Some(why), Outcome::of(Found::Error)),
+            Outturn::Variant(_) | Outturn::Alone => {
+                Failure::Lost.answer(&ask.method, Some(why), Outcome::of(Found::Error))
+            }
         }
     }
 
@@ -226,15 +228,9 @@ impl Turn<'_> {
         }
         let answer = match head {
             Head::Alone => return Outturn::Alone,
-            Head::Open(opened) if opened.is_for(&self.ask.headers) => self.answer_open(seat, opened, true).await,
+            Head::Open(opened) if opened.is_for(self.ask) => self.answer_open(seat, opened, true).await,
             Head::Open(opened) => {
-                let variation = &opened.variation;
-                let wanted = crate::edge::cache::Variation::of(
-                    variation.vary.clone(),
-                    &self.ask.headers,
-                    variation.normalise,
-                );
-                return Outturn::Variant(wanted.secondary);
+                return Outturn::Variant(self.ask.variation(opened.variation.vary.clone()).secondary);
             }
             Head::Confirmed(confirmed) => return self.answer_confirmed(&confirmed, true).await,
             // What another one may be sent stale, this one may not: he asks for himself.
@@ -253,8 +249,7 @@ impl Turn<'_> {
 
     async fn answer_confirmed(&self, confirmed: &Confirmed, collapsed: bool) -> Outturn {
         let mut told = Told::hit(self.ask, &confirmed.stored, Found::RefreshHit);
-        let ttl = told.said.ttl;
-        told.said = CacheStatus { ttl, stored: true, collapsed, ..CacheStatus::forward(self.why) };
+        told.said = self.forwarded(told.said.ttl, collapsed);
         told.said.forward_status = Some(http::StatusCode::NOT_MODIFIED);
         told.outcome.collapsed = collapsed;
         told.outcome.origin = Some(confirmed.origin);
@@ -278,6 +273,13 @@ impl Turn<'_> {
         failure.answer(&self.ask.method, Some(self.why), outcome)
     }
 
+    /// That the origin was asked for what is stored now.
+    fn forwarded(&self, ttl: Option<i64>, collapsed: bool) -> CacheStatus<'static> {
+        let mut said = CacheStatus::forward(self.why);
+        (said.ttl, said.stored, said.collapsed) = (ttl, true, collapsed);
+        said
+    }
+
     fn may_be_stale(&self, how: reuse::Failure) -> bool {
         self.stale.as_ref().is_some_and(|hit| {
             let standing = self.engine.standing(self.ask, hit);
@@ -288,8 +290,7 @@ impl Turn<'_> {
     async fn answer_open(&self, seat: Seat<FillKey, Head>, opened: Arc<Opened>, collapsed: bool) -> Answer {
         let now = self.engine.0.clock.now();
         let age = opened.age(now);
-        let ttl = Some(opened.freshness.ttl(age));
-        let said = CacheStatus { ttl, stored: true, collapsed, ..CacheStatus::forward(self.why) };
+        let said = self.forwarded(Some(opened.freshness.ttl(age)), collapsed);
         let outcome = Outcome { result: Found::Miss, collapsed, origin: Some(opened.origin) };
         let mut head = AnswerHead { status: opened.status, headers: opened.headers.clone() };
         let coding = self.coding(&opened);
@@ -325,9 +326,8 @@ impl Turn<'_> {
     }
 
     async fn body(&self, seat: Seat<FillKey, Head>, opened: &Arc<Opened>, cut: Cut) -> Body {
-        let source = opened.sliced.as_ref().map(|(set, head)| {
-            Arc::new(SliceSource::new(self.engine, self.ask, head, set))
-        });
+        let source =
+            opened.sliced.as_ref().map(|(set, head)| Arc::new(SliceSource::new(self.engine, self.ask, head, set)));
         let mut follower = Some(seat.follower);
         let base = opened.part.as_ref().map_or(0, |part| part.start);
         cut.body(|wanted| {

@@ -15,9 +15,9 @@ use super::pages::Page;
 use super::stored::Told;
 use crate::edge::cache::{self, DiskCandidate, Hit};
 use crate::edge::origin::BoxError;
+use crate::edge::rules::age;
 use crate::edge::rules::cache_status::Forward;
 use crate::edge::rules::reuse::{Reuse, Standing, reuse};
-use crate::edge::rules::age;
 use crate::edge::site::{Behaviour, Mode, Site};
 
 /// What is to be done for a request.

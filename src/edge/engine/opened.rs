@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, ETAG, HeaderMap, LAST_MODIFIED};
 use http::StatusCode;
+use http::header::{CONTENT_LENGTH, ETAG, HeaderMap, LAST_MODIFIED};
 
 use super::answer::OriginPart;
 use super::ask::Ask;
@@ -55,8 +55,8 @@ impl Opened {
     }
 
     /// Whether it answers this request, apart from purges and age.
-    pub fn is_for(&self, headers: &HeaderMap) -> bool {
-        Variation::of(self.variation.vary.clone(), headers, self.variation.normalise) == self.variation
+    pub fn is_for(&self, ask: &Ask) -> bool {
+        ask.variation(self.variation.vary.clone()) == self.variation
     }
 
     pub fn facts(&self) -> Facts {

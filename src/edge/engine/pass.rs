@@ -68,8 +68,7 @@ impl Engine {
         parts.version = ask.version;
         parts.uri = Uri::from(ask.target.clone());
         parts.headers = ask.headers.clone();
-        let passing =
-            Passing { site: &ask.site, behaviour: &ask.behaviour, viewer: &ask.viewer, parts, why };
+        let passing = Passing { site: &ask.site, behaviour: &ask.behaviour, viewer: &ask.viewer, parts, why };
         let mut answer = self.pass_parts(passing, empty()).await;
         if answer.outcome.result == Found::Pass {
             answer.outcome.result = Found::Miss;
@@ -153,8 +152,7 @@ impl Engine {
                 Some(query) => format!("{}?{query}", invalid.path),
                 None => invalid.path.clone(),
             };
-            let purge =
-                Purge::hard(Scope::Host(viewer.host.to_string()), What::Path(purge_path(&path).into_owned()));
+            let purge = Purge::hard(Scope::Host(viewer.host.to_string()), What::Path(purge_path(&path).into_owned()));
             // In force even where it could not be recorded: nothing is acknowledged here.
             if let Err(error) = self.purge(&[purge]).await {
                 tracing::warn!(%error, "an invalidation was not recorded");
@@ -209,7 +207,8 @@ impl Passing<'_> {
         if hygiene::loops(&self.parts.headers, &engine.0.name) {
             return Err(Failure::Loop);
         }
-        let mut headers = hygiene::to_origin(&self.parts.headers, &hop(engine, self.viewer, self.parts.version, upgrade));
+        let mut headers =
+            hygiene::to_origin(&self.parts.headers, &hop(engine, self.viewer, self.parts.version, upgrade));
         let mut uri = self.parts.uri.clone();
         if self.site.origins.is_bucket() {
             let allowed = &self.behaviour.bucket_query;

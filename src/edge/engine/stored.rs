@@ -127,7 +127,7 @@ impl Engine {
     fn coding(&self, ask: &Ask, stored: &Stored) -> Option<Coding> {
         let length = stored.body().length();
         let sized = (MIN_BYTES..=MAX_BYTES).contains(&length);
-        if !sized || !ask.behaviour.compression.is_on() || ask.headers.contains_key(RANGE) {
+        if !sized || !ask.compresses() || ask.headers.contains_key(RANGE) {
             return None;
         }
         let coding = ask.behaviour.compression.choose(ask.version, &ask.headers)?;
@@ -136,13 +136,7 @@ impl Engine {
     }
 
     /// Makes the compressed form, once. Whoever comes while another one makes it gets `None`, and the response as it is.
-    async fn compressed(
-        &self,
-        ask: &Ask,
-        stored: &Arc<Stored>,
-        coding: Coding,
-        bytes: &Bytes,
-    ) -> Option<Arc<Stored>> {
+    async fn compressed(&self, ask: &Ask, stored: &Arc<Stored>, coding: Coding, bytes: &Bytes) -> Option<Arc<Stored>> {
         let _turn = self.0.compressing.begin(stored, coding)?;
         if stored.compressed(coding).is_none() {
             let made = compress::whole(coding, bytes.clone()).await.ok()?;
@@ -172,12 +166,7 @@ impl Bytewise {
 }
 
 /// Answers with a stored response, of which `read` gives bytes.
-fn answer_with(
-    ask: &Ask,
-    stored: &Stored,
-    told: Told<'_>,
-    read: impl FnMut(Option<Range<u64>>) -> Body,
-) -> Answer {
+fn answer_with(ask: &Ask, stored: &Stored, told: Told<'_>, read: impl FnMut(Option<Range<u64>>) -> Body) -> Answer {
     let mut head = Head { status: stored.status(), headers: stored.head().to_headers() };
     let cut = if conditional::has_conditions(&ask.headers) {
         let length = stored.body().length();
