@@ -58,7 +58,7 @@ fn resolve(target: &Target<'_>, reference: &str) -> Option<Invalid> {
 
 fn has_scheme(reference: &str) -> bool {
     let end = reference.find([':', '/', '?']).filter(|end| reference[*end..].starts_with(':'));
-    end.is_some_and(|end| reference.starts_with(|c: char| c.is_ascii_alphabetic()) && end > 1)
+    end.is_some() && reference.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 /// The path and query of an absolute URL of the target's origin.

@@ -63,12 +63,9 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// `Age` is taken out, for [`age::initial`] counts it, and `Date` is added where there is none that can be read (RFC 9110
 /// section 6.6.1).
 pub fn stored_headers(response: &HeaderMap, set_cookies: SetCookies, fed: bool, response_time: Timestamp) -> HeaderMap {
-    let (directives, _) = target::effective(response);
     let mut headers = response.clone();
     remove_hop_by_hop(&mut headers);
-    for name in directives.private.fields().iter().chain(directives.no_cache.fields()) {
-        headers.remove(name);
-    }
+    remove_named(&mut headers);
     headers.remove(AGE);
     if set_cookies == SetCookies::Strip {
         headers.remove(SET_COOKIE);
@@ -82,6 +79,14 @@ pub fn stored_headers(response: &HeaderMap, set_cookies: SetCookies, fed: bool, 
         headers.insert(DATE, now);
     }
     headers
+}
+
+/// Takes out what `private="..."` and `no-cache="..."` name (RFC 9111 sections 5.2.2.4 and 5.2.2.7).
+fn remove_named(headers: &mut HeaderMap) {
+    let (directives, _) = target::effective(headers);
+    for name in directives.private.fields().iter().chain(directives.no_cache.fields()) {
+        headers.remove(name);
+    }
 }
 
 /// Whether a 304 speaks of the stored response (RFC 9111 section 4.3.4): a validator that it names must be the stored
@@ -117,6 +122,7 @@ pub fn freshened(
             headers.append(name, value.clone());
         }
     }
+    remove_named(&mut headers);
     headers
 }
 
