@@ -59,6 +59,7 @@ impl Listeners {
                 directory: directory.to_owned(),
                 serving: true,
             },
+            edges: Arc::clone(edges),
             holds: Holds {
                 store: Arc::clone(&storage.store),
                 kv: Arc::clone(&foundation.kv),
