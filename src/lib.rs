@@ -6,7 +6,6 @@
 pub mod access;
 #[cfg(feature = "server")]
 pub mod admin;
-#[cfg(feature = "server")]
 pub mod auth;
 #[cfg(feature = "server")]
 pub mod backup;
@@ -20,6 +19,9 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "edge")]
 pub mod edge;
+#[cfg(feature = "server")]
+pub mod edges;
+pub mod feed;
 #[cfg(test)]
 pub mod fuzz;
 #[cfg(feature = "server")]
@@ -31,6 +33,7 @@ pub mod identity;
 pub mod kv;
 pub mod names;
 pub mod private_file;
+pub mod process;
 #[cfg(feature = "server")]
 pub mod query;
 #[cfg(feature = "server")]
