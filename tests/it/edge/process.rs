@@ -70,7 +70,8 @@ impl Edge {
 
     /// How much memory the process has, in bytes.
     pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process is there");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process is there");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says how much");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }

@@ -169,7 +169,8 @@ async fn a_body_of_another_length_than_announced_is_no_request_to_an_origin() {
     let post = (":method", "POST");
     let good = exchange(&edge, &[post, SCHEME, AUTHORITY, PATH, ("content-length", "3")], Some(b"abc")).await;
     assert_eq!(good, Outcome::Answered(b"good".to_vec()));
-    for (length, body) in [("2", b"ab GET /smuggled HTTP/1.1".as_slice()), ("50", b"short"), ("-1", b"x"), ("x", b"x")] {
+    for (length, body) in [("2", b"ab GET /smuggled HTTP/1.1".as_slice()), ("50", b"short"), ("-1", b"x"), ("x", b"x")]
+    {
         let outcome = exchange(&edge, &[post, SCHEME, AUTHORITY, PATH, ("content-length", length)], Some(body)).await;
         assert_ne!(outcome, Outcome::Answered(b"good".to_vec()), "{length}");
     }
