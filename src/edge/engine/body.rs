@@ -11,10 +11,11 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use super::slices::Slices;
 use super::tail::{Next, Tail};
 use crate::edge::cache::DiskError;
+use crate::edge::compress::{self, Compressed};
 use crate::edge::origin::{self, Received};
 
 /// The body of an answer. Dropping it gives up whatever fetches for it alone.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub enum Body {
     #[default]
     Empty,
@@ -29,6 +30,8 @@ pub enum Body {
     Parts(Parts),
     /// What the origin sends to this client alone.
     Passed(Box<Received>),
+    /// Another body, compressed as it comes.
+    Compressed(Box<Compressed<BodyError>>),
 }
 
 /// Why a body breaks off. The connection must be closed, so that nobody takes what came for the whole.
@@ -46,6 +49,8 @@ pub enum BodyError {
     Fetch(#[from] origin::FetchError),
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error("the body could not be compressed")]
+    Compression(#[source] Box<compress::Error<Self>>),
 }
 
 /// A part of a fetch under way; what is no longer kept of it is read slice by slice.
@@ -56,7 +61,6 @@ pub struct Fill {
 }
 
 /// Bodies that are sent one after the other.
-#[derive(Debug)]
 pub struct Parts {
     parts: VecDeque<Body>,
     /// The bytes of them all that are to come.
@@ -121,6 +125,9 @@ impl HttpBody for Body {
             Self::Passed(body) => {
                 Pin::new(body.as_mut()).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(BodyError::from)))
             }
+            Self::Compressed(body) => Pin::new(body.as_mut())
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|error| BodyError::Compression(Box::new(error))))),
         }
     }
 
@@ -128,6 +135,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => true,
             Self::Passed(body) => body.is_end_stream(),
+            Self::Compressed(body) => body.is_end_stream(),
             _ => false,
         }
     }
@@ -141,6 +149,7 @@ impl HttpBody for Body {
             Self::Disk(bytes) => Some(bytes.remaining()),
             Self::Parts(parts) => Some(parts.left),
             Self::Passed(body) => return body.size_hint(),
+            Self::Compressed(_) => None,
         };
         exact.map(SizeHint::with_exact).unwrap_or_default()
     }
@@ -163,9 +172,19 @@ impl Parts {
     }
 }
 
-impl fmt::Debug for Fill {
+impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fill").field("tail", &self.tail).finish_non_exhaustive()
+        let name = match self {
+            Self::Empty => "Empty",
+            Self::Whole(_) => "Whole",
+            Self::Fill(_) => "Fill",
+            Self::Slices(_) => "Slices",
+            Self::Disk(_) => "Disk",
+            Self::Parts(_) => "Parts",
+            Self::Passed(_) => "Passed",
+            Self::Compressed(_) => "Compressed",
+        };
+        write!(f, "{name}({:?})", self.size_hint().exact())
     }
 }
 

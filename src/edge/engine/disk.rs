@@ -22,8 +22,8 @@ pub struct DiskBytes {
 }
 
 impl DiskBytes {
-    pub fn new(file: DiskReader, part: Range<u64>) -> Self {
-        Self { file: Arc::new(file), left: part, reading: None }
+    pub fn new(file: Arc<DiskReader>, part: Range<u64>) -> Self {
+        Self { file, left: part, reading: None }
     }
 
     pub fn remaining(&self) -> u64 {

@@ -33,7 +33,8 @@ pub enum Forward {
 /// What to say of one request. Start with [`Self::hit`] or [`Self::forward`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CacheStatus<'s> {
-    forward: Option<Forward>,
+    /// Why the request went to the origin; `None` for a hit.
+    pub forward: Option<Forward>,
     /// The origin's status, where the client gets another.
     pub forward_status: Option<StatusCode>,
     /// Seconds for which the response stays fresh here, less than zero for a stale one.

@@ -27,4 +27,6 @@ pub mod vary;
 pub mod wildcard;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod testing;

@@ -67,7 +67,7 @@ pub struct Condition {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EpochTime {
+pub struct EpochTime {
     #[serde(rename = "AWS:EpochTime")]
     seconds: u64,
 }
