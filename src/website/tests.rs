@@ -12,7 +12,7 @@ use crate::guard::Origin;
 use crate::http::head::Head;
 use crate::identity::{IDENTITIES, Identities, KEYS, MasterKey, RootKey};
 use crate::names::HostName;
-use crate::site::configuration::{RedirectAll, Serve, Website};
+use crate::site::configuration::{Protocol, RedirectAll, Serve, Website};
 use crate::site::host::Authority;
 use crate::store::change::Cause;
 use crate::store::configuration::Kind;
@@ -90,7 +90,8 @@ fn hash(id: &str) -> String {
 fn request(bucket: &str) -> Request {
     let head = Head { method: "GET".to_owned(), path: "/".to_owned(), ..Head::default() };
     let authority = Authority::parse(&format!("{bucket}.{DOMAIN}")).unwrap();
-    Request { id: RequestId::new(), head, authority, origin: Origin { address: None, secure: false } }
+    let origin = Origin { address: None, secure: false };
+    Request { id: RequestId::new(), head, authority, origin, protocol: Protocol::Http }
 }
 
 fn status(answer: Result<super::answer::Answer, Failure>) -> u16 {

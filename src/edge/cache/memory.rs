@@ -1,0 +1,270 @@
+//! The memory tier: responses and slices in one `moka` cache, whose bound in bytes holds also while it is written to.
+//!
+//! `moka` evicts some time after it was written to. So everything here also takes its part of a counter when it is put
+//! in, and gives it back when nobody uses it any more, clients that are still being sent it included. What would lift the
+//! counter above the bound waits for `moka` to evict, and is not kept if that does not help.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderMap;
+use moka::ops::compute::Op;
+use moka::sync;
+
+use super::slices::{Slice, SliceKey};
+use super::stored::{OVERHEAD, Stored};
+use super::variants::{Variants, Variation};
+use crate::edge::rules::key::PrimaryKey;
+
+/// How often `moka` is asked to evict what is above its bound before something new is given up.
+const ATTEMPTS: usize = 4;
+
+/// What the tier finds things by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Response(PrimaryKey),
+    Slice(SliceKey),
+}
+
+impl Key {
+    /// The primary key of what is found by it.
+    pub fn primary(&self) -> &PrimaryKey {
+        match self {
+            Self::Response(key) => key,
+            Self::Slice(key) => &key.set.key,
+        }
+    }
+}
+
+/// What it finds. Most responses do not vary, and take no list.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    One(Arc<Stored>),
+    Many(Arc<Variants<Arc<Stored>>>),
+    Slice(Arc<Slice>),
+}
+
+/// What a look for a response found.
+pub(super) enum Chosen {
+    None,
+    /// There are variants, but none for this request.
+    Other,
+    Stored(Arc<Stored>),
+}
+
+/// Part of the tier's bytes; dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Held {
+    counter: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Memory {
+    entries: sync::Cache<Key, Value>,
+    evicted: Arc<AtomicU64>,
+    held: Arc<AtomicU64>,
+    /// No more is held than this many bytes.
+    bound: u64,
+    /// The most bytes of one response with its variants.
+    most: u64,
+}
+
+impl Memory {
+    pub fn new(bound: u64) -> Self {
+        // A tenth below the bound for what is evicted and still in use, or evicted late.
+        let capacity = bound - bound / 10;
+        let evicted: Arc<AtomicU64> = Arc::default();
+        let evictions = evicted.clone();
+        let entries = sync::Cache::builder()
+            .max_capacity(capacity)
+            .weigher(|key, value| u32::try_from(weight(key, value)).unwrap_or(u32::MAX))
+            .eviction_listener(move |_, _, cause| {
+                if cause.was_evicted() {
+                    evictions.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+            .build();
+        let most = (capacity / 4).min(u64::from(u32::MAX));
+        Self { entries, evicted, held: Arc::default(), bound, most }
+    }
+
+    /// What is stored for a request with these headers.
+    pub fn choose(&self, key: &PrimaryKey, headers: &HeaderMap) -> Chosen {
+        match self.entries.get(&Key::Response(key.clone())) {
+            None | Some(Value::Slice(_)) => Chosen::None,
+            Some(Value::One(stored)) => Chosen::Stored(stored),
+            Some(Value::Many(variants)) => match variants.choose(headers) {
+                Some(variant) => Chosen::Stored(variant.item.clone()),
+                None => Chosen::Other,
+            },
+        }
+    }
+
+    /// Keeps a response. False where there is no room for it.
+    pub fn put(&self, key: &PrimaryKey, variation: &Variation, stored: &Arc<Stored>) -> bool {
+        let Some(held) = self.hold(stored.weight() + key.as_str().len() as u64) else { return false };
+        // Only a response that is put in twice has its part already.
+        let _ = stored.held.set(held);
+        self.entries
+            .entry(Key::Response(key.clone()))
+            .and_upsert_with(|old| self.joined(old.map(moka::Entry::into_value), variation, stored));
+        true
+    }
+
+    /// Keeps a response that was read from disk, unless a newer one is there by now, which is given then. Given back alone
+    /// where there is no room for it.
+    pub fn put_back(&self, key: &PrimaryKey, variation: &Variation, stored: Arc<Stored>) -> Arc<Stored> {
+        let Some(held) = self.hold(stored.weight() + key.as_str().len() as u64) else { return stored };
+        let _ = stored.held.set(held);
+        let mut there = None;
+        self.entries.entry(Key::Response(key.clone())).and_compute_with(|old| {
+            let old = old.map(moka::Entry::into_value);
+            there = old.as_ref().and_then(|value| value.of(variation).cloned());
+            if there.is_some() { Op::Nop } else { Op::Put(self.joined(old, variation, &stored)) }
+        });
+        there.unwrap_or(stored)
+    }
+
+    /// A value with a response more.
+    fn joined(&self, old: Option<Value>, variation: &Variation, stored: &Arc<Stored>) -> Value {
+        if variation.is_plain() {
+            return Value::One(stored.clone());
+        }
+        let variants = match old {
+            Some(Value::Many(old)) => old.with(variation.clone(), stored.clone(), self.most, |item| item.weight()),
+            _ => Variants::new(variation.clone(), stored.clone()),
+        };
+        Value::Many(Arc::new(variants))
+    }
+
+    /// Weighs a response anew that now has a further form, if it is still there. False where there is no room for it.
+    pub fn extend(&self, key: &PrimaryKey, stored: &Arc<Stored>, form: &Arc<Stored>, set: impl FnOnce()) -> bool {
+        let Some(held) = self.hold(form.own_weight()) else { return false };
+        let _ = form.held.set(held);
+        set();
+        self.entries.entry(Key::Response(key.clone())).and_compute_with(|old| match old.map(moka::Entry::into_value) {
+            Some(value) if value.contains(stored) => Op::Put(value),
+            _ => Op::Nop,
+        });
+        true
+    }
+
+    pub fn slice(&self, key: &SliceKey) -> Option<Arc<Slice>> {
+        match self.entries.get(&Key::Slice(key.clone())) {
+            Some(Value::Slice(slice)) => Some(slice),
+            _ => None,
+        }
+    }
+
+    /// Keeps a slice, for which `held` was taken.
+    pub fn put_slice(&self, key: SliceKey, slice: Arc<Slice>) {
+        self.entries.insert(Key::Slice(key), Value::Slice(slice));
+    }
+
+    /// Takes a part of the tier's bytes; `None` where there is no room.
+    pub fn hold(&self, bytes: u64) -> Option<Held> {
+        if bytes > self.most {
+            return None;
+        }
+        let held = Held { counter: self.held.clone(), bytes };
+        let mut total = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        for _ in 0..ATTEMPTS {
+            if total <= self.bound {
+                return Some(held);
+            }
+            self.entries.run_pending_tasks();
+            total = self.held.load(Ordering::Relaxed);
+        }
+        (total <= self.bound).then_some(held)
+    }
+
+    /// The bytes that are held now.
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Has everything evicted that is too much, and waits until what left is dropped.
+    #[cfg(test)]
+    pub fn settle(&self) {
+        for _ in 0..1000 {
+            self.entries.run_pending_tasks();
+            // What left is dropped by whoever passes by next.
+            let _ = self.entries.iter().count();
+        }
+    }
+
+    /// How many responses and slices there was no room for any more.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    /// The number of primary keys and slices, roughly.
+    pub fn len(&self) -> u64 {
+        self.entries.entry_count()
+    }
+
+    pub fn remove(&self, key: &Key) {
+        self.entries.invalidate(key);
+    }
+
+    /// Removes the variants of which `keep` does not say so, and the key with the last of them.
+    pub fn retain(&self, key: &Key, keep: impl Fn(&Stored) -> bool) {
+        self.entries.entry(key.clone()).and_compute_with(|old| match old.map(moka::Entry::into_value) {
+            Some(Value::One(stored)) if !keep(&stored) => Op::Remove,
+            Some(Value::Many(variants)) => match variants.filtered(|_, stored| keep(stored)) {
+                Some(left) if left.iter().count() == variants.iter().count() => Op::Nop,
+                Some(left) => Op::Put(Value::Many(Arc::new(left))),
+                None => Op::Remove,
+            },
+            _ => Op::Nop,
+        });
+    }
+
+    /// Everything, in no order. What is put in or replaced meanwhile may be seen or not.
+    pub fn iter(&self) -> impl Iterator<Item = (Arc<Key>, Value)> {
+        self.entries.iter()
+    }
+}
+
+impl Value {
+    /// The response that stands in the way of one of this variation: of the same, or one that every request has.
+    fn of(&self, variation: &Variation) -> Option<&Arc<Stored>> {
+        match self {
+            Self::One(stored) => Some(stored),
+            Self::Many(variants) => variants.of(variation),
+            Self::Slice(_) => None,
+        }
+    }
+
+    fn contains(&self, wanted: &Arc<Stored>) -> bool {
+        match self {
+            Self::One(stored) => Arc::ptr_eq(stored, wanted),
+            Self::Many(variants) => variants.iter().any(|stored| Arc::ptr_eq(stored, wanted)),
+            Self::Slice(_) => false,
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.counter.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What a slice takes beside its key.
+pub(super) fn slice_weight(bytes: usize) -> u64 {
+    (OVERHEAD + bytes) as u64
+}
+
+fn weight(key: &Key, value: &Value) -> u64 {
+    let key = match key {
+        Key::Response(key) => key.as_str().len() as u64,
+        Key::Slice(_) => 0,
+    };
+    key + match value {
+        Value::One(stored) => stored.weight(),
+        Value::Many(variants) => variants.weight(),
+        Value::Slice(slice) => slice_weight(slice.bytes.len()),
+    }
+}

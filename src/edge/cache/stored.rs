@@ -1,0 +1,210 @@
+//! A stored response: immutable but for what purges find out about it and for the compressed forms made of it.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED};
+use http::{HeaderMap, StatusCode};
+
+use super::head::{HeadBlock, TooManyHeaders};
+use super::memory::Held;
+use super::purge::Footing;
+use super::slices::SliceSet;
+use crate::clock::Timestamp;
+use crate::edge::rules::ttl::Freshness;
+use crate::http::date;
+use crate::http::encoding::Coding;
+
+/// What every stored response costs beside its bytes and its key: measured, and rounded up.
+pub(super) const OVERHEAD: usize = 512;
+
+/// What a response to be stored is made of.
+#[derive(Debug)]
+pub struct Draft<'r> {
+    pub status: StatusCode,
+    /// What is stored of the response's headers.
+    pub headers: &'r HeaderMap,
+    pub body: StoredBody,
+    pub request_time: Timestamp,
+    pub response_time: Timestamp,
+    /// Its age when it arrived (RFC 9111 section 4.2.3).
+    pub initial_age: Duration,
+    pub freshness: Freshness,
+    pub footing: Footing,
+}
+
+/// A response as it is kept.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub status: StatusCode,
+    pub head: HeadBlock,
+    pub body: StoredBody,
+    pub request_time: Timestamp,
+    pub response_time: Timestamp,
+    pub initial_age: Duration,
+    pub freshness: Freshness,
+    pub footing: Footing,
+}
+
+/// One complete stored response, or the head of one whose body is in slices.
+#[derive(Debug)]
+pub struct Stored {
+    response: Received,
+    etag: Option<(u32, u32)>,
+    last_modified: Option<Timestamp>,
+    content_length: Option<u64>,
+    compressed: OnceLock<Box<[OnceLock<Arc<Stored>>; 3]>>,
+    /// Its part of the memory tier's bytes, from when it was put there until nobody uses it any more.
+    pub(super) held: OnceLock<Held>,
+}
+
+/// Where the bytes are. Clones share them.
+#[derive(Debug, Clone)]
+pub enum StoredBody {
+    Whole(Bytes),
+    /// In slices, each of which may be missing.
+    Sliced(Arc<SliceSet>),
+}
+
+impl Stored {
+    /// # Errors
+    /// [`TooManyHeaders`] where the head is larger than any origin's may be.
+    pub fn new(draft: Draft<'_>) -> Result<Self, TooManyHeaders> {
+        let head = HeadBlock::new(draft.headers)?;
+        let Draft { status, body, request_time, response_time, initial_age, freshness, footing, .. } = draft;
+        Ok(Self::received(Received {
+            status,
+            head,
+            body,
+            request_time,
+            response_time,
+            initial_age,
+            freshness,
+            footing,
+        }))
+    }
+
+    /// Reads from the head what is asked for often.
+    pub(super) fn received(response: Received) -> Self {
+        let head = &response.head;
+        let text = |name| head.get(name).and_then(|value| str::from_utf8(value).ok());
+        let last_modified = text(&LAST_MODIFIED).and_then(date::parse_http);
+        let content_length = text(&CONTENT_LENGTH).and_then(digits);
+        let place = |range: Range<usize>| Some((range.start.try_into().ok()?, range.end.try_into().ok()?));
+        let etag = head.find(&ETAG).and_then(place);
+        Self { response, etag, last_modified, content_length, compressed: OnceLock::new(), held: OnceLock::new() }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.response.status
+    }
+
+    /// The stored headers. `to_headers` gives them as a map whose values are slices of it.
+    pub fn head(&self) -> &HeadBlock {
+        &self.response.head
+    }
+
+    pub fn body(&self) -> &StoredBody {
+        &self.response.body
+    }
+
+    /// When the request was sent that the response answered, or that last confirmed it.
+    pub fn request_time(&self) -> Timestamp {
+        self.response.request_time
+    }
+
+    pub fn response_time(&self) -> Timestamp {
+        self.response.response_time
+    }
+
+    pub fn initial_age(&self) -> Duration {
+        self.response.initial_age
+    }
+
+    pub fn freshness(&self) -> &Freshness {
+        &self.response.freshness
+    }
+
+    pub fn footing(&self) -> &Footing {
+        &self.response.footing
+    }
+
+    /// `ETag` as it was received.
+    pub fn etag(&self) -> Option<&str> {
+        let (start, end) = self.etag?;
+        str::from_utf8(&self.response.head.bytes()[start as usize..end as usize]).ok()
+    }
+
+    /// `Last-Modified`, where it is a date.
+    pub fn last_modified(&self) -> Option<Timestamp> {
+        self.last_modified
+    }
+
+    /// `Content-Length` as it was received, which an answer to HEAD may have without a body.
+    pub fn content_length(&self) -> Option<u64> {
+        self.content_length
+    }
+
+    pub fn has_validator(&self) -> bool {
+        self.etag.is_some() || self.last_modified.is_some()
+    }
+
+    /// The form compressed with `coding`, if it was made.
+    pub fn compressed(&self, coding: Coding) -> Option<&Arc<Stored>> {
+        self.compressed.get()?[place_of(coding)].get()
+    }
+
+    /// Sets a compressed form; the first one counts.
+    pub(super) fn set_compressed(&self, coding: Coding, form: Arc<Stored>) {
+        let forms = self.compressed.get_or_init(Box::default);
+        // Refused where there is one: that one is as good.
+        let _ = forms[place_of(coding)].set(form);
+    }
+
+    /// The bytes of memory that it takes, without its key and with its compressed forms.
+    pub(super) fn weight(&self) -> u64 {
+        let forms = self.compressed.get().into_iter().flat_map(|forms| forms.iter().filter_map(OnceLock::get));
+        self.own_weight() + forms.map(|form| form.own_weight()).sum::<u64>()
+    }
+
+    /// The bytes of memory that it takes, without its key and its compressed forms.
+    pub(super) fn own_weight(&self) -> u64 {
+        let body = match &self.response.body {
+            StoredBody::Whole(bytes) => bytes.len(),
+            StoredBody::Sliced(_) => 0,
+        };
+        (OVERHEAD + self.response.head.bytes().len() + size_of_val(self.response.footing.tags().hashes()) + body) as u64
+    }
+
+    /// When it is worth nothing any more: neither fresh, nor to be sent stale, nor to be validated.
+    pub(super) fn retained_until(&self) -> Timestamp {
+        self.response
+            .response_time
+            .plus(self.response.freshness.retention(self.response.initial_age, self.has_validator()))
+    }
+}
+
+impl StoredBody {
+    /// The length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Sliced(set) => set.total,
+        }
+    }
+}
+
+const fn place_of(coding: Coding) -> usize {
+    match coding {
+        Coding::Brotli => 0,
+        Coding::Zstd => 1,
+        Coding::Gzip => 2,
+    }
+}
+
+/// A number of digits alone (RFC 9110 section 8.6), not `+1`.
+fn digits(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
