@@ -47,6 +47,7 @@ pub use server::{
 };
 #[cfg(feature = "server")]
 pub use sites::DeclaredSite;
+pub use tables::label;
 pub use units::{duration, size};
 #[cfg(feature = "server")]
 pub use values::{DiskReserve, Durability, HttpsRedirect};

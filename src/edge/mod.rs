@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod compress;
+pub mod config;
 pub mod engine;
 pub mod follow;
 pub mod origin;

@@ -26,6 +26,16 @@ pub(super) enum Key {
     Slice(SliceKey),
 }
 
+impl Key {
+    /// The primary key of what is found by it.
+    pub fn primary(&self) -> &PrimaryKey {
+        match self {
+            Self::Response(key) => key,
+            Self::Slice(key) => &key.set.key,
+        }
+    }
+}
+
 /// What it finds. Most responses do not vary, and take no list.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
@@ -52,6 +62,7 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) struct Memory {
     entries: sync::Cache<Key, Value>,
+    evicted: Arc<AtomicU64>,
     held: Arc<AtomicU64>,
     /// No more is held than this many bytes.
     bound: u64,
@@ -63,12 +74,19 @@ impl Memory {
     pub fn new(bound: u64) -> Self {
         // A tenth below the bound for what is evicted and still in use, or evicted late.
         let capacity = bound - bound / 10;
+        let evicted: Arc<AtomicU64> = Arc::default();
+        let evictions = evicted.clone();
         let entries = sync::Cache::builder()
             .max_capacity(capacity)
             .weigher(|key, value| u32::try_from(weight(key, value)).unwrap_or(u32::MAX))
+            .eviction_listener(move |_, _, cause| {
+                if cause.was_evicted() {
+                    evictions.fetch_add(1, Ordering::Relaxed);
+                }
+            })
             .build();
         let most = (capacity / 4).min(u64::from(u32::MAX));
-        Self { entries, held: Arc::default(), bound, most }
+        Self { entries, evicted, held: Arc::default(), bound, most }
     }
 
     /// What is stored for a request with these headers.
@@ -88,17 +106,36 @@ impl Memory {
         let Some(held) = self.hold(stored.weight() + key.as_str().len() as u64) else { return false };
         // Only a response that is put in twice has its part already.
         let _ = stored.held.set(held);
-        self.entries.entry(Key::Response(key.clone())).and_upsert_with(|old| {
-            if variation.is_plain() {
-                return Value::One(stored.clone());
-            }
-            let variants = match old.map(moka::Entry::into_value) {
-                Some(Value::Many(old)) => old.with(variation.clone(), stored.clone(), self.most, |item| item.weight()),
-                _ => Variants::new(variation.clone(), stored.clone()),
-            };
-            Value::Many(Arc::new(variants))
-        });
+        self.entries
+            .entry(Key::Response(key.clone()))
+            .and_upsert_with(|old| self.joined(old.map(moka::Entry::into_value), variation, stored));
         true
+    }
+
+    /// Keeps a response that was read from disk, unless a newer one is there by now, which is given then. Given back alone
+    /// where there is no room for it.
+    pub fn put_back(&self, key: &PrimaryKey, variation: &Variation, stored: Arc<Stored>) -> Arc<Stored> {
+        let Some(held) = self.hold(stored.weight() + key.as_str().len() as u64) else { return stored };
+        let _ = stored.held.set(held);
+        let mut there = None;
+        self.entries.entry(Key::Response(key.clone())).and_compute_with(|old| {
+            let old = old.map(moka::Entry::into_value);
+            there = old.as_ref().and_then(|value| value.of(variation).cloned());
+            if there.is_some() { Op::Nop } else { Op::Put(self.joined(old, variation, &stored)) }
+        });
+        there.unwrap_or(stored)
+    }
+
+    /// A value with a response more.
+    fn joined(&self, old: Option<Value>, variation: &Variation, stored: &Arc<Stored>) -> Value {
+        if variation.is_plain() {
+            return Value::One(stored.clone());
+        }
+        let variants = match old {
+            Some(Value::Many(old)) => old.with(variation.clone(), stored.clone(), self.most, |item| item.weight()),
+            _ => Variants::new(variation.clone(), stored.clone()),
+        };
+        Value::Many(Arc::new(variants))
     }
 
     /// Weighs a response anew that now has a further form, if it is still there. False where there is no room for it.
@@ -147,8 +184,9 @@ impl Memory {
         self.held.load(Ordering::Relaxed)
     }
 
-    pub fn bound(&self) -> u64 {
-        self.bound
+    /// How many responses and slices there was no room for any more.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
     }
 
     /// The number of primary keys and slices, roughly.
@@ -180,6 +218,15 @@ impl Memory {
 }
 
 impl Value {
+    /// The response that stands in the way of one of this variation: of the same, or one that every request has.
+    fn of(&self, variation: &Variation) -> Option<&Arc<Stored>> {
+        match self {
+            Self::One(stored) => Some(stored),
+            Self::Many(variants) => variants.of(variation),
+            Self::Slice(_) => None,
+        }
+    }
+
     fn contains(&self, wanted: &Arc<Stored>) -> bool {
         match self {
             Self::One(stored) => Arc::ptr_eq(stored, wanted),

@@ -5,6 +5,7 @@
 
 pub mod disk;
 pub mod head;
+mod keeper;
 mod memory;
 mod passes;
 pub mod purge;
@@ -13,30 +14,39 @@ mod site;
 pub mod slices;
 pub mod stored;
 mod tags;
+mod tiers;
 pub mod variants;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 
-pub use self::disk::{DiskBody, DiskError, DiskOptions, DiskReader};
+use self::disk::{Catalog, Disk, FileEntry};
+pub use self::disk::{DiskError, DiskOptions, MAX_FILE_BODY};
 pub use self::head::HeadBlock;
-use self::memory::{Chosen, Key, Memory};
+use self::keeper::{Item, Keeper, MANY_RULES, Queue, Write};
+use self::memory::{Chosen, Key, Memory, slice_weight};
 use self::passes::Passes;
 pub use self::purge::{Footing, Purge, Scope, What};
-use self::purge::{Index, Rule, Standing};
+use self::purge::{Index, MAX_RULES, Rule, Standing};
 pub use self::sequence::Sequence;
 pub use self::site::SiteId;
 pub use self::slices::{SLICE_LENGTH, SliceSet};
 use self::slices::{Slice, SliceKey};
 pub use self::stored::{Draft, Stored, StoredBody};
 pub use self::tags::{MAX_DEPENDENCIES, MAX_SURROGATE_TAGS, Tags, TooManyTags};
+use self::tiers::Tiers;
+use self::variants::Variant;
 pub use self::variants::{MAX_VARIANTS, Variation};
 use crate::clock::Clock;
 use crate::edge::rules::key::PrimaryKey;
 use crate::http::encoding::Coding;
+
+/// The most slices that are forgotten one by one.
+const MAX_REMOVED_SLICES: u32 = 65_536;
 
 /// How large the cache may become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,9 +59,8 @@ pub struct CacheOptions {
 /// The stored responses of one edge.
 #[derive(Debug)]
 pub struct Cache {
-    memory: Memory,
-    index: Index,
-    passes: Passes,
+    tiers: Arc<Tiers>,
+    _keeper: Keeper,
 }
 
 /// What a look for a stored response found.
@@ -76,7 +85,11 @@ pub struct Hit {
 
 /// A response on disk.
 #[derive(Debug)]
-pub struct DiskCandidate {}
+pub struct DiskCandidate {
+    tiers: Arc<Tiers>,
+    key: PrimaryKey,
+    variant: Arc<Variant<Arc<FileEntry>>>,
+}
 
 /// What a look for a slice found.
 #[derive(Debug)]
@@ -89,7 +102,12 @@ pub enum FoundSlice {
 
 /// A slice on disk.
 #[derive(Debug)]
-pub struct SliceCandidate {}
+pub struct SliceCandidate {
+    tiers: Arc<Tiers>,
+    set: Arc<SliceSet>,
+    index: u32,
+    file: Arc<FileEntry>,
+}
 
 /// Why a response is not kept. It can be sent all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -133,62 +151,102 @@ impl Cache {
     /// # Errors
     /// [`DiskError`] where the directory cannot be used. What is in doubt there is wiped, which is no error.
     pub fn open(options: CacheOptions, clock: Clock) -> Result<Arc<Self>, DiskError> {
-        let memory = Memory::new(options.memory);
-        Ok(Arc::new(Self { memory, index: Index::new(purge::MAX_RULES), passes: Passes::new(clock) }))
+        let index = Arc::new(Index::new(MAX_RULES));
+        let disk = options.disk.as_ref().map(|disk| Disk::open(disk, &index)).transpose()?;
+        let tiers = Arc::new(Tiers {
+            memory: Memory::new(options.memory),
+            disk,
+            index,
+            passes: Passes::new(clock.clone()),
+            clock,
+            queue: Queue::default(),
+        });
+        let keeper = Keeper::start(tiers.clone()).map_err(DiskError::Thread)?;
+        Ok(Arc::new(Self { tiers, _keeper: keeper }))
     }
 
     /// The number of the last purge. A fill notes it before it sends its request.
     pub fn sequence(&self) -> Sequence {
-        self.index.latest()
+        self.tiers.index.latest()
     }
 
     /// Looks for a stored response that answers a request with these headers. Never blocks.
     pub fn lookup(&self, key: &PrimaryKey, headers: &HeaderMap) -> Found {
-        match self.memory.choose(key, headers) {
-            Chosen::None => Found::Miss,
-            Chosen::Other => Found::VaryMiss,
-            Chosen::Stored(stored) => match self.index.standing(key, &stored.footing) {
-                Standing::Gone => Found::Miss,
-                standing => Found::Stored(Hit { stored, soft_purged: standing == Standing::Soft }),
-            },
+        let chosen = self.tiers.memory.choose(key, headers);
+        let others = matches!(chosen, Chosen::Other);
+        if let Chosen::Stored(stored) = chosen
+            && let Some(hit) = self.tiers.hit(key, stored)
+        {
+            return Found::Stored(hit);
+        }
+        match self.tiers.disk() {
+            Some(disk) => self.lookup_disk(disk, key, headers, others),
+            None if others => Found::VaryMiss,
+            None => Found::Miss,
         }
     }
 
-    /// Keeps a complete response. It takes the place of what was stored for its variation.
+    fn lookup_disk(&self, disk: &Disk, key: &PrimaryKey, headers: &HeaderMap, others: bool) -> Found {
+        let tier_key = Key::Response(key.clone());
+        let Some(variant) = disk.catalog.choose(&tier_key, headers) else {
+            return if others || disk.catalog.has_key(&tier_key) { Found::VaryMiss } else { Found::Miss };
+        };
+        if !self.tiers.is_usable(disk, &tier_key, &variant.item) {
+            return if others { Found::VaryMiss } else { Found::Miss };
+        }
+        Found::Disk(DiskCandidate { tiers: self.tiers.clone(), key: key.clone(), variant })
+    }
+
+    /// Keeps a complete response, in memory at once and on disk in time. It takes the place of what was stored for its
+    /// variation; one that does not vary takes the place of all.
     ///
     /// # Errors
     /// [`NotKept`] says why it is not kept; what was there before stays, if no purge is about it.
     pub fn store(&self, key: &PrimaryKey, variation: &Variation, stored: &Arc<Stored>) -> Result<(), NotKept> {
-        if self.index.standing(key, &stored.footing) == Standing::Gone {
+        if self.tiers.index.standing(key, stored.footing()) == Standing::Gone {
             return Err(NotKept::Purged);
         }
-        if !self.memory.put(key, variation, stored) {
+        if !self.tiers.memory.put(key, variation, stored) {
             return Err(NotKept::NoRoom);
         }
-        self.passes.clear(key);
+        self.tiers.passes.clear(key);
+        self.write(Write {
+            key: Key::Response(key.clone()),
+            variation: variation.clone(),
+            item: Item::Response(stored.clone()),
+        });
         Ok(())
     }
 
-    /// Keeps a compressed form of a stored response, as long as the response itself is kept. The first one of a coding
-    /// counts; a form for which there is no room is not kept.
+    /// Keeps a compressed form of a stored response in memory, as long as the response itself is kept. The first one of a
+    /// coding counts; a form for which there is no room is not kept.
     pub fn store_compressed(&self, key: &PrimaryKey, stored: &Arc<Stored>, coding: Coding, form: Stored) {
         let form = Arc::new(form);
-        self.memory.extend(key, stored, &form, || stored.set_compressed(coding, form.clone()));
+        self.tiers.memory.extend(key, stored, &form, || stored.set_compressed(coding, form.clone()));
     }
 
-    /// Forgets every variant of a key.
+    /// Forgets every variant of a key, also what waits to be written to disk; not what is being fetched. A file that was to be
+    /// unlinked may be found again after a crash: what must never come back is to be purged.
     pub fn remove(&self, key: &PrimaryKey) {
-        self.memory.remove(&Key::Response(key.clone()));
+        self.tiers.remove(&Key::Response(key.clone()));
     }
 
     /// Looks for a slice. One that a hard purge is about is not found; whether a soft one is, its head says.
     pub fn slice(&self, set: &Arc<SliceSet>, index: u32) -> FoundSlice {
-        let key = SliceKey { set: set.clone(), index };
-        match self.memory.slice(&key) {
-            Some(slice) if self.index.standing(&set.key, &slice.footing) != Standing::Gone => {
-                FoundSlice::Slice(slice.bytes.clone())
-            }
-            _ => FoundSlice::Miss,
+        let slice_key = SliceKey { set: set.clone(), index };
+        if let Some(slice) = self.tiers.memory.slice(&slice_key)
+            && self.tiers.index.standing(&set.key, &slice.footing) != Standing::Gone
+        {
+            return FoundSlice::Slice(slice.bytes.clone());
+        }
+        let key = Key::Slice(slice_key);
+        let file = self.tiers.disk().and_then(|disk| {
+            let file = disk.catalog.choose(&key, &HeaderMap::new())?.item.clone();
+            self.tiers.is_usable(disk, &key, &file).then_some(file)
+        });
+        match file {
+            Some(file) => FoundSlice::Disk(SliceCandidate { tiers: self.tiers.clone(), set: set.clone(), index, file }),
+            None => FoundSlice::Miss,
         }
     }
 
@@ -197,33 +255,45 @@ impl Cache {
     /// # Errors
     /// [`NotKept`] says why it is not kept.
     pub fn store_slice(&self, set: &Arc<SliceSet>, index: u32, bytes: Bytes, footing: Footing) -> Result<(), NotKept> {
-        if self.index.standing(&set.key, &footing) == Standing::Gone {
+        if self.tiers.index.standing(&set.key, &footing) == Standing::Gone {
             return Err(NotKept::Purged);
         }
-        let held = self.memory.hold(memory::slice_weight(bytes.len())).ok_or(NotKept::NoRoom)?;
-        self.memory.put_slice(SliceKey { set: set.clone(), index }, Arc::new(Slice { bytes, footing, held }));
+        let held = self.tiers.memory.hold(slice_weight(bytes.len())).ok_or(NotKept::NoRoom)?;
+        let key = SliceKey { set: set.clone(), index };
+        let slice = Arc::new(Slice { bytes, footing, _held: held });
+        self.tiers.memory.put_slice(key.clone(), slice.clone());
+        self.write(Write { key: Key::Slice(key), variation: Variation::default(), item: Item::Slice(slice) });
         Ok(())
     }
 
-    /// Forgets every slice of a set, whose parts turned out not to belong together.
-    pub fn remove_slices(&self, set: &Arc<SliceSet>) {
-        for index in 0..set.count().unwrap_or(0) {
-            self.memory.remove(&Key::Slice(SliceKey { set: set.clone(), index }));
+    fn write(&self, write: Write) {
+        if self.tiers.disk().is_some() {
+            self.tiers.queue.push(write);
         }
     }
 
-    /// Marks what turned out not to be cacheable, so that requests for it are not collapsed for a while.
+    /// Forgets the slices of a set, whose parts turned out not to belong together. Of a body above 64 GiB those beyond it
+    /// stay until they are evicted; with another entity tag or length nobody asks for them.
+    pub fn remove_slices(&self, set: &Arc<SliceSet>) {
+        for index in 0..set.count().unwrap_or(u32::MAX).min(MAX_REMOVED_SLICES) {
+            self.tiers.remove(&Key::Slice(SliceKey { set: set.clone(), index }));
+        }
+    }
+
+    /// Marks what turned out not to be cacheable, so that requests for it are not collapsed for a while: two minutes at
+    /// most.
     pub fn mark_uncacheable(&self, key: &PrimaryKey, time: Duration) {
-        self.passes.mark(key, time);
+        self.tiers.passes.mark(key, time);
     }
 
     /// Whether it was marked so and nothing was stored since.
     pub fn is_uncacheable(&self, key: &PrimaryKey) -> bool {
-        self.passes.is_marked(key)
+        self.tiers.passes.is_marked(key)
     }
 
-    /// Says whether what a fill brings may still be kept: the sequence up to which no purge, hard or soft, is about it. The fill may go
-    /// on from there. With no `tags`, those of a response whose head has not come yet, purges by any tag count.
+    /// Says whether what a fill brings may still be kept: the sequence up to which no purge, hard or soft, is about it.
+    /// The fill may go on from there. With no `tags`, those of a response whose head has not come yet, purges by any tag
+    /// count.
     ///
     /// # Errors
     /// [`Purged`] where one is.
@@ -234,49 +304,90 @@ impl Cache {
         key: &PrimaryKey,
         tags: Option<&Tags>,
     ) -> Result<Sequence, Purged> {
-        self.index.untouched(since, site, key, tags).ok_or(Purged)
+        self.tiers.index.untouched(since, site, key, tags).ok_or(Purged)
     }
 
-    /// Purges. In force for every lookup and every `store` from before the first await; returns once it also
-    /// outlives a crash.
+    /// Purges. In force for every lookup and every `store` from before the first await; returns once it also outlives a
+    /// crash.
     ///
     /// # Errors
     /// [`DiskError::NotRecorded`] where it does not: the purge must not be acknowledged.
     pub async fn purge(&self, purges: &[Purge]) -> Result<Sequence, DiskError> {
         let rules: Vec<Rule> = purges.iter().map(Rule::new).collect();
-        Ok(self.index.apply(&rules, |_| ()))
+        let mut recording = None;
+        let sequence = self.tiers.index.apply(&rules, |sequence| {
+            // Also where the files were given up: then this says whether a restart knows that.
+            recording = self.tiers.disk.as_ref().map(|disk| disk.recorder.record(sequence, rules.clone()));
+        });
+        if self.tiers.index.len() > MANY_RULES {
+            self.tiers.queue.ask_for_sweep();
+        }
+        if let Some(recording) = recording {
+            recording.finish().await?;
+        }
+        Ok(sequence)
     }
 
     /// Saves where the feed was read to, after every purge that came before. It may be older after a crash, never newer.
-    pub fn save_cursor(&self, _cursor: Bytes) {}
-
-    /// What the cache holds and what became of it.
-    pub fn figures(&self) -> Figures {
-        Figures {
-            memory_bytes: self.memory.held(),
-            memory_entries: self.memory.len(),
-            purge_rules: self.index.len() as u64,
-            purge_rules_folded: self.index.folded(),
-            ..Figures::default()
+    pub fn save_cursor(&self, cursor: Bytes) {
+        if let Some(disk) = self.tiers.disk() {
+            disk.save_cursor(cursor);
         }
     }
 
-    /// What [`Self::save_cursor`] saved; `None` where nothing is known, and then the cache is empty.
+    /// What [`Self::save_cursor`] saved; `None` where nothing is known, and then what is on disk is not used.
     pub fn cursor(&self) -> Option<Bytes> {
-        None
+        self.tiers.disk().and_then(Disk::cursor)
+    }
+
+    /// Waits until what was stored is written to disk, or until `patience` is over. Blocks.
+    pub fn flush(&self, patience: Duration) {
+        self.tiers.queue.wait_until_empty(patience);
+    }
+
+    /// What the cache holds and what became of it.
+    pub fn figures(&self) -> Figures {
+        let memory = &self.tiers.memory;
+        let disk = self.tiers.disk();
+        let of_catalog = |figure: fn(&Catalog) -> u64| disk.map_or(0, |disk| figure(&disk.catalog));
+        Figures {
+            memory_bytes: memory.held(),
+            memory_entries: memory.len(),
+            memory_evictions: memory.evicted(),
+            disk_bytes: of_catalog(Catalog::bytes),
+            disk_entries: of_catalog(Catalog::len),
+            disk_evictions: of_catalog(Catalog::evicted),
+            disk_writes_dropped: self.tiers.queue.dropped(),
+            disk_corrupt: disk.map_or(0, |disk| disk.corrupt.load(Ordering::Relaxed)),
+            purge_rules: self.tiers.index.len() as u64,
+            purge_rules_folded: self.tiers.index.folded(),
+        }
     }
 }
 
 impl DiskCandidate {
     /// Reads and verifies the file, on a blocking thread. `None` where it was purged, evicted or corrupt: a miss.
     pub async fn load(self) -> Option<Hit> {
-        None
+        let Self { tiers, key, variant } = self;
+        blocking(tiers, move |tiers| tiers.load_response(&key, &variant.variation, &variant.item)).await
     }
 }
 
 impl SliceCandidate {
     /// Reads and verifies the file, on a blocking thread. `None` where it was purged, evicted or corrupt: a miss.
     pub async fn load(self) -> Option<Bytes> {
-        None
+        let Self { tiers, set, index, file } = self;
+        blocking(tiers, move |tiers| tiers.load_slice(&set, index, &file)).await
     }
+}
+
+/// Reads on a blocking thread, with a bound on how many do.
+async fn blocking<T: Send + 'static>(
+    tiers: Arc<Tiers>,
+    read: impl FnOnce(&Tiers) -> Option<T> + Send + 'static,
+) -> Option<T> {
+    let reads = tiers.disk.as_ref()?.reads.clone();
+    let _permit = reads.acquire().await.ok()?;
+    // A read that panicked is a miss.
+    tokio::task::spawn_blocking(move || read(&tiers)).await.ok().flatten()
 }

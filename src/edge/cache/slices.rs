@@ -30,7 +30,8 @@ pub struct SliceSet {
 pub(super) struct Slice {
     pub bytes: Bytes,
     pub footing: Footing,
-    pub held: Held,
+    /// Its part of the memory tier's bytes, for as long as it is used.
+    pub _held: Held,
 }
 
 /// A slice of a set: what the tiers find it by.

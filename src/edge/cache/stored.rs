@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 
-use super::disk::DiskBody;
 use super::head::{HeadBlock, TooManyHeaders};
 use super::memory::Held;
 use super::purge::Footing;
@@ -36,17 +35,23 @@ pub struct Draft<'r> {
     pub footing: Footing,
 }
 
+/// A response as it is kept.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub status: StatusCode,
+    pub head: HeadBlock,
+    pub body: StoredBody,
+    pub request_time: Timestamp,
+    pub response_time: Timestamp,
+    pub initial_age: Duration,
+    pub freshness: Freshness,
+    pub footing: Footing,
+}
+
 /// One complete stored response, or the head of one whose body is in slices.
 #[derive(Debug)]
 pub struct Stored {
-    status: StatusCode,
-    head: HeadBlock,
-    body: StoredBody,
-    request_time: Timestamp,
-    response_time: Timestamp,
-    initial_age: Duration,
-    freshness: Freshness,
-    pub(super) footing: Footing,
+    response: Received,
     etag: Option<(u32, u32)>,
     last_modified: Option<Timestamp>,
     content_length: Option<u64>,
@@ -59,8 +64,6 @@ pub struct Stored {
 #[derive(Debug, Clone)]
 pub enum StoredBody {
     Whole(Bytes),
-    /// In a file of the disk tier, which may be gone when it is opened.
-    OnDisk(Arc<DiskBody>),
     /// In slices, each of which may be missing.
     Sliced(Arc<SliceSet>),
 }
@@ -70,27 +73,8 @@ impl Stored {
     /// [`TooManyHeaders`] where the head is larger than any origin's may be.
     pub fn new(draft: Draft<'_>) -> Result<Self, TooManyHeaders> {
         let head = HeadBlock::new(draft.headers)?;
-        let times = (draft.request_time, draft.response_time);
-        Ok(Self::from_head(draft.status, head, draft.body, times, draft.initial_age, draft.freshness, draft.footing))
-    }
-
-    pub(super) fn from_head(
-        status: StatusCode,
-        head: HeadBlock,
-        body: StoredBody,
-        (request_time, response_time): (Timestamp, Timestamp),
-        initial_age: Duration,
-        freshness: Freshness,
-        footing: Footing,
-    ) -> Self {
-        let text = |name| head.get(name).and_then(|value| str::from_utf8(value).ok());
-        let last_modified = text(&LAST_MODIFIED).and_then(date::parse_http);
-        let content_length = text(&CONTENT_LENGTH).and_then(digits);
-        let etag =
-            head.find(&ETAG).and_then(|Range { start, end }| Some((start.try_into().ok()?, end.try_into().ok()?)));
-        let compressed = OnceLock::new();
-        let held = OnceLock::new();
-        Self {
+        let Draft { status, body, request_time, response_time, initial_age, freshness, footing, .. } = draft;
+        Ok(Self::received(Received {
             status,
             head,
             body,
@@ -99,52 +83,58 @@ impl Stored {
             initial_age,
             freshness,
             footing,
-            etag,
-            last_modified,
-            content_length,
-            compressed,
-            held,
-        }
+        }))
+    }
+
+    /// Reads from the head what is asked for often.
+    pub(super) fn received(response: Received) -> Self {
+        let head = &response.head;
+        let text = |name| head.get(name).and_then(|value| str::from_utf8(value).ok());
+        let last_modified = text(&LAST_MODIFIED).and_then(date::parse_http);
+        let content_length = text(&CONTENT_LENGTH).and_then(digits);
+        let place = |range: Range<usize>| Some((range.start.try_into().ok()?, range.end.try_into().ok()?));
+        let etag = head.find(&ETAG).and_then(place);
+        Self { response, etag, last_modified, content_length, compressed: OnceLock::new(), held: OnceLock::new() }
     }
 
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.response.status
     }
 
     /// The stored headers. `to_headers` gives them as a map whose values are slices of it.
     pub fn head(&self) -> &HeadBlock {
-        &self.head
+        &self.response.head
     }
 
     pub fn body(&self) -> &StoredBody {
-        &self.body
+        &self.response.body
     }
 
     /// When the request was sent that the response answered, or that last confirmed it.
     pub fn request_time(&self) -> Timestamp {
-        self.request_time
+        self.response.request_time
     }
 
     pub fn response_time(&self) -> Timestamp {
-        self.response_time
+        self.response.response_time
     }
 
     pub fn initial_age(&self) -> Duration {
-        self.initial_age
+        self.response.initial_age
     }
 
     pub fn freshness(&self) -> &Freshness {
-        &self.freshness
+        &self.response.freshness
     }
 
     pub fn footing(&self) -> &Footing {
-        &self.footing
+        &self.response.footing
     }
 
     /// `ETag` as it was received.
     pub fn etag(&self) -> Option<&str> {
         let (start, end) = self.etag?;
-        str::from_utf8(&self.head.bytes()[start as usize..end as usize]).ok()
+        str::from_utf8(&self.response.head.bytes()[start as usize..end as usize]).ok()
     }
 
     /// `Last-Modified`, where it is a date.
@@ -181,16 +171,18 @@ impl Stored {
 
     /// The bytes of memory that it takes, without its key and its compressed forms.
     pub(super) fn own_weight(&self) -> u64 {
-        let body = match &self.body {
+        let body = match &self.response.body {
             StoredBody::Whole(bytes) => bytes.len(),
-            StoredBody::OnDisk(_) | StoredBody::Sliced(_) => 0,
+            StoredBody::Sliced(_) => 0,
         };
-        (OVERHEAD + self.head.bytes().len() + size_of_val(self.footing.tags().hashes()) + body) as u64
+        (OVERHEAD + self.response.head.bytes().len() + size_of_val(self.response.footing.tags().hashes()) + body) as u64
     }
 
     /// When it is worth nothing any more: neither fresh, nor to be sent stale, nor to be validated.
     pub(super) fn retained_until(&self) -> Timestamp {
-        self.response_time.plus(self.freshness.retention(self.initial_age, self.has_validator()))
+        self.response
+            .response_time
+            .plus(self.response.freshness.retention(self.response.initial_age, self.has_validator()))
     }
 }
 
@@ -199,7 +191,6 @@ impl StoredBody {
     pub fn length(&self) -> u64 {
         match self {
             Self::Whole(bytes) => bytes.len() as u64,
-            Self::OnDisk(body) => body.length(),
             Self::Sliced(set) => set.total,
         }
     }

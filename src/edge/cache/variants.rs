@@ -104,6 +104,11 @@ impl<T> Variants<T> {
         Self { list: kept, ticks: AtomicU64::new(tick + 1) }
     }
 
+    /// The one of this variation.
+    pub fn of(&self, variation: &Variation) -> Option<&T> {
+        self.list.iter().find(|variant| variant.variation == *variation).map(|variant| &variant.item)
+    }
+
     /// Those that `keep` says so of; `None` for none.
     pub fn filtered(&self, keep: impl Fn(&T) -> bool) -> Option<Self> {
         let list: Vec<_> = self.list.iter().filter(|variant| keep(&variant.item)).cloned().collect();

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use toml::{Table, Value};
 
 use super::fields::{Fields, Notes, interpolate};
-use super::keys::{self, Keys};
+use super::keys;
 use super::options::{
     AccessLogOptions, AcmeOptions, DiskOptions, EdgeConfig, FeedOptions, LimitsOptions, ProcessOptions, ProxiesOptions,
     PurgeOptions, log_filter, log_format, section,
 };
-use super::rows::{PROCESS, SECTIONS, process_rows, variable};
+use super::rows::{LISTS, PROCESS, SECTIONS, process_rows, variable};
 use super::site;
 use crate::config::{CERTIFICATE, Fault, Faults, Source, certificates, is_service_link, read_table, variables};
 use crate::spelling::nearest;
@@ -38,9 +38,8 @@ impl EdgeConfig {
     /// Reads the file, lets the environment have its say, and gives the configuration or all of its faults. Opens no file
     /// but those of keys and pages that the configuration names.
     pub fn load(sources: &Sources) -> Result<Self, Faults> {
-        let mut table = read_table(&sources.file).map_err(|problem| {
-            Faults(vec![Fault::File { place: Source::File(sources.file.clone()), problem }])
-        })?;
+        let mut table = read_table(&sources.file)
+            .map_err(|problem| Faults(vec![Fault::File { place: Source::File(sources.file.clone()), problem }]))?;
         let mut faults = Vec::new();
         let referenced = interpolate_variables(&mut table, sources, &mut faults);
         let overlaid = overlay(&mut table, sources, &referenced, &mut faults);
@@ -113,9 +112,9 @@ fn set(table: &mut Table, dotted: &str, value: String) {
 }
 
 fn read(notes: &Notes, table: &mut Table) -> Option<EdgeConfig> {
-    let certificates = table.remove(CERTIFICATE).map_or_else(Vec::new, |value| {
-        notes.with_faults(|path, faults| certificates(&value, path, faults))
-    });
+    let certificates = table
+        .remove(CERTIFICATE)
+        .map_or_else(Vec::new, |value| notes.with_faults(|path, faults| certificates(&value, path, faults)));
     let table = &*table;
     check_top(notes, table);
     let empty = Table::new();
@@ -162,7 +161,7 @@ fn table_at<'t>(notes: &Notes, table: &'t Table, name: &str, empty: &'t Table) -
 /// Every key outside of lists is one that there is.
 fn check_top(notes: &Notes, table: &Table) {
     let mut plain = table.clone();
-    for name in sections().chain(["site", "key"]) {
+    for name in LISTS.iter().map(|row| row.key).chain(sections()) {
         if let Some(Value::Table(inner)) = plain.remove(name) {
             Fields::of(notes, name, &inner, section(name)).check_keys(&[section(name)]);
         }
@@ -194,12 +193,5 @@ fn check_listeners(
         if !seen.insert(*address) {
             notes.fault("listen", format!("{address} is given twice among listen, tls_listen and admin_listen"));
         }
-    }
-}
-
-impl Keys {
-    /// Whether there is a group called `name`.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
     }
 }

@@ -4,8 +4,6 @@
 //! before anything is opened but the files that the configuration names.
 
 mod behaviour;
-#[cfg(test)]
-mod docs;
 mod fields;
 mod headers;
 mod keys;
@@ -21,5 +19,5 @@ pub use options::{
     AccessLogOptions, AcmeOptions, DiskOptions, EdgeConfig, FeedOptions, LimitsOptions, LogFormat, ProcessOptions,
     ProxiesOptions, PurgeOptions, Signer, UploadOptions,
 };
-pub use origin::{OriginConfig, OriginKind};
+pub use origin::{OriginConfig, settings};
 pub use site::SiteConfig;

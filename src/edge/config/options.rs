@@ -21,7 +21,7 @@ const TIB: u64 = 1 << 40;
 const MIN_TOKEN_BYTES: usize = 16;
 
 /// Everything that an edge can be told, checked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct EdgeConfig {
     pub process: ProcessOptions,
     pub disk: Option<DiskOptions>,
@@ -189,7 +189,8 @@ pub fn endpoint(text: &str) -> Option<http::Uri> {
     let uri: http::Uri = text.parse().ok()?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
     let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
-    let host = uri.authority().is_some_and(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
+    let host =
+        uri.authority().is_some_and(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
     (known && bare && host).then_some(uri)
 }
 
@@ -230,7 +231,8 @@ impl FeedOptions {
         if url.is_some() && signer.is_none() {
             fields.fault("access_key_id and secret_access_key must be given when url is: make them with brim key create --edge BUCKET");
         }
-        if url.is_none() && !fields.is_given("url") && (signer.is_some() || ca_bundle.is_some() || relay == Some(true)) {
+        if url.is_none() && !fields.is_given("url") && (signer.is_some() || ca_bundle.is_some() || relay == Some(true))
+        {
             fields.fault("url must be given when anything else of the feed is");
         }
         Some(Self { url: url?, signer: signer?, ca_bundle, relay: relay? })

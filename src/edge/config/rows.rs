@@ -46,7 +46,6 @@ const TIME_OR_NONE: &str = "a time such as 30s, or 0s";
 const SWITCH: &str = "true or false";
 const PATH: &str = "a path";
 const NETWORKS: &str = "a list of addresses or networks, such as 192.0.2.1 or 10.0.0.0/8";
-const NAMES: &str = "a list of names";
 const HEADERS: &str = "a list of header names";
 const SELECTION: &str = "all, none, a list of names, or { except = [...] }";
 const TEXT: &str = "a text";
@@ -127,6 +126,12 @@ pub const ACME: &[Row] = rows! {
     "path" = "./brim-edge-acme", PATH, "Where the account and the certificates are kept.";
 };
 
+/// The lists of tables.
+pub const LISTS: &[Row] = rows! {
+    "site" = "", TABLES, "`[[site]]`.";
+    "key" = "", TABLES, "`[[key]]`.";
+};
+
 pub const KEY: &[Row] = rows! {
     "id" = "", "1 to 64 letters, digits, hyphens and underscores", "What URLs and cookies call it: `Key-Pair-Id`. Must be given.";
     "public_key" = "", PATH, "A file with the public key in PEM, RSA of 2048 bits or ECDSA P-256. Must be given.";
@@ -160,13 +165,13 @@ pub const BEHAVIOUR: &[Row] = rows! {
     "key_sort_query" = "false", SWITCH, "Whether the order of parameters is without meaning.";
     "key_headers" = "", HEADERS, "The request headers that tell answers apart.";
     "key_cookies" = "none", SELECTION, "The cookies that tell answers apart.";
-    "bucket_query" = "", NAMES, "The query parameters that a bucket is sent, such as `response-content-type`. They are part of the key.";
+    "bucket_query" = "", "a list of: partNumber, response-cache-control, response-content-disposition, response-content-encoding, response-content-language, response-content-type, response-expires, versionId", "The query parameters that a bucket is sent. They are part of the key.";
     "presigned" = "refuse", "refuse or pass", "What becomes of presigned S3 URLs in front of a bucket: 400, or passed on as they come and never stored.";
     "slices" = "true", SWITCH, "Whether ranges of large bodies are fetched and kept in slices of 1 MiB.";
     "compress" = "true", SWITCH, "Whether answers are compressed that CloudFront would compress: brotli, zstd or gzip, as clients accept.";
     "tag_headers" = "", HEADERS, "Headers that carry tags, besides `Surrogate-Key`, `Cache-Tag` and `x-amz-meta-cache-tag`.";
     "error_page" = "", TABLES, "Pages in place of errors: `[[site.error_page]]`.";
-    "fallback" = "", "a path that begins with a slash", "The single-page application's page: answered with 200 in place of 403 and 404, as `error_page` could say.";
+    "fallback" = "", "a path that begins with a slash", "The page of a single-page application: sent with 200 in place of 403 and 404, to paths whose last segment has no extension.";
     "headers" = "", TABLE, "What answers are given besides the origin's headers: `[site.headers]`.";
     "cache_status" = "true", SWITCH, "Whether answers carry `Cache-Status` (RFC 9211).";
     "allow" = "", NETWORKS, "Where given, only these clients are answered; others get 403.";
@@ -183,27 +188,33 @@ pub const BEHAVIOUR_PATH: &[Row] = rows! {
 };
 
 pub const ORIGIN: &[Row] = rows! {
-    "url" = "", URL, "A server's address, without path. For a bucket or website, the address of the S3 or website endpoint.";
-    "bucket" = "", "a bucket's name", "Answers are this bucket's objects, asked for at `url` by signed requests.";
-    "website" = "", "a bucket's name", "Answers are the website of this bucket, asked for at `url` by signed requests: index documents, redirects and error pages as the website says.";
-    "access_key_id" = "", TEXT, "The key that requests are signed with. Without it, they are sent unsigned.";
+    "url" = "", "an address that begins with http:// or https://, maybe with a path that goes before every request's", "A server's address. For a bucket or website, that of the S3 or website endpoint. Must be given.";
+    "bucket" = "", "a bucket's name", "Answers are this bucket's objects, asked for at `url` by signed requests. `access_key_id` must be given.";
+    "website" = "", "a bucket's name", "Answers are the website of this bucket, asked for at `url` by signed requests: index documents, redirects and error pages as the website says. `access_key_id` must be given.";
+    "access_key_id" = "", TEXT, "The key that requests to a bucket or website are signed with.";
     "secret_access_key" (secret) = "", TEXT, "Its secret.";
     "region" = "us-east-1", TEXT, "The region that requests are signed for.";
-    "host" = "", "a host, maybe with a port", "What the origin is sent as `Host`. Without it, what the client asked for; for a bucket or website, its own.";
+    "host" = "", "a host, maybe with a port, or viewer", "What the origin is sent as `Host`; `viewer` is what the client asked for. Without it, the host of `url`; for a website `BUCKET.website.localhost`.";
     "sni" = "", "a host name", "The name in the TLS handshake, and in the certificate. Without it, that of `url`.";
     "ca_bundle" = "", PATH, "Certificates in PEM that the origin is trusted by, in place of the system's.";
     "client_certificate" = "", PATH, "The certificate in PEM that this edge shows to the origin.";
     "client_key" = "", PATH, "Its private key.";
     "headers" = "", "a table of names and values", "Headers that every request to the origin carries, in place of the client's.";
-    "connect_timeout" = "10s", TIME, "How long a connection, with its TLS handshake, may take.";
+    "http2" = "true", SWITCH, "Whether HTTP/2 is offered to an origin over TLS. Never with `host = \"viewer\"`.";
+    "connect_timeout" = "5s", TIME, "How long a connection, with its TLS handshake, may take; and how long a request waits for its turn.";
     "first_byte_timeout" = "30s", TIME, "How long the head of an answer may take.";
     "idle_timeout" = "30s", TIME, "How long a body may stand still.";
-    "connections" = "256", "a number from 1 to 65535", "Connections to the origin at once.";
+    "tunnel_timeout" = "10m", TIME, "How long a WebSocket or other tunnel may be silent in both directions.";
+    "keep_alive" = "30s", TIME, "How long a connection is kept that nobody uses.";
+    "kept" = "64", "a number from 0 to 65535", "How many connections are kept that nobody uses.";
+    "requests" = "1024", "a number from 1 to 65535", "Requests at the origin at once. More wait for `connect_timeout`, then they fail.";
+    "failures" = "5", "a number from 0 to 1000", "Failures in a row after which the origin is left alone for `pause`; 0 is never.";
+    "pause" = "5s", TIME, "How long it is left alone before one request tries it again.";
 };
 
 pub const ERROR_PAGE: &[Row] = rows! {
-    "status" = "", "a status from 400 to 599", "The origin's status. Must be given.";
-    "page" = "", "a path that begins with a slash", "The path of the page, which is fetched as its own behaviour says. Without it, only `ttl` counts.";
+    "status" = "", "one of 400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504", "The origin's status. Must be given.";
+    "page" = "", "a path that begins with a slash", "The path of the page, which is fetched as its own behaviour says. Where it cannot be had, the origin's answer is sent. Must be given.";
     "as" = "", "a status from 200 to 599", "The status that clients get. Without it, the origin's.";
 };
 
@@ -213,11 +224,10 @@ pub const HEADERS_POLICY: &[Row] = rows! {
     "remove" = "", HEADERS, "Headers of the origin that are taken out.";
     "security" = "", "a table", "Headers for browsers: `[site.headers.security]`.";
     "cors" = "", "a table", "What pages of other origins may do: `[site.headers.cors]`.";
-    "server_timing" = "false", SWITCH, "Whether answers tell in `Server-Timing` how they came about.";
 };
 
 pub const SECURITY: &[Row] = rows! {
-    "strict_transport_security" = "", "a header value", "`Strict-Transport-Security`, over TLS alone.";
+    "strict_transport_security" = "", "a header value", "`Strict-Transport-Security`.";
     "content_security_policy" = "", "a header value", "`Content-Security-Policy`.";
     "frame_options" = "", "DENY or SAMEORIGIN", "`X-Frame-Options`.";
     "referrer_policy" = "", "a header value", "`Referrer-Policy`.";
@@ -248,7 +258,12 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "[[key]]", about: "Keys of signed URLs and cookies", rows: KEY, environment: false },
     Section { name: "[[site]]", about: "Sites", rows: SITE, environment: false },
     Section { name: "[[site.behaviour]]", about: "How paths behave", rows: BEHAVIOUR_PATH, environment: false },
-    Section { name: "[[site]] and [[site.behaviour]]", about: "What both a site and its behaviours have", rows: BEHAVIOUR, environment: false },
+    Section {
+        name: "[[site]] and [[site.behaviour]]",
+        about: "What both a site and its behaviours have",
+        rows: BEHAVIOUR,
+        environment: false,
+    },
     Section { name: "[site.origin] and [site.failover]", about: "Origins", rows: ORIGIN, environment: false },
     Section { name: "[[site.error_page]]", about: "Error pages", rows: ERROR_PAGE, environment: false },
     Section { name: "[site.headers]", about: "Headers of answers", rows: HEADERS_POLICY, environment: false },
@@ -258,9 +273,10 @@ pub const SECTIONS: &[Section] = &[
 
 /// The keys that stand outside of lists, dotted, each with its section.
 pub fn process_rows() -> impl Iterator<Item = (String, &'static Row)> {
-    SECTIONS.iter().filter(|section| section.environment).flat_map(|section| {
-        section.rows.iter().map(move |row| (dotted(section.name, row.key), row))
-    })
+    SECTIONS
+        .iter()
+        .filter(|section| section.environment)
+        .flat_map(|section| section.rows.iter().map(move |row| (dotted(section.name, row.key), row)))
 }
 
 /// The variable of a dotted key.

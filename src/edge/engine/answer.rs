@@ -62,6 +62,11 @@ pub struct OriginPart {
     pub status: Option<StatusCode>,
 }
 
+impl OriginPart {
+    /// Of an origin that did not answer.
+    pub(super) const NONE: Self = Self { first_byte: Duration::ZERO, status: None };
+}
+
 impl Outcome {
     /// An outcome in which no origin had a part.
     pub const fn of(result: Found) -> Self {

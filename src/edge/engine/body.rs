@@ -1,4 +1,4 @@
-//! Bodies of answers: from memory, from a fetch under way, slice by slice, from disk, or straight from the origin.
+//! Bodies of answers: from memory, from a fetch under way, slice by slice, or straight from the origin.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,11 +10,11 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::slices::Slices;
 use super::tail::{Next, Tail};
-use crate::edge::cache::DiskError;
+use crate::edge::compress::{self, Compressed};
 use crate::edge::origin::{self, Received};
 
 /// The body of an answer. Dropping it gives up whatever fetches for it alone.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub enum Body {
     #[default]
     Empty,
@@ -23,12 +23,12 @@ pub enum Body {
     Fill(Box<Fill>),
     /// What is kept, or is to be fetched, slice by slice.
     Slices(Box<Slices>),
-    /// Bytes of a file of the disk tier.
-    Disk(Box<super::disk::DiskBytes>),
     /// Several bodies, one after the other.
     Parts(Parts),
     /// What the origin sends to this client alone.
     Passed(Box<Received>),
+    /// Another body, compressed as it comes.
+    Compressed(Box<Compressed<BodyError>>),
 }
 
 /// Why a body breaks off. The connection must be closed, so that nobody takes what came for the whole.
@@ -44,8 +44,8 @@ pub enum BodyError {
     Origin(#[from] origin::BodyError),
     #[error(transparent)]
     Fetch(#[from] origin::FetchError),
-    #[error(transparent)]
-    Disk(#[from] DiskError),
+    #[error("the body could not be compressed")]
+    Compression(#[source] Box<compress::Error<Self>>),
 }
 
 /// A part of a fetch under way; what is no longer kept of it is read slice by slice.
@@ -56,7 +56,6 @@ pub struct Fill {
 }
 
 /// Bodies that are sent one after the other.
-#[derive(Debug)]
 pub struct Parts {
     parts: VecDeque<Body>,
     /// The bytes of them all that are to come.
@@ -83,6 +82,12 @@ impl Body {
     ) -> Self {
         let elsewhere = elsewhere.map(|make| Box::new(make) as Box<dyn FnOnce(std::ops::Range<u64>) -> Slices + Send>);
         Self::Fill(Box::new(Fill { tail, elsewhere }))
+    }
+
+    /// Waits for the first bytes where they are read slice by slice, so that what is wrong with them is known before anything
+    /// was sent. Those of several parts are looked at as they come.
+    pub(super) async fn prime(&mut self) -> Result<(), BodyError> {
+        if let Self::Slices(slices) = self { slices.prime().await } else { Ok(()) }
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Polled {
@@ -116,11 +121,13 @@ impl HttpBody for Body {
             }
             Self::Fill(_) => self.poll_fill(cx),
             Self::Slices(slices) => slices.poll_bytes(cx).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data))),
-            Self::Disk(bytes) => bytes.poll_bytes(cx).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data))),
             Self::Parts(parts) => parts.poll(cx),
             Self::Passed(body) => {
                 Pin::new(body.as_mut()).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(BodyError::from)))
             }
+            Self::Compressed(body) => Pin::new(body.as_mut())
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|error| BodyError::Compression(Box::new(error))))),
         }
     }
 
@@ -128,6 +135,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => true,
             Self::Passed(body) => body.is_end_stream(),
+            Self::Compressed(body) => body.is_end_stream(),
             _ => false,
         }
     }
@@ -138,9 +146,9 @@ impl HttpBody for Body {
             Self::Whole(bytes) => Some(bytes.len() as u64),
             Self::Fill(fill) => fill.tail.remaining(),
             Self::Slices(slices) => Some(slices.remaining()),
-            Self::Disk(bytes) => Some(bytes.remaining()),
             Self::Parts(parts) => Some(parts.left),
             Self::Passed(body) => return body.size_hint(),
+            Self::Compressed(_) => None,
         };
         exact.map(SizeHint::with_exact).unwrap_or_default()
     }
@@ -163,9 +171,18 @@ impl Parts {
     }
 }
 
-impl fmt::Debug for Fill {
+impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fill").field("tail", &self.tail).finish_non_exhaustive()
+        let name = match self {
+            Self::Empty => "Empty",
+            Self::Whole(_) => "Whole",
+            Self::Fill(_) => "Fill",
+            Self::Slices(_) => "Slices",
+            Self::Parts(_) => "Parts",
+            Self::Passed(_) => "Passed",
+            Self::Compressed(_) => "Compressed",
+        };
+        write!(f, "{name}({:?})", self.size_hint().exact())
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// A number of bytes of which fills take their shares; clones share it.
 #[derive(Debug, Clone)]
@@ -11,6 +15,7 @@ pub struct Budget(Arc<Bytes>);
 struct Bytes {
     limit: u64,
     taken: AtomicU64,
+    returned: Notify,
 }
 
 /// Bytes taken out of a [`Budget`]; dropping it gives them back.
@@ -23,13 +28,27 @@ pub struct Share {
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: u64) -> Self {
-        Self(Arc::new(Bytes { limit, taken: AtomicU64::new(0) }))
+        Self(Arc::new(Bytes { limit, taken: AtomicU64::new(0), returned: Notify::new() }))
     }
 
     /// Takes `bytes`, or nothing where so many are not left. Never waits.
     pub fn take(&self, bytes: u64) -> Option<Share> {
         let mut share = Share { budget: self.clone(), bytes: 0 };
         share.grow(bytes).then_some(share)
+    }
+
+    /// Takes `bytes`, waiting for others to give some back, but no longer than `patience`.
+    pub async fn wait(&self, bytes: u64, patience: Duration) -> Option<Share> {
+        let taken = async {
+            loop {
+                let returned = self.0.returned.notified();
+                if let Some(share) = self.take(bytes) {
+                    return share;
+                }
+                returned.await;
+            }
+        };
+        timeout(patience, taken).await.ok()
     }
 
     /// Gives how many bytes are taken.
@@ -63,6 +82,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.budget.0.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.0.returned.notify_waiters();
     }
 }
 
@@ -81,5 +101,14 @@ mod tests {
         assert_eq!((first.bytes(), budget.taken()), (10, 10));
         drop(first);
         assert_eq!(budget.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_gets_what_is_given_back() {
+        let budget = Budget::new(10);
+        let first = budget.take(10).unwrap();
+        assert!(budget.wait(1, Duration::ZERO).await.is_none());
+        let (second, ()) = tokio::join!(budget.wait(10, Duration::from_secs(60)), async { drop(first) });
+        assert_eq!(second.unwrap().bytes(), 10);
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -23,6 +24,7 @@ pub struct Fill<K, H> {
     key: K,
     stream: Arc<Stream>,
     head: watch::Receiver<Option<H>>,
+    void: AtomicBool,
 }
 
 /// What the one has who fetches. Dropping it takes the fetch out of the table, and cuts the body off if it was not finished.
@@ -90,6 +92,17 @@ impl<K: Clone + Eq + Hash, H: Clone> Table<K, H> {
         before - fills.len()
     }
 
+    /// Detaches the fetches of which `matches` is true, and has nothing stored of what they bring.
+    pub fn void(&self, matches: impl Fn(&K) -> bool) {
+        self.0.lock().retain(|key, fill| {
+            let matched = matches(key);
+            if matched {
+                fill.void.store(true, Ordering::Release);
+            }
+            !matched
+        });
+    }
+
     /// Whether something is being fetched under `key`.
     pub fn contains(&self, key: &K) -> bool {
         self.0.lock().contains_key(key)
@@ -105,7 +118,7 @@ fn begin<K: Clone + Eq + Hash, H: Clone>(key: K, table: Option<Table<K, H>>) -> 
     let (writer, follower) = stream();
     let (head, told) = watch::channel(None);
     let stream = Arc::clone(writer.stream());
-    let fill = Arc::new(Fill { key, stream, head: told });
+    let fill = Arc::new(Fill { key, stream, head: told, void: AtomicBool::new(false) });
     let lead = Lead { writer, head, listed: Listed { table, fill: Arc::clone(&fill) } };
     (lead, Seat { fill, follower })
 }
@@ -122,9 +135,20 @@ impl<K: Eq + Hash, H> Lead<K, H> {
         self.head.send_replace(Some(head));
     }
 
+    /// Whether what is fetched must not be stored.
+    pub fn is_void(&self) -> bool {
+        self.listed.fill.void.load(Ordering::Acquire)
+    }
+
     /// Has nobody find the fetch any more. Those who follow already go on.
     pub fn leave_table(&mut self) {
         self.listed.leave();
+    }
+
+    /// The writer, and what has nobody find the fetch any more.
+    pub fn parts(&mut self) -> (&Writer, impl FnOnce()) {
+        let Self { writer, listed, .. } = self;
+        (writer, || listed.leave())
     }
 
     /// Ends the body as it should end. What is to be found by others from now on was stored before.

@@ -11,7 +11,6 @@ mod body;
 mod budget;
 mod collapse;
 mod compress;
-mod disk;
 mod failure;
 mod fetch;
 mod fill;
@@ -23,11 +22,9 @@ mod pump;
 mod runs;
 mod serve;
 mod slices;
+mod stored;
 mod stream;
 mod tail;
-#[cfg(test)]
-mod tests;
-mod validate;
 
 use std::sync::Arc;
 
@@ -39,6 +36,7 @@ pub use body::{Body, BodyError};
 
 use self::budget::Budget;
 use self::collapse::Table;
+use self::compress::Compressing;
 use self::fill::{FillKey, Head};
 use self::runs::Runs;
 use super::cache::{Cache, DiskError, Purge, Sequence};
@@ -55,6 +53,8 @@ pub struct Parts {
     /// The lease of the change feed; `None` where no feed is configured.
     pub feed: Option<Arc<FeedState>>,
     pub limits: Limits,
+    /// The name of this edge in `Via` and `CDN-Loop`: a token, its own among all that a request may come through.
+    pub name: String,
 }
 
 /// Bounds on what is under way.
@@ -76,6 +76,8 @@ struct Shared {
     clock: Clock,
     feed: Option<Arc<FeedState>>,
     limits: Limits,
+    name: String,
+    compressing: Compressing,
     budget: Budget,
     fills: Table<FillKey, Head>,
     runs: Runs,
@@ -94,15 +96,24 @@ pub struct UnderWay {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { fill_memory: 64 * 1024 * 1024, whole: 8 * 1024 * 1024 }
+        Self { fill_memory: 128 * 1024 * 1024, whole: 8 * 1024 * 1024 }
     }
 }
 
 impl Engine {
     pub fn new(parts: Parts) -> Self {
-        let Parts { cache, clock, feed, limits } = parts;
-        let budget = Budget::new(limits.fill_memory);
-        Self(Arc::new(Shared { cache, clock, feed, limits, budget, fills: Table::new(), runs: Runs::default() }))
+        let Parts { cache, clock, feed, limits, name } = parts;
+        Self(Arc::new(Shared {
+            cache,
+            clock,
+            feed,
+            limits,
+            name,
+            compressing: Compressing::default(),
+            budget: Budget::new(limits.fill_memory),
+            fills: Table::new(),
+            runs: Runs::default(),
+        }))
     }
 
     /// Answers a request that passed the gate. The request's path and query are those that are looked up and asked for: what a

@@ -33,7 +33,8 @@ pub enum Forward {
 /// What to say of one request. Start with [`Self::hit`] or [`Self::forward`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CacheStatus<'s> {
-    forward: Option<Forward>,
+    /// Why the request went to the origin; `None` for a hit.
+    pub forward: Option<Forward>,
     /// The origin's status, where the client gets another.
     pub forward_status: Option<StatusCode>,
     /// Seconds for which the response stays fresh here, less than zero for a stale one.
@@ -154,4 +155,78 @@ fn push_string(text: &mut String, value: &str) {
         }
     }
     text.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sfv::{List, Parser};
+
+    use super::*;
+
+    const FRESHNESS: Freshness = Freshness {
+        fresh: Duration::from_secs(60),
+        stale_while_revalidate: Duration::ZERO,
+        stale_if_error: Duration::ZERO,
+        may_serve_stale: true,
+        validate_always: false,
+        by_feed: false,
+    };
+
+    fn full() -> CacheStatus<'static> {
+        CacheStatus {
+            forward_status: Some(StatusCode::NOT_MODIFIED),
+            ttl: Some(-3),
+            stored: true,
+            collapsed: true,
+            key: Some("https://a/\"b\\\n;x=1"),
+            ..CacheStatus::forward(Forward::Stale).detail("set-cookie")
+        }
+    }
+
+    #[test]
+    fn members_say_what_was_done() {
+        for (status, expected) in [
+            (CacheStatus::hit(&FRESHNESS, Duration::from_secs(18)), "brim-edge; hit; ttl=42"),
+            (CacheStatus::hit(&FRESHNESS, Duration::from_secs(60)), "brim-edge; hit; ttl=0"),
+            (CacheStatus::forward(Forward::UriMiss), "brim-edge; fwd=uri-miss"),
+            (
+                full(),
+                r#"brim-edge; fwd=stale; fwd-status=304; ttl=-3; stored; collapsed; key="https://a/\"b\\ ;x=1"; detail=set-cookie"#,
+            ),
+        ] {
+            assert_eq!(status.value(), expected);
+        }
+        let unbounded = CacheStatus { ttl: Some(i64::MIN), ..CacheStatus::forward(Forward::Miss) };
+        assert_eq!(unbounded.value(), "brim-edge; fwd=miss; ttl=-999999999999999");
+    }
+
+    #[test]
+    fn members_are_structured_fields() {
+        let every = [
+            Forward::Bypass,
+            Forward::Method,
+            Forward::UriMiss,
+            Forward::VaryMiss,
+            Forward::Miss,
+            Forward::Request,
+            Forward::Stale,
+            Forward::Partial,
+        ];
+        let all = every.map(CacheStatus::forward).into_iter().chain([full()]);
+        for status in all {
+            let value = status.value();
+            assert!(Parser::new(value.as_bytes()).parse::<List>().is_ok(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn our_member_is_behind_those_of_caches_before() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_STATUS, HeaderValue::from_static("Origin; hit"));
+        CacheStatus::hit(&FRESHNESS, Duration::ZERO).append_to(&mut headers);
+        let members: Vec<_> = headers.get_all(CACHE_STATUS).iter().collect();
+        assert_eq!(members, ["Origin; hit", "brim-edge; hit; ttl=60"]);
+    }
 }

@@ -186,3 +186,152 @@ pub fn delta_seconds(text: &[u8]) -> Option<Duration> {
     let count = text.iter().fold(0_u64, |count, digit| (count * 10 + u64::from(digit - b'0')).min(MAX_SECONDS));
     Some(Duration::from_secs(count))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::headers;
+
+    fn response(values: &[&str]) -> ResponseDirectives {
+        ResponseDirectives::parse(&headers(&values.iter().map(|value| ("cache-control", *value)).collect::<Vec<_>>()))
+    }
+
+    fn request(fields: &[(&str, &str)]) -> RequestDirectives {
+        RequestDirectives::parse(&headers(fields))
+    }
+
+    fn seconds(count: u64) -> Option<Duration> {
+        Some(Duration::from_secs(count))
+    }
+
+    fn names(list: &[&'static str]) -> Scope {
+        Scope::Fields(list.iter().map(|name| HeaderName::from_static(name)).collect())
+    }
+
+    #[test]
+    fn lifetimes_are_digits_and_anything_else_is_no_time_at_all() {
+        for (value, max_age) in [
+            ("max-age=3600", seconds(3600)),
+            ("MaX-aGe=3600", seconds(3600)),
+            ("foo, max-age=1, bar", seconds(1)),
+            ("max-age=\"3600\"", seconds(3600)),
+            ("max-age=003600", seconds(3600)),
+            ("max-age=2147483648", seconds(MAX_SECONDS)),
+            ("max-age=99999999999999999999999999", seconds(MAX_SECONDS)),
+            ("max-age=", seconds(0)),
+            ("max-age", seconds(0)),
+            ("max-age=-1", seconds(0)),
+            ("max-age=+1", seconds(0)),
+            ("max-age='3600'", seconds(0)),
+            ("max-age=3600.0", seconds(0)),
+            ("max-age=a3600", seconds(0)),
+            ("max-age=3600a", seconds(0)),
+            ("max-age= 3600", seconds(0)),
+            ("max-age =3600", None),
+            ("xmax-age=3600", None),
+            ("extension=\"max-age=3600\"", None),
+            ("extension=\"max-age=3600\", max-age=1", seconds(1)),
+            ("max-age=1, extension=\"max-age=3600\"", seconds(1)),
+            ("", None),
+        ] {
+            assert_eq!(response(&[value]).max_age, max_age, "{value}");
+        }
+    }
+
+    #[test]
+    fn of_a_time_given_twice_the_first_counts() {
+        assert_eq!(response(&["max-age=1800, max-age=1"]).max_age, seconds(1800));
+        assert_eq!(response(&["max-age=1", "max-age=1800"]).max_age, seconds(1));
+        assert_eq!(response(&["s-maxage=x, s-maxage=5"]).s_maxage, seconds(0));
+    }
+
+    #[test]
+    fn every_flag_is_read_on_any_line_and_in_any_case() {
+        let all = response(&[
+            "NO-STORE, Public=1,must-revalidate",
+            "proxy-revalidate;, proxy-revalidate, must-understand, no-transform , immutable",
+            "stale-while-revalidate=7, stale-if-error=8, s-maxage=9",
+        ]);
+        assert!(all.no_store && all.public && all.must_revalidate && all.proxy_revalidate);
+        assert!(all.must_understand && all.no_transform && all.immutable);
+        assert_eq!((all.stale_while_revalidate, all.stale_if_error), (seconds(7), seconds(8)));
+        assert_eq!(all.lifetime(), seconds(9));
+        assert_eq!(response(&["no-stores, private2, \"no-store\""]), ResponseDirectives::default());
+        assert_eq!(response(&[]), ResponseDirectives::default());
+    }
+
+    #[test]
+    fn private_and_no_cache_speak_of_fields_or_of_everything() {
+        for (value, scope) in [
+            ("private", Scope::Everything),
+            ("private=\"set-cookie\"", names(&["set-cookie"])),
+            ("private=\"Set-Cookie, X-User\"", names(&["set-cookie", "x-user"])),
+            ("private=set-cookie", names(&["set-cookie"])),
+            ("private=\"a\", private=\"b\"", names(&["a", "b"])),
+            ("private=\"a\", private", Scope::Everything),
+            ("private, private=\"a\"", Scope::Everything),
+            ("private=", Scope::Everything),
+            ("private=\"\"", Scope::Everything),
+            ("private=\"a b\"", Scope::Everything),
+            ("private=\"a", Scope::Everything),
+            ("private=\"content-encoding\"", Scope::Everything),
+            ("private=\"a, Vary\"", Scope::Everything),
+            ("x", Scope::Nothing),
+        ] {
+            assert_eq!(response(&[value]).private, scope, "{value}");
+            assert_eq!(response(&[&value.replace("private", "no-cache")]).no_cache, scope, "{value}");
+        }
+        let many = format!("private=\"{}\"", "a,".repeat(MAX_FIELDS + 1));
+        assert_eq!(response(&[&many]).private, Scope::Everything);
+    }
+
+    #[test]
+    fn a_response_says_whether_it_may_be_stale_and_whether_it_covers_authorized_requests() {
+        for (value, may_be_stale, covers) in [
+            ("max-age=1", true, false),
+            ("public", true, true),
+            ("must-revalidate", false, true),
+            ("proxy-revalidate", false, false),
+            ("s-maxage=1", false, true),
+            ("no-cache", false, false),
+            ("no-cache=\"set-cookie\"", true, false),
+        ] {
+            assert_eq!(response(&[value]).may_be_stale(), may_be_stale, "{value}");
+            assert_eq!(response(&[value]).covers_authorized(), covers, "{value}");
+        }
+    }
+
+    #[test]
+    fn requests_say_what_they_want() {
+        let all = request(&[(
+            "cache-control",
+            "max-age=1, max-stale=2, min-fresh=3, no-cache, no-store, no-transform, only-if-cached, stale-if-error=4",
+        )]);
+        let expected = RequestDirectives {
+            max_age: seconds(1),
+            max_stale: seconds(2),
+            min_fresh: seconds(3),
+            no_cache: true,
+            no_store: true,
+            no_transform: true,
+            only_if_cached: true,
+            stale_if_error: seconds(4),
+        };
+        assert_eq!(all, expected);
+        assert_eq!(request(&[("cache-control", "max-stale")]).max_stale, Some(Duration::MAX));
+        assert_eq!(request(&[("cache-control", "max-stale=x")]).max_stale, seconds(0));
+        assert_eq!(request(&[]), RequestDirectives::default());
+    }
+
+    #[test]
+    fn pragma_counts_where_there_is_no_cache_control() {
+        for (fields, no_cache) in [
+            ([("pragma", "no-cache"), ("x", "")], true),
+            ([("pragma", "foo, No-Cache"), ("x", "")], true),
+            ([("pragma", "no-cache"), ("cache-control", "max-age=1")], false),
+            ([("pragma", "x-no-cache"), ("x", "")], false),
+        ] {
+            assert_eq!(request(&fields).no_cache, no_cache, "{fields:?}");
+        }
+    }
+}

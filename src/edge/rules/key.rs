@@ -100,8 +100,8 @@ impl Selection {
 
 /// Gives the key of a request. The parameters of a signed URL are to be taken out of the query before.
 ///
-/// Its form: the URL; then for each header of the policy a line `name=value`, or `name` where the request has none; then
-/// for each cookie a line `;name=value`. No part can hold a line break, so no two requests have one key by accident.
+/// Its form: the URL; then for each header of the policy a line `name=,member,member`, or `name` where the request has none;
+/// then for each cookie a line `;name=value`. No part can hold a line break, so no two requests have one key by accident.
 pub fn primary(policy: &KeyPolicy, target: &Target<'_>, headers: &HeaderMap) -> PrimaryKey {
     let mut key = String::with_capacity(16 + target.host.len() + target.path.len() + target.query.map_or(0, str::len));
     key.push_str(if target.secure { "https://" } else { "http://" });
@@ -117,7 +117,7 @@ pub fn primary(policy: &KeyPolicy, target: &Target<'_>, headers: &HeaderMap) -> 
     if policy.cookies != Selection::None {
         for cookie in selected_cookies(&policy.cookies, headers) {
             key.push_str("\n;");
-            push_bytes(&mut key, cookie);
+            push_bytes(&mut key, cookie, b"%");
         }
     }
     PrimaryKey(Arc::from(key))
@@ -173,25 +173,30 @@ fn push_header(key: &mut String, name: &HeaderName, headers: &HeaderMap) {
         key.push_str(vary::normal_accept_encoding(headers));
         return;
     }
-    for (at, member) in list::field(headers, name).enumerate() {
-        key.push(if at == 0 { '=' } else { ',' });
-        push_bytes(key, member);
+    if headers.contains_key(name) {
+        // An empty header is another request than none.
+        key.push('=');
+    }
+    for member in list::field(headers, name) {
+        key.push(',');
+        // A comma within a member is inside of quotes, and must not look like one between members.
+        push_bytes(key, member, b",%");
     }
 }
 
 /// Adds what a URL's parser let through, which is no control character.
 fn push(key: &mut String, text: &str) {
     if text.bytes().any(|byte| byte.is_ascii_control()) {
-        push_bytes(key, text.as_bytes());
+        push_bytes(key, text.as_bytes(), b"");
     } else {
         key.push_str(text);
     }
 }
 
-/// Adds bytes as text: those outside of visible ASCII and the space, and the `%`, as escapes.
-fn push_bytes(key: &mut String, bytes: &[u8]) {
+/// Adds bytes as text: those outside of visible ASCII and the space, and those of `escaped`, as escapes.
+fn push_bytes(key: &mut String, bytes: &[u8], escaped: &[u8]) {
     for &byte in bytes {
-        if matches!(byte, b' '..=b'~') && byte != b'%' {
+        if matches!(byte, b' '..=b'~') && !escaped.contains(&byte) {
             key.push(char::from(byte));
         } else {
             // Writing to a string cannot fail.
@@ -201,8 +206,8 @@ fn push_bytes(key: &mut String, bytes: &[u8]) {
 }
 
 /// Brings a path (with its query, if that is keyed) to the form in which purges are compared: escapes of unreserved
-/// characters are decoded, other escapes have upper-case digits (RFC 3986 sections 6.2.2.1 and 6.2.2.2). What is no
-/// escape stays.
+/// characters are decoded, other escapes have upper-case digits (RFC 3986 sections 6.2.2.1 and 6.2.2.2), and a `%` that
+/// begins none is escaped. The normal form of a normal form is itself.
 pub fn purge_path(path: &str) -> Cow<'_, str> {
     if !path.contains('%') {
         return Cow::Borrowed(path);
@@ -215,7 +220,7 @@ pub fn purge_path(path: &str) -> Cow<'_, str> {
         match escaped(rest.as_bytes()) {
             Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => normal.push(char::from(byte)),
             Some(_) => normal.push_str(&rest[..3].to_ascii_uppercase()),
-            None => normal.push('%'),
+            None => normal.push_str("%25"),
         }
         rest = &rest[if escaped(rest.as_bytes()).is_some() { 3 } else { 1 }..];
     }
@@ -228,4 +233,150 @@ fn escaped(text: &[u8]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let (high, low) = (digit(*text.get(1)?)?, digit(*text.get(2)?)?);
     u8::try_from(high * 16 + low).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::edge::rules::testing::headers;
+
+    const TARGET: Target<'_> = Target { secure: true, host: "example.com", path: "/a", query: None };
+
+    fn listed(names: &[&str]) -> Selection {
+        Selection::Listed(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn all_but(names: &[&str]) -> Selection {
+        Selection::AllBut(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn by_query(query: Selection, sort_query: bool) -> KeyPolicy {
+        KeyPolicy { query, sort_query, ..KeyPolicy::default() }
+    }
+
+    #[test]
+    fn scheme_host_path_and_query_are_in_the_key_verbatim() {
+        let key = |target: Target<'_>| primary(&KeyPolicy::verbatim(), &target, &HeaderMap::new()).to_string();
+        assert_eq!(key(TARGET), "https://example.com/a");
+        assert_eq!(key(Target { secure: false, ..TARGET }), "http://example.com/a");
+        assert_eq!(key(Target { query: Some(""), ..TARGET }), "https://example.com/a?");
+        assert_eq!(
+            key(Target { path: "/%7Eb", query: Some("x=%20&&y"), ..TARGET }),
+            "https://example.com/%7Eb?x=%20&&y"
+        );
+        assert_eq!(key(Target { path: "/a\nb", ..TARGET }), "https://example.com/a%0Ab");
+        assert_eq!(PrimaryKey::from_stored("k").disk_name(), PrimaryKey::from_stored("k").disk_name());
+        assert_ne!(PrimaryKey::from_stored("k").disk_name(), PrimaryKey::from_stored("l").disk_name());
+    }
+
+    #[test]
+    fn parameters_are_selected_as_they_stand_and_sorted_by_name_alone() {
+        for (policy, query, forwarded) in [
+            (by_query(Selection::None, false), Some("a=1"), None),
+            (by_query(Selection::All, false), None, None),
+            (by_query(Selection::All, false), Some("b&&a=1&"), Some("b&&a=1&")),
+            (by_query(Selection::All, true), Some("b=1&a=2&b=0&&a=1"), Some("a=2&a=1&b=1&b=0")),
+            (by_query(listed(&["a", "c d"]), false), Some("b=1&a=2&c%20d=3&A=4"), Some("a=2&c%20d=3")),
+            (by_query(listed(&["a"]), false), Some("%61=1&a"), Some("%61=1&a")),
+            (by_query(listed(&["a"]), false), Some("b=1"), None),
+            (by_query(all_but(&["a"]), false), Some("b=1&%61=2&a=3&a"), Some("b=1")),
+            (by_query(all_but(&["a"]), true), Some("c=1&a=3&b=2"), Some("b=2&c=1")),
+        ] {
+            assert_eq!(forwarded_query(&policy, query).as_deref(), forwarded, "{policy:?} {query:?}");
+            let key = primary(&policy, &Target { query, ..TARGET }, &HeaderMap::new());
+            let expected = forwarded.map_or(String::new(), |query| format!("?{query}"));
+            assert_eq!(key.as_str(), format!("https://example.com/a{expected}"));
+        }
+    }
+
+    #[test]
+    fn listed_headers_are_in_the_key_and_a_missing_one_is_not_an_empty_one() {
+        let policy =
+            KeyPolicy { headers: vec![HeaderName::from_static("x-a"), ACCEPT_ENCODING], ..KeyPolicy::default() };
+        for (fields, expected) in [
+            ([].as_slice(), "\nx-a\naccept-encoding="),
+            (&[("x-a", "1, 2"), ("accept-encoding", "gzip, br")], "\nx-a=,1,2\naccept-encoding=br,gzip"),
+            (&[("x-a", "1"), ("x-a", "2"), ("x-b", "3")], "\nx-a=,1,2\naccept-encoding="),
+            (&[("x-a", "é%")], "\nx-a=,%C3%A9%25\naccept-encoding="),
+        ] {
+            let key = primary(&policy, &TARGET, &headers(fields));
+            assert_eq!(key.as_str(), format!("https://example.com/a{expected}"), "{fields:?}");
+        }
+        let key = |fields: &[(&str, &str)]| primary(&policy, &TARGET, &headers(fields));
+        assert_ne!(key(&[("x-a", "\"1,2\"")]), key(&[("x-a", "\"1"), ("x-a", "2\"")]));
+        let empty = key(&[("x-a", "")]);
+        assert_ne!(empty, primary(&policy, &TARGET, &HeaderMap::new()));
+    }
+
+    #[test]
+    fn selected_cookies_are_in_the_key_and_alone_go_on() {
+        let sent = headers(&[("cookie", "b=2; a=1;c=3;  ;a=4"), ("cookie", "d")]);
+        for (cookies, key, forwarded) in [
+            (Selection::None, "", None),
+            (Selection::All, "\n;b=2\n;a=1\n;c=3\n;a=4\n;d", Some("b=2; a=1; c=3; a=4; d")),
+            (listed(&["a", "d"]), "\n;a=1\n;a=4\n;d", Some("a=1; a=4; d")),
+            (all_but(&["a", "b"]), "\n;c=3\n;d", Some("c=3; d")),
+            (listed(&["x"]), "", None),
+        ] {
+            let policy = KeyPolicy { cookies, ..KeyPolicy::default() };
+            assert_eq!(primary(&policy, &TARGET, &sent).as_str(), format!("https://example.com/a{key}"));
+            let value = forwarded_cookies(&policy, &sent);
+            assert_eq!(value.as_ref().and_then(|value| value.to_str().ok()), forwarded);
+        }
+    }
+
+    #[test]
+    fn paths_for_purges_have_one_form() {
+        for (path, normal) in [
+            ("/a/b", "/a/b"),
+            ("/%61%7e%2D", "/a~-"),
+            ("/a%2fb%20c%c3%A9", "/a%2Fb%20c%C3%A9"),
+            ("/100%", "/100%25"),
+            ("/%zz%4", "/%25zz%254"),
+            ("/%%41", "/%25A"),
+            ("/%%341", "/%2541"),
+            ("/%é41", "/%25é41"),
+            ("/%2541", "/%2541"),
+            ("/a?x=%61", "/a?x=a"),
+        ] {
+            assert_eq!(purge_path(path), normal, "{path}");
+            assert_eq!(purge_path(normal), normal, "{path} again");
+        }
+    }
+
+    proptest! {
+        /// Requests that an origin could tell apart by what is in the key have different keys.
+        #[test]
+        fn different_requests_never_share_a_key(
+            requests in proptest::collection::vec(("/[a;=,%:/]{0,3}", proptest::option::of("[a;&=,%?]{0,4}"), "[a;=, %]{0,3}", "[a=; ]{0,4}"), 2..40)
+        ) {
+            let policy = KeyPolicy {
+                query: Selection::All,
+                headers: vec![HeaderName::from_static("x-a")],
+                cookies: Selection::All,
+                ..KeyPolicy::default()
+            };
+            let mut seen = HashMap::new();
+            for (path, query, header, cookie) in requests {
+                let target = Target { path: &path, query: query.as_deref(), ..TARGET };
+                let fields = headers(&[("x-a", &header), ("cookie", &cookie)]);
+                let list = list::field(&fields, &policy.headers[0]).map(<[u8]>::to_vec).collect::<Vec<_>>();
+                let cookies = forwarded_cookies(&policy, &fields);
+                let told = (path.clone(), query.clone(), list, cookies);
+                let key = primary(&policy, &target, &fields);
+                prop_assert_eq!(seen.entry(key).or_insert(told.clone()), &told);
+            }
+        }
+
+        #[test]
+        fn normal_paths_stay_and_mean_the_same(path in "/[aA~%2fF7eE1é/]{0,12}") {
+            let normal = purge_path(&path);
+            prop_assert_eq!(percent::decode_lenient(&normal), percent::decode_lenient(&path));
+            prop_assert_eq!(&purge_path(&normal), &normal);
+        }
+    }
 }

@@ -9,6 +9,7 @@ pub mod cache_status;
 pub mod compress;
 pub mod conditional;
 pub mod directives;
+pub mod freshness;
 pub mod hygiene;
 pub mod invalidate;
 pub mod key;
@@ -24,3 +25,8 @@ pub mod ttl;
 pub mod update;
 pub mod vary;
 pub mod wildcard;
+
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod testing;

@@ -50,26 +50,28 @@ pub fn reuse(freshness: &Freshness, standing: Standing, request: &RequestDirecti
     }
 }
 
+/// The ways to answer without asking the origin first.
 fn without_origin(freshness: &Freshness, standing: Standing, request: &RequestDirectives) -> Option<Reuse> {
-    if freshness.validate_always || request.no_cache || unwatched(freshness, standing) {
+    if freshness.validate_always || request.no_cache || is_unwatched(freshness, standing) {
         return None;
     }
     let staleness = staleness(freshness, standing);
-    if let Some(staleness) = staleness {
-        // RFC 9111 section 5.2.1.2; and a client that asks for a young response gets no stale one.
-        let too_old = request.max_age.is_some_and(|most| standing.age > most) || request.min_fresh.is_some();
-        if !freshness.may_serve_stale || too_old {
-            return None;
-        }
-        if staleness < freshness.stale_while_revalidate {
+    // RFC 9111 sections 5.2.1.1 and 5.2.1.3.
+    let left = freshness.fresh.saturating_sub(standing.age);
+    let too_old = request.max_age.is_some_and(|most| standing.age > most);
+    let too_short = request.min_fresh.is_some_and(|least| left < least);
+    match staleness {
+        None if !too_old && !too_short => return Some(Reuse::Fresh),
+        Some(_) if !freshness.may_serve_stale => return None,
+        Some(staleness) if !too_old && !too_short && staleness < freshness.stale_while_revalidate => {
             return Some(Reuse::StaleWhileRevalidate);
         }
-        let asked = request.max_stale.is_some_and(|most| staleness <= most) && !standing.soft_purged;
-        return asked.then_some(Reuse::StaleAsAsked);
+        _ => {}
     }
-    let old = request.max_age.is_some_and(|most| standing.age > most);
-    let soon_stale = request.min_fresh.is_some_and(|least| freshness.fresh - standing.age < least);
-    (!old && !soon_stale).then_some(Reuse::Fresh)
+    // Section 5.2.1.2: counted from where the response became stale, or older than the client wants.
+    let limit = freshness.fresh.min(request.max_age.unwrap_or(Duration::MAX));
+    let borne = request.max_stale.is_some_and(|most| standing.age.saturating_sub(limit) <= most);
+    (borne && !too_short && !standing.soft_purged).then_some(Reuse::StaleAsAsked)
 }
 
 /// Whether a response that should be revalidated may be sent after all, since the origin failed (RFC 9111 section 4.2.4,
@@ -93,7 +95,7 @@ pub fn may_serve_on_error(
 }
 
 /// Whether nobody would tell if the response had changed, though its lifetime relies on that.
-fn unwatched(freshness: &Freshness, standing: Standing) -> bool {
+fn is_unwatched(freshness: &Freshness, standing: Standing) -> bool {
     freshness.by_feed && !standing.feed_live
 }
 
@@ -101,4 +103,126 @@ fn unwatched(freshness: &Freshness, standing: Standing) -> bool {
 fn staleness(freshness: &Freshness, standing: Standing) -> Option<Duration> {
     let fresh = freshness.fresh > standing.age && !standing.soft_purged;
     (!fresh).then(|| standing.age.saturating_sub(freshness.fresh))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRESH: Freshness = Freshness {
+        fresh: Duration::from_secs(100),
+        stale_while_revalidate: Duration::from_secs(10),
+        stale_if_error: Duration::from_secs(50),
+        may_serve_stale: true,
+        validate_always: false,
+        by_feed: false,
+    };
+
+    const NO_STALE: Freshness = Freshness {
+        stale_while_revalidate: Duration::ZERO,
+        stale_if_error: Duration::ZERO,
+        may_serve_stale: false,
+        ..FRESH
+    };
+
+    fn at(seconds: u64) -> Standing {
+        Standing { age: Duration::from_secs(seconds), soft_purged: false, feed_live: true }
+    }
+
+    fn seconds(count: u64) -> Option<Duration> {
+        Some(Duration::from_secs(count))
+    }
+
+    #[test]
+    fn a_response_goes_from_fresh_over_stale_to_useless() {
+        for (age, expected) in [
+            (0, Reuse::Fresh),
+            (99, Reuse::Fresh),
+            (100, Reuse::StaleWhileRevalidate),
+            (109, Reuse::StaleWhileRevalidate),
+            (110, Reuse::Revalidate),
+            (100_000, Reuse::Revalidate),
+        ] {
+            assert_eq!(reuse(&FRESH, at(age), &RequestDirectives::default()), expected, "{age}");
+        }
+        assert_eq!(reuse(&NO_STALE, at(100), &RequestDirectives::default()), Reuse::Revalidate);
+    }
+
+    #[test]
+    fn what_always_is_validated_and_what_nobody_watches_is_asked_about() {
+        let nothing = RequestDirectives::default();
+        let fed = Freshness { by_feed: true, ..FRESH };
+        assert_eq!(reuse(&Freshness { validate_always: true, ..FRESH }, at(0), &nothing), Reuse::Revalidate);
+        assert_eq!(reuse(&fed, at(0), &nothing), Reuse::Fresh);
+        assert_eq!(reuse(&fed, Standing { feed_live: false, ..at(0) }, &nothing), Reuse::Revalidate);
+        assert_eq!(reuse(&FRESH, Standing { feed_live: false, ..at(0) }, &nothing), Reuse::Fresh);
+    }
+
+    #[test]
+    fn a_soft_purge_makes_a_response_stale_at_once() {
+        let nothing = RequestDirectives::default();
+        let purged = Standing { soft_purged: true, ..at(5) };
+        assert_eq!(reuse(&FRESH, purged, &nothing), Reuse::StaleWhileRevalidate);
+        assert_eq!(reuse(&NO_STALE, purged, &nothing), Reuse::Revalidate);
+        let tolerant = RequestDirectives { max_stale: Some(Duration::MAX), ..nothing };
+        let no_window = Freshness { stale_while_revalidate: Duration::ZERO, ..FRESH };
+        assert_eq!(reuse(&no_window, purged, &tolerant), Reuse::Revalidate);
+        assert!(may_serve_on_error(&FRESH, purged, &nothing, Failure::Unreachable));
+    }
+
+    #[test]
+    fn requests_narrow_and_widen_what_they_take() {
+        let none = RequestDirectives::default();
+        for (age, request, expected) in [
+            (10, RequestDirectives { no_cache: true, ..none }, Reuse::Revalidate),
+            (10, RequestDirectives { max_age: seconds(10), ..none }, Reuse::Fresh),
+            (11, RequestDirectives { max_age: seconds(10), ..none }, Reuse::Revalidate),
+            (11, RequestDirectives { max_age: seconds(10), max_stale: seconds(1), ..none }, Reuse::StaleAsAsked),
+            (12, RequestDirectives { max_age: seconds(10), max_stale: seconds(1), ..none }, Reuse::Revalidate),
+            (101, RequestDirectives { max_age: seconds(10), ..none }, Reuse::Revalidate),
+            (90, RequestDirectives { min_fresh: seconds(10), ..none }, Reuse::Fresh),
+            (91, RequestDirectives { min_fresh: seconds(10), ..none }, Reuse::Revalidate),
+            (101, RequestDirectives { min_fresh: seconds(1), ..none }, Reuse::Revalidate),
+            (101, RequestDirectives { min_fresh: seconds(1), max_stale: seconds(9), ..none }, Reuse::Revalidate),
+            (120, RequestDirectives { max_stale: seconds(20), ..none }, Reuse::StaleAsAsked),
+            (121, RequestDirectives { max_stale: seconds(20), ..none }, Reuse::Revalidate),
+            (9_999, RequestDirectives { max_stale: Some(Duration::MAX), ..none }, Reuse::StaleAsAsked),
+            (10, RequestDirectives { only_if_cached: true, ..none }, Reuse::Fresh),
+            (105, RequestDirectives { only_if_cached: true, ..none }, Reuse::StaleWhileRevalidate),
+            (110, RequestDirectives { only_if_cached: true, ..none }, Reuse::GatewayTimeout),
+        ] {
+            assert_eq!(reuse(&FRESH, at(age), &request), expected, "{age} {request:?}");
+        }
+        let tolerant = RequestDirectives { max_stale: Some(Duration::MAX), ..none };
+        assert_eq!(reuse(&NO_STALE, at(100), &tolerant), Reuse::Revalidate);
+    }
+
+    #[test]
+    fn a_stale_response_stands_in_for_a_failing_origin_within_its_window() {
+        let none = RequestDirectives::default();
+        let failed = |status| Failure::Status(StatusCode::from_u16(status).unwrap());
+        for (freshness, age, failure, expected) in [
+            (FRESH, 150, Failure::Unreachable, true),
+            (FRESH, 150, failed(500), true),
+            (FRESH, 150, failed(503), true),
+            (FRESH, 150, failed(501), false),
+            (FRESH, 150, failed(404), false),
+            (FRESH, 151, Failure::Unreachable, false),
+            (FRESH, 50, Failure::Unreachable, true),
+            (NO_STALE, 101, Failure::Unreachable, false),
+            (Freshness { may_serve_stale: false, ..FRESH }, 101, Failure::Unreachable, false),
+            (Freshness { validate_always: true, ..FRESH }, 50, Failure::Unreachable, false),
+            (Freshness { stale_if_error: Duration::ZERO, ..FRESH }, 100, Failure::Unreachable, false),
+        ] {
+            assert_eq!(
+                may_serve_on_error(&freshness, at(age), &none, failure),
+                expected,
+                "{freshness:?} {age} {failure:?}"
+            );
+        }
+        let asked = RequestDirectives { stale_if_error: seconds(60), ..none };
+        assert!(may_serve_on_error(&FRESH, at(160), &asked, Failure::Unreachable));
+        let anew = RequestDirectives { no_cache: true, ..none };
+        assert!(!may_serve_on_error(&FRESH, at(101), &anew, Failure::Unreachable));
+    }
 }

@@ -1,28 +1,16 @@
-//! Whether a response is stored, and for how long it is then fresh (RFC 9111 sections 3, 4.2.1 and 4.2.2).
-
-use std::time::Duration;
+//! Whether a response is stored (RFC 9111 section 3).
 
 use http::header::{
-    AUTHORIZATION, ETAG, EXPIRES, HeaderMap, IF_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED, SET_COOKIE,
-    TRANSFER_ENCODING,
+    AUTHORIZATION, ETAG, HeaderMap, IF_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED, SET_COOKIE, TRANSFER_ENCODING,
 };
 use http::{Method, StatusCode};
 
-use super::directives::{MAX_SECONDS, RequestDirectives, ResponseDirectives, Scope};
+use super::directives::{RequestDirectives, ResponseDirectives, Scope};
+use super::freshness::{self, Lifetime};
 use super::ttl::{ErrorTtls, Freshness, TtlPolicy};
 use super::vary::Vary;
 use super::{age, target};
 use crate::clock::Timestamp;
-use crate::http::date;
-
-/// Heuristic freshness is this fraction of the time since the last modification (RFC 9111 section 4.2.2).
-const HEURISTIC_FRACTION: u32 = 10;
-
-/// The longest heuristic freshness.
-const MAX_HEURISTIC: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What a cache may keep without being told for how long (RFC 9110 section 15.1).
-const HEURISTIC: [u16; 12] = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501];
 
 /// The statuses whose rules this cache knows, for `must-understand` (RFC 9111 section 5.2.2.3).
 const UNDERSTOOD: [u16; 27] = [
@@ -128,11 +116,9 @@ pub fn storable(exchange: &Exchange<'_>) -> Result<Freshness, NotStored> {
     check_kind(exchange)?;
     let (directives, expires_counts) = target::effective(exchange.response_headers);
     check_directives(exchange, &directives)?;
-    let initial = age::initial(exchange.response_headers, exchange.request_time, exchange.response_time);
-    let explicit = explicit_lifetime(exchange, &directives, expires_counts);
-    let fresh = lifetime(exchange, &directives, explicit, initial);
-    let freshness = assemble(exchange, &directives, explicit, fresh);
-    check_use(exchange, &directives, fresh, initial, &freshness)?;
+    let lifetime = Lifetime::of(exchange, &directives, expires_counts);
+    let freshness = freshness::of(exchange, &directives, &lifetime);
+    check_use(exchange, &directives, &lifetime, &freshness)?;
     Ok(freshness)
 }
 
@@ -166,7 +152,7 @@ fn check_directives(exchange: &Exchange<'_>, directives: &ResponseDirectives) ->
     if directives.must_understand && !understood {
         return Err(NotStored::NotUnderstood);
     }
-    if !forced(exchange) {
+    if !freshness::is_forced(exchange) {
         // RFC 9111 section 5.2.2.3: no-store beside must-understand is for caches that do not understand.
         if directives.no_store && !directives.must_understand {
             return Err(NotStored::NoStore);
@@ -190,120 +176,150 @@ fn check_directives(exchange: &Exchange<'_>, directives: &ResponseDirectives) ->
     Ok(())
 }
 
-/// Whether a minimum time to live overrules what the origin says, as it does at CloudFront for all but errors.
-fn forced(exchange: &Exchange<'_>) -> bool {
-    exchange.policy.min > Duration::ZERO && !is_error(exchange.status)
-}
-
-fn is_error(status: StatusCode) -> bool {
-    status.as_u16() >= 400
-}
-
-/// The lifetime that the origin gives (RFC 9111 section 4.2.1). An `Expires` that is no date lies in the past (section
-/// 5.3); without a `Date`, the response was made when it arrived.
-fn explicit_lifetime(
-    exchange: &Exchange<'_>,
-    directives: &ResponseDirectives,
-    expires_counts: bool,
-) -> Option<Duration> {
-    if let Some(lifetime) = directives.lifetime() {
-        return Some(lifetime);
-    }
-    let expires = exchange.response_headers.get(EXPIRES).filter(|_| expires_counts)?;
-    let made = age::date_of(exchange.response_headers).unwrap_or(exchange.response_time);
-    let expires = expires.to_str().ok().and_then(date::parse_http);
-    Some(expires.map(|expires| expires.since(made).min(Duration::from_secs(MAX_SECONDS))).unwrap_or_default())
-}
-
-/// The lifetime that counts, to be compared with ages. `None` where nobody grants one.
-fn lifetime(
-    exchange: &Exchange<'_>,
-    directives: &ResponseDirectives,
-    explicit: Option<Duration>,
-    initial: Duration,
-) -> Option<Duration> {
-    let policy = exchange.policy;
-    let said = explicit.or_else(|| heuristic(exchange, directives).filter(|_| policy.default.is_none()));
-    if is_error(exchange.status) {
-        let said = said.map(|lifetime| lifetime.min(from_arrival(policy.max, initial)));
-        let minimum = exchange.errors.minimum(exchange.status, explicit.is_some());
-        return minimum.map(|minimum| from_arrival(minimum, initial)).max(said);
-    }
-    let wished = if is_forbidden(directives) {
-        Some(Duration::ZERO)
-    } else {
-        said.or(policy.default.map(|default| from_arrival(default, initial)))
-    };
-    let least = (!policy.min.is_zero()).then(|| from_arrival(policy.min, initial));
-    wished.map(|lifetime| lifetime.min(from_arrival(policy.max, initial))).max(least)
-}
-
-/// What a policy grants begins when the response arrives, with the age `initial`.
-fn from_arrival(ttl: Duration, initial: Duration) -> Duration {
-    if ttl.is_zero() { ttl } else { ttl.saturating_add(initial) }
-}
-
-/// Whether the origin wants no cache to use the response: it is kept for the policy's minimum at most.
-fn is_forbidden(directives: &ResponseDirectives) -> bool {
-    let unstored = directives.no_store && !directives.must_understand;
-    unstored || directives.private == Scope::Everything || directives.no_cache == Scope::Everything
-}
-
-/// A guess from how long the response has not changed (RFC 9111 section 4.2.2), for statuses that allow one.
-fn heuristic(exchange: &Exchange<'_>, directives: &ResponseDirectives) -> Option<Duration> {
-    if !HEURISTIC.contains(&exchange.status.as_u16()) && !directives.public {
-        return None;
-    }
-    let modified = exchange.response_headers.get(LAST_MODIFIED)?.to_str().ok().and_then(date::parse_http)?;
-    let made = age::date_of(exchange.response_headers).unwrap_or(exchange.response_time);
-    Some((made.since(modified) / HEURISTIC_FRACTION).min(MAX_HEURISTIC))
-}
-
-fn assemble(
-    exchange: &Exchange<'_>,
-    directives: &ResponseDirectives,
-    explicit: Option<Duration>,
-    fresh: Option<Duration>,
-) -> Freshness {
-    let fresh = fresh.unwrap_or_default();
-    let validate_always = directives.no_cache == Scope::Everything && !forced(exchange);
-    let may_serve_stale = directives.may_be_stale();
-    // What the origin never called fit to share is not handed to others when it fails, unless it says so.
-    let shared = !fresh.is_zero() || (directives.public && explicit.is_some());
-    let window = |said: Option<Duration>, default: Duration| {
-        let default = if shared { default } else { Duration::ZERO };
-        if may_serve_stale { said.unwrap_or(default) } else { Duration::ZERO }
-    };
-    Freshness {
-        fresh,
-        stale_while_revalidate: window(directives.stale_while_revalidate, exchange.policy.stale_while_revalidate),
-        stale_if_error: window(directives.stale_if_error, exchange.policy.stale_if_error),
-        may_serve_stale,
-        validate_always,
-        by_feed: exchange.fed,
-    }
-}
-
-/// Whether there is any use in what would be stored.
+/// Whether there is any use in what would be stored. What nobody calls fresh is kept to be validated where the origin says
+/// that it may be kept (`public`) or how it may be used (`no-cache`), and not otherwise: it may be for one client alone.
 fn check_use(
     exchange: &Exchange<'_>,
     directives: &ResponseDirectives,
-    fresh: Option<Duration>,
-    initial: Duration,
+    lifetime: &Lifetime,
     freshness: &Freshness,
 ) -> Result<(), NotStored> {
     let has_validator = has_validator(exchange.response_headers);
     let named = directives.public || directives.no_cache == Scope::Everything;
-    if fresh.is_none() && !(named && has_validator) {
+    if lifetime.granted.is_none() && !(named && has_validator) {
         return Err(NotStored::NoFreshness);
     }
-    let usable = freshness.fresh > initial && !freshness.validate_always;
+    let age = age::initial(exchange.response_headers, exchange.request_time, exchange.response_time);
+    let usable = freshness.fresh > age && !freshness.validate_always;
     let stale = freshness.stale_while_revalidate.max(freshness.stale_if_error);
-    let usable_stale = freshness.fresh.saturating_add(stale) > initial && !stale.is_zero();
+    let usable_stale = !stale.is_zero() && freshness.fresh.saturating_add(stale) > age;
     if usable || usable_stale || has_validator { Ok(()) } else { Err(NotStored::Stale) }
 }
 
 /// Whether the origin can be asked if the response still holds.
 pub fn has_validator(headers: &HeaderMap) -> bool {
     headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::{HOUR_AFTER, Heads};
+
+    fn decide(request: &[(&str, &str)], status: u16, response: &[(&str, &str)]) -> Result<Freshness, NotStored> {
+        storable(&Heads::of(request, response).exchange(status))
+    }
+
+    #[test]
+    fn any_final_status_is_stored_where_it_says_for_how_long() {
+        for status in [200, 201, 204, 299, 302, 307, 399, 400, 403, 404, 410, 412, 499, 500, 503, 599, 999] {
+            assert!(decide(&[], status, &[("cache-control", "max-age=60")]).is_ok(), "{status}");
+            assert!(decide(&[], status, &[("expires", HOUR_AFTER)]).is_ok(), "{status}");
+        }
+        for (status, reason) in [
+            (100, NotStored::Status),
+            (103, NotStored::Status),
+            (304, NotStored::Status),
+            (206, NotStored::Partial),
+            (416, NotStored::Partial),
+        ] {
+            assert_eq!(decide(&[], status, &[("cache-control", "max-age=60")]), Err(reason), "{status}");
+        }
+        let heads = Heads::of(&[], &[("cache-control", "max-age=60")]);
+        assert!(storable(&Exchange { keeps_parts: true, ..heads.exchange(206) }).is_ok());
+        let conditional = decide(&[("if-match", "\"a\"")], 412, &[("cache-control", "max-age=60")]);
+        assert_eq!(conditional, Err(NotStored::Precondition));
+    }
+
+    #[test]
+    fn only_answers_to_get_are_stored() {
+        for method in ["HEAD", "POST", "PUT", "DELETE", "OPTIONS", "FOO"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let heads = Heads::of(&[], &[("cache-control", "max-age=60, public")]);
+            let outcome = storable(&Exchange { method: &method, ..heads.exchange(200) });
+            assert_eq!(outcome, Err(NotStored::Method), "{method}");
+        }
+    }
+
+    #[test]
+    fn directives_and_fields_forbid_storing() {
+        for (fields, outcome) in [
+            ([("cache-control", "max-age=60, no-store"), ("x", "")], Err(NotStored::NoStore)),
+            ([("cache-control", "max-age=60, private"), ("x", "")], Err(NotStored::Private)),
+            ([("cache-control", "max-age=60, private=\"x\""), ("x", "")], Ok(())),
+            ([("cache-control", "max-age=60"), ("vary", "accept, *")], Err(NotStored::Vary)),
+            ([("cache-control", "max-age=60"), ("vary", "accept")], Ok(())),
+            ([("cache-control", "max-age=60"), ("transfer-encoding", "chunked")], Ok(())),
+            ([("cache-control", "max-age=60"), ("transfer-encoding", "Chunked ")], Ok(())),
+            ([("cache-control", "max-age=60"), ("transfer-encoding", "chunky")], Err(NotStored::TransferEncoding)),
+            (
+                [("cache-control", "max-age=60"), ("transfer-encoding", "gzip, chunked")],
+                Err(NotStored::TransferEncoding),
+            ),
+            ([("cache-control", "max-age=60"), ("set-cookie", "a=b")], Err(NotStored::SetCookie)),
+            ([("cache-control", "max-age=60, public"), ("set-cookie", "a=b")], Ok(())),
+            ([("cache-control", "s-maxage=60"), ("set-cookie", "a=b")], Ok(())),
+            ([("cache-control", "no-store"), ("cdn-cache-control", "max-age=60")], Ok(())),
+            ([("cache-control", "max-age=60"), ("cdn-cache-control", "no-store")], Err(NotStored::NoStore)),
+            ([("cache-control", "no-store"), ("cdn-cache-control", "max-age=\"60\"")], Err(NotStored::NoStore)),
+            ([("cache-control", "max-age=60, unknown, x=\"y\""), ("pragma", "no-cache")], Ok(())),
+        ] {
+            assert_eq!(decide(&[], 200, &fields).map(drop), outcome, "{fields:?}");
+        }
+        for set_cookies in [SetCookies::Store, SetCookies::Strip] {
+            let fields = [("cache-control", "max-age=60"), ("set-cookie", "a=b")];
+            let heads = Heads::of(&[], &fields);
+            assert!(storable(&Exchange { set_cookies, ..heads.exchange(200) }).is_ok());
+        }
+    }
+
+    #[test]
+    fn must_understand_lets_store_what_is_understood() {
+        for (status, value, outcome) in [
+            (200, "max-age=60, must-understand, no-store", Ok(())),
+            (200, "max-age=60, must-understand", Ok(())),
+            (599, "max-age=60, must-understand, no-store", Err(NotStored::NotUnderstood)),
+            (299, "max-age=60, must-understand", Err(NotStored::NotUnderstood)),
+        ] {
+            assert_eq!(decide(&[], status, &[("cache-control", value)]).map(drop), outcome, "{status} {value}");
+        }
+    }
+
+    #[test]
+    fn requests_may_forbid_storing() {
+        let cacheable = [("cache-control", "max-age=60")];
+        assert_eq!(decide(&[("cache-control", "no-store")], 200, &cacheable), Err(NotStored::RequestNoStore));
+        for (value, outcome) in [
+            ("max-age=60", Err(NotStored::Authorization)),
+            ("max-age=60, proxy-revalidate", Err(NotStored::Authorization)),
+            ("max-age=60, public", Ok(())),
+            ("s-maxage=60", Ok(())),
+            ("max-age=60, must-revalidate", Ok(())),
+        ] {
+            let authorized = [("authorization", "Basic x")];
+            assert_eq!(decide(&authorized, 200, &[("cache-control", value)]).map(drop), outcome, "{value}");
+            let heads = Heads::of(&authorized, &[("cache-control", value)]);
+            assert!(storable(&Exchange { signed: true, ..heads.exchange(200) }).is_ok(), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_use_again_is_not_stored() {
+        for (fields, outcome) in [
+            ([("x", ""), ("y", "")], Err(NotStored::NoFreshness)),
+            ([("etag", "\"a\""), ("y", "")], Err(NotStored::NoFreshness)),
+            ([("etag", "\"a\""), ("cache-control", "no-cache")], Ok(())),
+            ([("etag", "\"a\""), ("cache-control", "public")], Ok(())),
+            ([("etag", "\"a\""), ("cache-control", "max-age=0")], Ok(())),
+            ([("x", ""), ("cache-control", "no-cache")], Err(NotStored::Stale)),
+            ([("x", ""), ("cache-control", "max-age=0")], Err(NotStored::Stale)),
+            ([("x", ""), ("cache-control", "max-age=0, stale-if-error=5")], Ok(())),
+            ([("x", ""), ("cache-control", "max-age=0, stale-while-revalidate=5")], Ok(())),
+            ([("age", "9"), ("cache-control", "max-age=9, must-revalidate")], Err(NotStored::Stale)),
+            ([("age", "8"), ("cache-control", "max-age=9, must-revalidate")], Ok(())),
+            ([("x", ""), ("expires", "0")], Err(NotStored::Stale)),
+        ] {
+            assert_eq!(decide(&[], 200, &fields).map(drop), outcome, "{fields:?}");
+        }
+    }
 }

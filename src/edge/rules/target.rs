@@ -93,3 +93,69 @@ fn scope(entry: &ListEntry) -> Result<Scope, WrongType> {
     }
     Ok(scope)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::headers;
+
+    fn cdn(value: &str) -> Option<ResponseDirectives> {
+        parse(&headers(&[("cdn-cache-control", value)]))
+    }
+
+    #[test]
+    fn a_valid_field_is_read_as_structured() {
+        for (value, max_age) in [
+            ("max-age=60", 60),
+            ("max-age=60;a=b, foobar", 60),
+            ("foobar=(1 2), max-age=60", 60),
+            ("max-age=1, max-age=60", 60),
+            ("max-age=99999999999", MAX_SECONDS),
+            ("max-age=0", 0),
+        ] {
+            assert_eq!(cdn(value).unwrap().max_age, Some(Duration::from_secs(max_age)), "{value}");
+        }
+        let flags = cdn("no-store, private=\"a, b\", no-cache=?0, must-revalidate=?1, public=?0").unwrap();
+        assert!(flags.no_store && flags.must_revalidate && !flags.public);
+        assert_eq!(flags.no_cache, Scope::Nothing);
+        assert_eq!(flags.private.fields().len(), 2);
+        assert_eq!(cdn("private").unwrap().private, Scope::Everything);
+        let lines = headers(&[("cdn-cache-control", "max-age=60"), ("cdn-cache-control", "no-store")]);
+        assert!(parse(&lines).is_some_and(|both| both.no_store && both.max_age.is_some()));
+    }
+
+    #[test]
+    fn an_invalid_field_is_ignored_as_a_whole() {
+        for value in [
+            "",
+            "  ",
+            "max-age=60, &&&&",
+            "max-age=\"60\"",
+            "max-age=60.0",
+            "max-age=-1",
+            "max-age",
+            "max-age=(60)",
+            "max-age =60",
+            "max-age= 60",
+            "MaX-aGe=60",
+            "max-age=60,",
+            "no-store=1, max-age=60",
+            "no-store=yes",
+            "private=a",
+            "max-age=99999999999999999",
+        ] {
+            assert_eq!(cdn(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn it_stands_for_cache_control_and_expires() {
+        for (cdn, expected, expires_counts) in
+            [("max-age=60", 60, false), ("max-age=\"60\"", 1, true), ("no-cache;x, max-age=7", 7, false)]
+        {
+            let fields = headers(&[("cache-control", "max-age=1"), ("cdn-cache-control", cdn)]);
+            let (directives, counts) = effective(&fields);
+            assert_eq!((directives.max_age, counts), (Some(Duration::from_secs(expected)), expires_counts), "{cdn}");
+        }
+    }
+}

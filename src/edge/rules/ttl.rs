@@ -87,6 +87,11 @@ impl Default for TtlPolicy {
 }
 
 impl ErrorTtls {
+    /// Keeps no error but by its own headers.
+    pub const fn none() -> Self {
+        Self { always: BTreeMap::new(), where_explicit: BTreeMap::new() }
+    }
+
     /// CloudFront's lists, each with this minimum (10 seconds is CloudFront's default).
     pub fn cloudfront(minimum: Duration) -> Self {
         let each = |statuses: &[u16]| statuses.iter().map(|status| (*status, minimum)).collect();
@@ -123,5 +128,64 @@ impl Freshness {
     pub fn ttl(&self, age: Duration) -> i64 {
         let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         seconds(self.fresh).saturating_sub(seconds(age))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEN: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn errors_have_minimums_where_they_are_configured() {
+        let minimum =
+            |errors: &ErrorTtls, status, explicit| errors.minimum(StatusCode::from_u16(status).unwrap(), explicit);
+        let cloudfront = ErrorTtls::cloudfront(TEN).with(StatusCode::FORBIDDEN, TEN * 2);
+        for (status, said, unsaid) in [
+            (404, Some(TEN), Some(TEN)),
+            (503, Some(TEN), Some(TEN)),
+            (405, Some(TEN), None),
+            (403, Some(TEN * 2), Some(TEN * 2)),
+            (416, None, None),
+            (200, None, None),
+        ] {
+            assert_eq!(minimum(&cloudfront, status, true), said, "{status}");
+            assert_eq!(minimum(&cloudfront, status, false), unsaid, "{status}");
+            assert_eq!(minimum(&ErrorTtls::default(), status, true), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn responses_are_kept_while_they_can_be_of_use() {
+        let mut freshness = Freshness {
+            fresh: TEN,
+            stale_while_revalidate: TEN * 3,
+            stale_if_error: TEN * 2,
+            may_serve_stale: true,
+            validate_always: false,
+            by_feed: false,
+        };
+        assert_eq!(freshness.retention(Duration::ZERO, false), TEN * 4);
+        assert_eq!(freshness.retention(TEN / 2, false), TEN * 3 + TEN / 2);
+        assert_eq!(freshness.retention(TEN * 9, false), TEN * 3);
+        assert_eq!(freshness.retention(Duration::ZERO, true), TEN + VALIDATED_FOR);
+        freshness.fresh = Duration::MAX;
+        assert_eq!(freshness.retention(Duration::ZERO, true), Duration::MAX);
+    }
+
+    #[test]
+    fn the_time_left_may_be_less_than_none() {
+        let freshness = Freshness {
+            fresh: TEN,
+            stale_while_revalidate: TEN,
+            stale_if_error: TEN,
+            may_serve_stale: true,
+            validate_always: false,
+            by_feed: false,
+        };
+        assert_eq!(freshness.ttl(Duration::from_secs(3)), 7);
+        assert_eq!(freshness.ttl(Duration::from_secs(13)), -3);
+        assert_eq!(Freshness { fresh: Duration::MAX, ..freshness }.ttl(TEN), i64::MAX - 10);
     }
 }

@@ -63,12 +63,9 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// `Age` is taken out, for [`age::initial`] counts it, and `Date` is added where there is none that can be read (RFC 9110
 /// section 6.6.1).
 pub fn stored_headers(response: &HeaderMap, set_cookies: SetCookies, fed: bool, response_time: Timestamp) -> HeaderMap {
-    let (directives, _) = target::effective(response);
     let mut headers = response.clone();
     remove_hop_by_hop(&mut headers);
-    for name in directives.private.fields().iter().chain(directives.no_cache.fields()) {
-        headers.remove(name);
-    }
+    remove_named(&mut headers);
     headers.remove(AGE);
     if set_cookies == SetCookies::Strip {
         headers.remove(SET_COOKIE);
@@ -82,6 +79,14 @@ pub fn stored_headers(response: &HeaderMap, set_cookies: SetCookies, fed: bool, 
         headers.insert(DATE, now);
     }
     headers
+}
+
+/// Takes out what `private="..."` and `no-cache="..."` name (RFC 9111 sections 5.2.2.4 and 5.2.2.7).
+fn remove_named(headers: &mut HeaderMap) {
+    let (directives, _) = target::effective(headers);
+    for name in directives.private.fields().iter().chain(directives.no_cache.fields()) {
+        headers.remove(name);
+    }
 }
 
 /// Whether a 304 speaks of the stored response (RFC 9111 section 4.3.4): a validator that it names must be the stored
@@ -117,7 +122,16 @@ pub fn freshened(
             headers.append(name, value.clone());
         }
     }
+    remove_named(&mut headers);
     headers
+}
+
+/// Whether the answer to a HEAD still describes the stored response, whose body has `length` bytes (RFC 9111 section
+/// 4.3.5). If it does, [`freshened`] may renew what is stored with it; if not, that is outdated.
+pub fn describes(stored: &HeaderMap, length: u64, head: &HeaderMap) -> bool {
+    let agrees = |name: HeaderName| head.get(&name).is_none_or(|new| stored.get(&name) == Some(new));
+    let said = head.get(CONTENT_LENGTH).map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
+    agrees(ETAG) && agrees(LAST_MODIFIED) && said.is_none_or(|said| said == Some(length))
 }
 
 /// Makes a request one that asks whether the stored response still holds (RFC 9111 section 4.3.1). Conditions that the
@@ -132,4 +146,157 @@ pub fn ask_to_validate(stored: &HeaderMap, request: &mut HeaderMap) -> bool {
         }
     }
     asked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::{AT_NOW, HOUR_AFTER, HOUR_BEFORE, NOW, headers};
+
+    fn stored(fields: &[(&str, &str)]) -> HeaderMap {
+        stored_headers(&headers(fields), SetCookies::Store, false, NOW)
+    }
+
+    #[test]
+    fn fields_of_one_connection_are_not_stored() {
+        let stored = stored(&[
+            ("connection", "a, B ,, close"),
+            ("connection", "c"),
+            ("a", "1"),
+            ("b", "2"),
+            ("c", "3"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-authenticate", "x"),
+            ("proxy-authentication-info", "x"),
+            ("proxy-authorization", "x"),
+            ("proxy-connection", "x"),
+            ("te", "x"),
+            ("trailer", "x"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "x"),
+            ("age", "5"),
+            ("date", HOUR_BEFORE),
+            ("www-authenticate", "kept"),
+            ("x-unknown", "kept"),
+        ]);
+        assert_eq!(stored, headers(&[("date", HOUR_BEFORE), ("www-authenticate", "kept"), ("x-unknown", "kept")]));
+    }
+
+    #[test]
+    fn named_fields_and_cookies_are_left_out_where_that_is_wanted() {
+        let fields = [
+            ("cache-control", "max-age=1, private=\"set-cookie, a\", no-cache=b"),
+            ("a", "1"),
+            ("b", "2"),
+            ("c", "3"),
+            ("set-cookie", "x"),
+            ("date", AT_NOW),
+        ];
+        assert_eq!(stored(&fields), headers(&[fields[0], ("c", "3"), ("date", AT_NOW)]));
+        let cookies = headers(&[("set-cookie", "x"), ("date", AT_NOW)]);
+        assert_eq!(stored_headers(&cookies, SetCookies::Store, false, NOW), cookies);
+        assert_eq!(stored_headers(&cookies, SetCookies::Strip, false, NOW), headers(&[("date", AT_NOW)]));
+    }
+
+    #[test]
+    fn a_date_is_added_where_there_is_none_to_read() {
+        for fields in [[].as_slice(), &[("date", "yesterday")]] {
+            assert_eq!(stored(fields), headers(&[("date", AT_NOW)]));
+        }
+    }
+
+    #[test]
+    fn what_a_server_tells_its_edges_stays_with_them() {
+        let fields = headers(&[("brim-depends", "x"), ("cdn-cache-control", "max-age=1"), ("date", AT_NOW)]);
+        assert_eq!(stored_headers(&fields, SetCookies::Store, true, NOW), headers(&[("date", AT_NOW)]));
+        assert_eq!(stored_headers(&fields, SetCookies::Store, false, NOW), fields, "another's fields are not ours");
+    }
+
+    #[test]
+    fn a_304_speaks_of_the_response_whose_validator_it_names() {
+        for (stored, new, expected) in [
+            (("etag", "\"a\""), ("etag", "\"a\""), true),
+            (("etag", "\"a\""), ("etag", "\"b\""), false),
+            (("etag", "\"a\""), ("etag", "W/\"a\""), true),
+            (("etag", "W/\"a\""), ("etag", "W/\"b\""), false),
+            (("etag", "\"a\""), ("x", ""), true),
+            (("x", ""), ("etag", "\"a\""), false),
+            (("last-modified", AT_NOW), ("last-modified", AT_NOW), true),
+            (("last-modified", AT_NOW), ("last-modified", HOUR_AFTER), false),
+            (("last-modified", AT_NOW), ("x", ""), true),
+        ] {
+            assert_eq!(confirms(&headers(&[stored]), &headers(&[new])), expected, "{stored:?} {new:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_head_describes_what_is_stored_or_outdates_it() {
+        let stored = headers(&[("etag", "\"a\""), ("last-modified", AT_NOW)]);
+        for (fields, expected) in [
+            ([].as_slice(), true),
+            (&[("etag", "\"a\""), ("content-length", "10")], true),
+            (&[("etag", "\"b\"")], false),
+            (&[("last-modified", HOUR_AFTER)], false),
+            (&[("content-length", "11")], false),
+            (&[("content-length", "x")], false),
+        ] {
+            assert_eq!(describes(&stored, 10, &headers(fields)), expected, "{fields:?}");
+        }
+        assert!(!describes(&headers(&[]), 10, &stored), "what is stored had no validator");
+    }
+
+    #[test]
+    fn a_304_renews_what_it_names_but_not_the_content() {
+        let stored = headers(&[
+            ("cache-control", "max-age=1"),
+            ("content-type", "text/plain"),
+            ("content-length", "5"),
+            ("etag", "\"a\""),
+            ("x-a", "1"),
+            ("x-a", "2"),
+            ("x-kept", "k"),
+            ("date", HOUR_BEFORE),
+        ]);
+        let new = headers(&[
+            ("cache-control", "max-age=2, no-cache=\"x-kept\""),
+            ("connection", "x-b"),
+            ("content-type", "text/html"),
+            ("content-length", "0"),
+            ("content-encoding", "gzip"),
+            ("etag", "W/\"a\""),
+            ("x-a", "3"),
+            ("x-b", "4"),
+            ("x-new", "5"),
+            ("x-new", "6"),
+            ("date", AT_NOW),
+        ]);
+        let expected = headers(&[
+            ("cache-control", "max-age=2, no-cache=\"x-kept\""),
+            ("content-type", "text/plain"),
+            ("content-length", "5"),
+            ("etag", "\"a\""),
+            ("x-a", "3"),
+            ("x-new", "5"),
+            ("x-new", "6"),
+            ("date", AT_NOW),
+        ]);
+        assert_eq!(freshened(&stored, &new, SetCookies::Store, false, NOW), expected);
+    }
+
+    #[test]
+    fn a_stored_response_is_validated_by_all_it_has() {
+        for (stored, expected) in [
+            (
+                [("etag", "\"a\""), ("last-modified", AT_NOW)].as_slice(),
+                vec![("if-none-match", "\"a\""), ("if-modified-since", AT_NOW)],
+            ),
+            (&[("etag", "W/\"a\"")], vec![("if-none-match", "W/\"a\"")]),
+            (&[("last-modified", AT_NOW)], vec![("if-modified-since", AT_NOW)]),
+            (&[("x", "")], vec![]),
+        ] {
+            let mut request = HeaderMap::new();
+            assert_eq!(ask_to_validate(&headers(stored), &mut request), !expected.is_empty());
+            assert_eq!(request, headers(&expected));
+        }
+    }
 }

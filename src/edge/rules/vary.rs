@@ -88,7 +88,8 @@ pub fn secondary(vary: &Vary, headers: &HeaderMap, normalise: bool) -> Secondary
             key.push(b'=');
             for member in list::field(headers, name) {
                 key.extend_from_slice(member);
-                key.push(b',');
+                // As no value holds a zero, a comma within quotes does not look like one between members.
+                key.push(0);
             }
         }
         // No value of a header holds a line break.
@@ -121,5 +122,85 @@ pub fn normal_accept_encoding(headers: &HeaderMap) -> &'static str {
         (false, true, false) => "zstd",
         (false, false, true) => "gzip",
         (false, false, false) => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::headers;
+
+    fn vary(values: &[&str]) -> Vary {
+        Vary::parse(&headers(&values.iter().map(|value| ("vary", *value)).collect::<Vec<_>>()))
+    }
+
+    #[test]
+    fn a_star_anywhere_and_what_is_no_name_never_match() {
+        for values in [
+            ["*"].as_slice(),
+            &["*, *"],
+            &["*", "*"],
+            &[", *"],
+            &["", "*"],
+            &["*, foo"],
+            &["foo, *"],
+            &["foo", "*"],
+            &["foo bar"],
+            &["\"foo\""],
+        ] {
+            assert!(vary(values).is_any(), "{values:?}");
+        }
+        assert!(vary(&[&"a,".repeat(MAX_NAMES + 1)]).is_any());
+    }
+
+    #[test]
+    fn names_are_sorted_and_in_lower_case() {
+        assert_eq!(vary(&["Foo, accept", "FOO,,"]).names(), ["accept", "foo"]);
+        assert_eq!(vary(&["foo, Accept"]), vary(&["accept", "foo"]));
+        assert!(vary(&[]).is_empty() && vary(&[" , "]).is_empty());
+    }
+
+    #[test]
+    fn requests_match_where_their_lists_are_the_same() {
+        let vary = vary(&["foo, bar"]);
+        let key = |fields: &[(&str, &str)]| secondary(&vary, &headers(fields), true);
+        for (one, other, same) in [
+            ([("foo", "1, 2"), ("x", "")], [("foo", "1,2"), ("y", "z")], true),
+            ([("foo", " 1 ,, 2"), ("x", "")], [("foo", "1"), ("foo", "2")], true),
+            ([("foo", "1"), ("x", "")], [("foo", "2"), ("x", "")], false),
+            ([("foo", "1, 2"), ("x", "")], [("foo", "2, 1"), ("x", "")], false),
+            ([("foo", "a"), ("x", "")], [("foo", "A"), ("x", "")], false),
+            ([("foo", ""), ("x", "")], [("x", ""), ("x", "")], false),
+            ([("foo", "\"1,2\""), ("x", "")], [("foo", "\"1, 2\""), ("x", "")], false),
+            ([("foo", "a"), ("x", "")], [("bar", "a"), ("x", "")], false),
+            ([("foo", "\"1,2\""), ("x", "")], [("foo", "\"1"), ("foo", "2\"")], false),
+        ] {
+            assert_eq!(key(&one) == key(&other), same, "{one:?} {other:?}");
+        }
+        let stored = key(&[("foo", "1")]);
+        assert_eq!(SecondaryKey::from_stored(stored.as_bytes()), stored);
+    }
+
+    #[test]
+    fn codings_count_in_one_order_or_verbatim() {
+        for (value, normal) in [
+            ("gzip, deflate, br, zstd", "br,zstd,gzip"),
+            ("gzip;q=0.1, br", "br,gzip"),
+            ("br;q=0, gzip", "gzip"),
+            ("zstd", "zstd"),
+            ("zstd, br", "br,zstd"),
+            ("x-gzip, zstd", "zstd,gzip"),
+            ("identity", ""),
+            ("*;q=0", ""),
+            ("*", "br,zstd,gzip"),
+            ("", ""),
+        ] {
+            assert_eq!(normal_accept_encoding(&headers(&[("accept-encoding", value)])), normal, "{value}");
+        }
+        let by_coding = vary(&["accept-encoding"]);
+        let key = |value, normalise| secondary(&by_coding, &headers(&[("accept-encoding", value)]), normalise);
+        assert_eq!(key("gzip, br", true), key("br;q=0.5,gzip", true));
+        assert_ne!(key("gzip, br", false), key("br, gzip", false));
+        assert_eq!(secondary(&by_coding, &headers(&[]), true), key("identity", true));
     }
 }

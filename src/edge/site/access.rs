@@ -1,9 +1,12 @@
 //! Who may ask at all: addresses, rates, signatures, HTTPS.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+use super::super::rules::signed_url::KeyGroup;
 
 /// What a request must pass before a behaviour answers it.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +16,8 @@ pub struct Access {
     /// These may not, whatever `allow` says.
     pub deny: Vec<IpNet>,
     pub rate: Option<Rate>,
+    /// Where given, every request carries a signature made by one of its keys.
+    pub signed_by: Option<Arc<KeyGroup>>,
     pub secure: Secure,
 }
 

@@ -3,7 +3,10 @@
 use http::Method;
 use http::header::HeaderName;
 
+use super::super::rules::compress::Compression;
 use super::super::rules::key::KeyPolicy;
+use super::super::rules::pages::Pages;
+use super::super::rules::response_policy::ResponsePolicy;
 use super::super::rules::ttl::{ErrorTtls, TtlPolicy};
 use super::access::Access;
 use super::path::PathPattern;
@@ -17,7 +20,11 @@ pub struct Behaviour {
     pub access: Access,
     pub cached: Cached,
     pub key: KeyPolicy,
+    /// The codings that answers are given here.
     pub compression: Compression,
+    pub pages: Pages,
+    /// Carried out on answers by the front, after the engine.
+    pub headers: ResponsePolicy,
     /// The headers that carry tags, besides `Surrogate-Key` and `Cache-Tag`.
     pub tag_headers: Vec<HeaderName>,
     /// What becomes of a presigned S3 URL in front of a bucket.
@@ -41,16 +48,6 @@ pub struct Cached {
     pub store_set_cookie: bool,
     /// Whether large bodies are fetched and kept in slices.
     pub slices: bool,
-    /// Whether `Accept-Encoding` is brought to one form where answers vary by it.
-    pub normalise_encoding: bool,
-}
-
-/// Whether and how answers are compressed here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compression {
-    pub brotli: bool,
-    pub zstd: bool,
-    pub gzip: bool,
 }
 
 /// What becomes of a presigned S3 URL in front of a bucket.
@@ -67,15 +64,5 @@ impl Behaviour {
     /// Whether `method` is let through.
     pub fn allows(&self, method: &Method) -> bool {
         self.methods.as_ref().is_none_or(|methods| methods.contains(method))
-    }
-}
-
-impl Compression {
-    pub const NONE: Self = Self { brotli: false, zstd: false, gzip: false };
-    pub const ALL: Self = Self { brotli: true, zstd: true, gzip: true };
-
-    /// Whether there is any.
-    pub fn is_on(self) -> bool {
-        self.brotli || self.zstd || self.gzip
     }
 }

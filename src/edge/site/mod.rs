@@ -12,9 +12,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use access::{Access, Rate, Secure};
-pub use behaviour::{Behaviour, Cached, Compression, Presigned};
+pub use behaviour::{Behaviour, Cached, Presigned};
 pub use host::{Authority, BadAuthority, HostPattern};
 pub use path::PathPattern;
+
+use http::header::{HeaderName, HeaderValue};
 
 use super::cache::SiteId;
 use super::origin::Origins;
@@ -25,9 +27,31 @@ pub struct Site {
     /// Which hosts are this site. At least one.
     pub hosts: Vec<HostPattern>,
     pub mode: Mode,
+    /// What the origins are. A second origin is of the same kind.
+    pub kind: OriginKind,
     pub origins: Arc<Origins>,
+    /// What requests to origins carry in place of the client's own headers: put there by the front.
+    pub origin_headers: Vec<(HeaderName, HeaderValue)>,
     /// In the order in which they are tried. The last matches every path.
     pub behaviours: Vec<Arc<Behaviour>>,
+}
+
+/// What origins are, and so what they may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OriginKind {
+    /// Any server of HTTP.
+    Http,
+    /// A bucket: GET and HEAD of objects alone, signed by the edge.
+    Bucket,
+    /// A website of Brim: signed by the edge.
+    Website,
+}
+
+impl OriginKind {
+    /// Whether the edge signs what it asks.
+    pub fn is_signed(self) -> bool {
+        self != Self::Http
+    }
 }
 
 /// Whether a site is served as usual.

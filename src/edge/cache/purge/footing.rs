@@ -47,6 +47,11 @@ impl Footing {
         self.filled_at
     }
 
+    /// The last purge that it was compared with.
+    pub(in super::super) fn known_up_to(&self) -> Sequence {
+        self.checked().0
+    }
+
     /// The last purge compared with, and whether a soft one hit until then.
     pub(super) fn checked(&self) -> (Sequence, bool) {
         let checked = self.checked.load(Ordering::Acquire);
@@ -58,9 +63,15 @@ impl Footing {
         self.checked.fetch_max(sequence.number() << 1 | u64::from(soft), Ordering::AcqRel);
     }
 
-    /// Treats the response as softly purged from the start, as it was when it was written to disk.
-    pub(in super::super) fn softened(self) -> Self {
-        self.note(self.filled_at, true);
+    /// The footing of a response that purges up to `checked` are known not to be about, unless a soft one was.
+    pub(in super::super) fn known(self, checked: Sequence, softened: bool) -> Self {
+        self.note(self.filled_at.max(checked), softened);
         self
+    }
+
+    /// The same footing for another copy of the response.
+    pub(in super::super) fn copied(&self) -> Self {
+        let checked = AtomicU64::new(self.checked.load(Ordering::Acquire));
+        Self { site: self.site.clone(), tags: self.tags.clone(), filled_at: self.filled_at, checked }
     }
 }

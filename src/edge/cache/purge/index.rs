@@ -61,6 +61,11 @@ impl Index {
         Sequence::new(self.latest.load(Ordering::Acquire))
     }
 
+    /// The purge up to which rules are retired.
+    pub fn floor(&self) -> Sequence {
+        self.rules.read().floor
+    }
+
     /// The number of rules in force.
     pub fn len(&self) -> usize {
         self.rules.read().count

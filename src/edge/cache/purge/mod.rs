@@ -7,7 +7,8 @@ mod rule;
 pub use footing::Footing;
 pub(super) use footing::Standing;
 pub(super) use index::{Index, MAX_RULES};
-pub(super) use rule::{Rule, Subject};
+use rule::Subject;
+pub(super) use rule::{Dated, Rule};
 
 use super::site::SiteId;
 use super::tags::Tags;
