@@ -5,6 +5,7 @@ pub mod compress;
 pub mod config;
 pub mod engine;
 pub mod follow;
+pub mod front;
 pub mod origin;
 pub mod rules;
 pub mod site;

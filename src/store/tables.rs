@@ -28,7 +28,7 @@ use crate::kv::{Profile, Table};
 use crate::names::{BucketId, BucketName, HostName, ObjectKey, UploadId};
 
 pub const META: Table = Table { id: 1, name: "meta", profile: Profile::Records };
-pub const BUCKETS: Table = Table { id: 2, name: "buckets", profile: Profile::Records };
+pub const BUCKETS: Table = Table { id: 2, name: "buckets", profile: Profile::Resident };
 pub const CURRENT: Table = Table { id: 3, name: "current", profile: Profile::Records };
 pub const INLINE: Table = Table { id: 4, name: "inline", profile: Profile::Values };
 pub const REFS: Table = Table { id: 5, name: "refs", profile: Profile::Records };
