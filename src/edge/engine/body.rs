@@ -1,4 +1,4 @@
-//! Bodies of answers: from memory, from a fetch under way, slice by slice, from disk, or straight from the origin.
+//! Bodies of answers: from memory, from a fetch under way, slice by slice, or straight from the origin.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,7 +10,6 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::slices::Slices;
 use super::tail::{Next, Tail};
-use crate::edge::cache::DiskError;
 use crate::edge::compress::{self, Compressed};
 use crate::edge::origin::{self, Received};
 
@@ -24,8 +23,6 @@ pub enum Body {
     Fill(Box<Fill>),
     /// What is kept, or is to be fetched, slice by slice.
     Slices(Box<Slices>),
-    /// Bytes of a file of the disk tier.
-    Disk(Box<super::disk::DiskBytes>),
     /// Several bodies, one after the other.
     Parts(Parts),
     /// What the origin sends to this client alone.
@@ -47,8 +44,6 @@ pub enum BodyError {
     Origin(#[from] origin::BodyError),
     #[error(transparent)]
     Fetch(#[from] origin::FetchError),
-    #[error(transparent)]
-    Disk(#[from] DiskError),
     #[error("the body could not be compressed")]
     Compression(#[source] Box<compress::Error<Self>>),
 }
@@ -89,6 +84,12 @@ impl Body {
         Self::Fill(Box::new(Fill { tail, elsewhere }))
     }
 
+    /// Waits for the first bytes where they are read slice by slice, so that what is wrong with them is known before anything
+    /// was sent. Those of several parts are looked at as they come.
+    pub(super) async fn prime(&mut self) -> Result<(), BodyError> {
+        if let Self::Slices(slices) = self { slices.prime().await } else { Ok(()) }
+    }
+
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Polled {
         let Self::Fill(fill) = self else { return Poll::Ready(None) };
         match ready!(fill.tail.poll_next(cx)) {
@@ -120,7 +121,6 @@ impl HttpBody for Body {
             }
             Self::Fill(_) => self.poll_fill(cx),
             Self::Slices(slices) => slices.poll_bytes(cx).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data))),
-            Self::Disk(bytes) => bytes.poll_bytes(cx).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data))),
             Self::Parts(parts) => parts.poll(cx),
             Self::Passed(body) => {
                 Pin::new(body.as_mut()).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(BodyError::from)))
@@ -146,7 +146,6 @@ impl HttpBody for Body {
             Self::Whole(bytes) => Some(bytes.len() as u64),
             Self::Fill(fill) => fill.tail.remaining(),
             Self::Slices(slices) => Some(slices.remaining()),
-            Self::Disk(bytes) => Some(bytes.remaining()),
             Self::Parts(parts) => Some(parts.left),
             Self::Passed(body) => return body.size_hint(),
             Self::Compressed(_) => None,
@@ -179,7 +178,6 @@ impl fmt::Debug for Body {
             Self::Whole(_) => "Whole",
             Self::Fill(_) => "Fill",
             Self::Slices(_) => "Slices",
-            Self::Disk(_) => "Disk",
             Self::Parts(_) => "Parts",
             Self::Passed(_) => "Passed",
             Self::Compressed(_) => "Compressed",

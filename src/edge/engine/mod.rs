@@ -11,7 +11,6 @@ mod body;
 mod budget;
 mod collapse;
 mod compress;
-mod disk;
 mod failure;
 mod fetch;
 mod fill;

@@ -4,17 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::RANGE;
+use http::header::{CONTENT_LENGTH, RANGE};
 
 use super::Engine;
 use super::answer::{Answer, Found, Outcome};
 use super::ask::Ask;
 use super::body::Body;
-use super::disk::DiskBytes;
-use super::opened::facts;
+use super::opened::{facts, with_other_body};
 use super::serve::{Cut, Head, slice_of};
 use super::slices::{SliceSource, Slices};
-use crate::edge::cache::{DiskReader, Stored, StoredBody};
+use crate::edge::cache::{Stored, StoredBody};
 use crate::edge::compress;
 use crate::edge::rules::age;
 use crate::edge::rules::cache_status::CacheStatus;
@@ -27,13 +26,6 @@ use crate::http::encoding::Coding;
 pub(super) struct Told<'s> {
     pub said: CacheStatus<'s>,
     pub outcome: Outcome,
-}
-
-/// The bytes of a stored response, ready to be read.
-enum Bytewise {
-    Memory(Bytes),
-    Disk(Arc<DiskReader>, u64),
-    Slices(Arc<SliceSource>, u64),
 }
 
 impl<'s> Told<'s> {
@@ -58,69 +50,34 @@ impl Engine {
             None => Some(answer_with(ask, stored, told(), |part| slice_of(bytes, part))),
             Some(coding) => {
                 let form = stored.compressed(coding)?;
-                let StoredBody::Whole(bytes) = form.body() else { return None };
-                Some(answer_with(ask, form, told(), |part| slice_of(bytes, part)))
+                Some(answer_with(ask, form, told(), |part| whole_of(form, part)))
             }
         }
     }
 
     /// Answers with a stored response. `None` where its bytes are gone.
     pub(super) async fn answer_stored(&self, ask: &Arc<Ask>, stored: &Arc<Stored>, told: Told<'_>) -> Option<Answer> {
-        if let Some(answer) = self.answer_from_memory(ask, stored, || told.clone()) {
-            return Some(answer);
-        }
-        let bytes = self.bytes_of(ask, stored).await?;
-        if let (Bytewise::Memory(bytes), Some(coding)) = (&bytes, self.coding(ask, stored)) {
-            if let Some(form) = self.compressed(ask, stored, coding, bytes).await {
-                return self.answer_from_memory(ask, &form, || told);
-            }
-        }
-        let conditions = conditional::has_conditions(&ask.headers);
-        if let Bytewise::Slices(source, total) = &bytes
-            && !conditions
-            && ask.method == http::Method::GET
-        {
-            // Before the status is sent: the slices may turn out to be those of another body.
-            let mut slices = Slices::new(Arc::clone(source), 0..*total);
-            slices.prime().await.ok()?;
-            let mut first = Some(Body::Slices(Box::new(slices)));
-            return Some(answer_with(ask, stored, told, |_| first.take().unwrap_or_default()));
-        }
-        if let Bytewise::Slices(source, _) = &bytes {
-            return self.answer_part_of_slices(ask, stored, told, source).await;
-        }
-        Some(answer_with(ask, stored, told, |part| bytes.read(part)))
-    }
-
-    async fn answer_part_of_slices(
-        &self,
-        ask: &Ask,
-        stored: &Arc<Stored>,
-        told: Told<'_>,
-        source: &Arc<SliceSource>,
-    ) -> Option<Answer> {
-        let total = stored.body().length();
-        let mut answer = answer_with(ask, stored, told, |part| {
-            Body::Slices(Box::new(Slices::new(Arc::clone(source), part.unwrap_or(0..total))))
-        });
-        if let Body::Slices(slices) = answer.response.body_mut() {
-            slices.prime().await.ok()?;
-        }
-        Some(answer)
-    }
-
-    async fn bytes_of(&self, ask: &Arc<Ask>, stored: &Arc<Stored>) -> Option<Bytewise> {
-        Some(match stored.body() {
-            StoredBody::Whole(bytes) => Bytewise::Memory(bytes.clone()),
-            StoredBody::OnDisk(file) => {
-                // Gone is not worth a word: it was evicted. Anything else was logged where it happened.
-                Bytewise::Disk(Arc::new(file.open().await.ok()?), file.length())
+        match stored.body() {
+            StoredBody::Whole(bytes) => {
+                if let Some(coding) = self.coding(ask, stored)
+                    && let Some(form) = self.compressed(ask, stored, coding, bytes).await
+                {
+                    return Some(answer_with(ask, &form, told, |part| whole_of(&form, part)));
+                }
+                Some(answer_with(ask, stored, told, |part| slice_of(bytes, part)))
             }
             StoredBody::Sliced(set) => {
-                let source = SliceSource::new(self, ask, stored, set);
-                Bytewise::Slices(Arc::new(source), set.total)
+                let source = Arc::new(SliceSource::new(self, ask, stored, set));
+                let slices = |part: Option<Range<u64>>| {
+                    let part = part.unwrap_or(0..set.total);
+                    Body::Slices(Box::new(Slices::new(Arc::clone(&source), part)))
+                };
+                let mut answer = answer_with(ask, stored, told, slices);
+                // Before the status is sent: the slices may turn out to be those of another body.
+                answer.response.body_mut().prime().await.ok()?;
+                Some(answer)
             }
-        })
+        }
     }
 
     /// The coding that the client gets of a stored response, if the edge compresses it for him.
@@ -135,33 +92,28 @@ impl Engine {
         (made || compressible(stored.status(), &stored.head().to_headers(), length)).then_some(coding)
     }
 
-    /// Makes the compressed form, once. Whoever comes while another one makes it gets `None`, and the response as it is.
+    /// Gives the compressed form, which is made once. Whoever comes while another one makes it gets `None`, and the response as
+    /// it is.
     async fn compressed(&self, ask: &Ask, stored: &Arc<Stored>, coding: Coding, bytes: &Bytes) -> Option<Arc<Stored>> {
-        let _turn = self.0.compressing.begin(stored, coding)?;
-        if stored.compressed(coding).is_none() {
-            let made = compress::whole(coding, bytes.clone()).await.ok()?;
-            let mut headers = compressed_headers(&stored.head().to_headers(), coding);
-            headers.insert(http::header::CONTENT_LENGTH, made.len().into());
-            let form = super::opened::with_other_body(stored, &headers, made)?;
-            self.0.cache.store_compressed(&ask.key, stored, coding, form);
+        if let Some(form) = stored.compressed(coding) {
+            return Some(Arc::clone(form));
         }
-        stored.compressed(coding).map(|_| Arc::clone(stored))
+        let _turn = self.0.compressing.begin(stored, coding)?;
+        let made = compress::whole(coding, bytes.clone()).await.ok()?;
+        let mut headers = compressed_headers(&stored.head().to_headers(), coding);
+        headers.insert(CONTENT_LENGTH, made.len().into());
+        let form = with_other_body(stored, &headers, made)?;
+        self.0.cache.store_compressed(&ask.key, stored, coding, form);
+        stored.compressed(coding).cloned()
     }
 }
 
-impl Bytewise {
-    fn read(&self, part: Option<Range<u64>>) -> Body {
-        match self {
-            Self::Memory(bytes) => slice_of(bytes, part),
-            Self::Disk(file, length) => {
-                let part = part.unwrap_or(0..*length);
-                Body::Disk(Box::new(DiskBytes::new(Arc::clone(file), part)))
-            }
-            Self::Slices(source, total) => {
-                let part = part.unwrap_or(0..*total);
-                Body::Slices(Box::new(Slices::new(Arc::clone(source), part)))
-            }
-        }
+/// The bytes of a response that is stored in one piece.
+fn whole_of(stored: &Stored, part: Option<Range<u64>>) -> Body {
+    match stored.body() {
+        StoredBody::Whole(bytes) => slice_of(bytes, part),
+        // Compressed forms are never sliced.
+        StoredBody::Sliced(_) => Body::Empty,
     }
 }
 
