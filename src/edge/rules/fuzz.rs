@@ -244,7 +244,8 @@ fn exchanges() {
             storing_keeps_its_promises(&exchange);
             let target = target_of(&head);
             for invalid in invalidate::invalidated(&Method::POST, &target, status, &fields).iter().skip(1) {
-                assert!(invalid.path.starts_with('/') && !invalid.path.contains("/../"), "{invalid:?}");
+                let resolved = invalid.path.starts_with('/') && !invalid.path.contains("/../");
+                assert!(resolved || invalid.path == target.path, "{invalid:?}");
             }
             ranges_lie_within(&fields);
         });
