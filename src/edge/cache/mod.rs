@@ -4,9 +4,13 @@
 //! purge is about: neither one that was found, nor one that is just being stored.
 
 pub mod disk;
+#[cfg(test)]
+mod fixtures;
 pub mod head;
 mod keeper;
 mod memory;
+#[cfg(test)]
+mod model;
 mod passes;
 pub mod purge;
 mod sequence;
@@ -14,6 +18,8 @@ mod site;
 pub mod slices;
 pub mod stored;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod tiers;
 pub mod variants;
 
@@ -267,7 +273,10 @@ impl Cache {
     }
 
     fn write(&self, write: Write) {
-        if self.tiers.disk().is_some() {
+        if let Some(disk) = self.tiers.disk() {
+            // At once: whether or not this is written in the end, what it takes the place of must not be found again.
+            self.tiers.queue.cancel(&write.key, Some(&write.variation));
+            disk.catalog.make_way(&write.key, &write.variation);
             self.tiers.queue.push(write);
         }
     }
@@ -340,9 +349,10 @@ impl Cache {
         self.tiers.disk().and_then(Disk::cursor)
     }
 
-    /// Waits until what was stored is written to disk, or until `patience` is over. Blocks.
+    /// Waits until what was stored is written to disk and what was removed is gone from there, or until `patience` is over.
+    /// Blocks.
     pub fn flush(&self, patience: Duration) {
-        self.tiers.queue.wait_until_empty(patience);
+        self.tiers.queue.flush(patience);
     }
 
     /// What the cache holds and what became of it.

@@ -140,7 +140,7 @@ impl Tiers {
     /// Forgets what is stored for a key, and what is being written or read for it. In this order: see [`Self::still_there`].
     pub fn remove(&self, key: &Key) {
         if let Some(disk) = &self.disk {
-            self.queue.cancel(key);
+            self.queue.cancel(key, None);
             disk.catalog.remove(key);
         }
         self.memory.remove(key);
