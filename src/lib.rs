@@ -16,6 +16,8 @@ pub mod cli;
 #[cfg(feature = "server")]
 pub mod client;
 pub mod clock;
+#[cfg(feature = "server")]
+pub mod cloudfront;
 pub mod config;
 #[cfg(feature = "edge")]
 pub mod edge;

@@ -23,7 +23,7 @@ use crate::process::ReadyLine;
 use crate::store::Store;
 use crate::telemetry::HostId;
 use crate::tls::{CertificateKeeper, Challenges};
-use crate::{auth, query, s3, website};
+use crate::{auth, cloudfront, query, s3, website};
 
 /// The running listeners.
 pub struct Listeners {
@@ -59,6 +59,7 @@ impl Listeners {
                 directory: directory.to_owned(),
                 serving: true,
             },
+            edges: Arc::clone(edges),
             holds: Holds {
                 store: Arc::clone(&storage.store),
                 kv: Arc::clone(&foundation.kv),
@@ -144,7 +145,10 @@ fn transports(
         s3_options(config),
     );
     let query = query::Service::new(Arc::clone(&foundation.identities), clock.clone(), query_options(config));
-    Transports { edges: Arc::clone(edges), s3: Arc::new(s3), query: Arc::new(query) }
+    let (store, identities) = (Arc::clone(&storage.store), Arc::clone(&foundation.identities));
+    let cloudfront =
+        cloudfront::Service::new(store, identities, Arc::clone(edges), clock.clone(), cloudfront_options(config));
+    Transports { cloudfront: Arc::new(cloudfront), edges: Arc::clone(edges), s3: Arc::new(s3), query: Arc::new(query) }
 }
 
 fn websites(
@@ -172,6 +176,14 @@ fn websites(
 
 fn query_options(config: &ServerConfig) -> query::Options {
     query::Options {
+        auth: auth_options(config),
+        body_idle: config.limits.body_idle_timeout,
+        min_rate: config.limits.transfer_rate,
+    }
+}
+
+fn cloudfront_options(config: &ServerConfig) -> cloudfront::Options {
+    cloudfront::Options {
         auth: auth_options(config),
         body_idle: config.limits.body_idle_timeout,
         min_rate: config.limits.transfer_rate,

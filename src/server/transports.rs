@@ -1,5 +1,5 @@
 //! One endpoint, several transports: requests signed for IAM or STS go to [`crate::query`], those of edges to
-//! [`crate::edges`], all others to [`crate::s3`].
+//! [`crate::edges`], those for CloudFront to [`crate::cloudfront`], all others to [`crate::s3`].
 
 use std::sync::Arc;
 
@@ -11,11 +11,12 @@ use crate::edges::Edges;
 use crate::guard::Origin;
 use crate::http::head::Head;
 use crate::transport::head::{Secured, head_of};
-use crate::{edges, feed, query, s3};
+use crate::{cloudfront, edges, feed, query, s3};
 
 /// What answers the requests of the endpoint. Clones share it.
 #[derive(Clone)]
 pub struct Transports {
+    pub cloudfront: Arc<cloudfront::Service>,
     pub edges: Arc<Edges>,
     pub s3: Arc<s3::Service>,
     pub query: Arc<query::Service>,
@@ -34,6 +35,11 @@ impl Endpoint for Transports {
         {
             return edges::serve::handle(http, payload, Arc::clone(&self.edges)).await;
         }
+        if cloudfront::serve::may_be_addressed(http.uri().path())
+            && self.cloudfront.is_addressed(&head_of(http.method(), http.uri(), http.headers()))
+        {
+            return cloudfront::serve::handle(http, payload, Arc::clone(&self.cloudfront)).await;
+        }
         s3::serve::handle(http, payload, Arc::clone(&self.s3)).await
     }
 
@@ -47,6 +53,12 @@ impl Endpoint for Transports {
         }
         if self.edges.is_addressed(&head) {
             return match self.edges.refuse_early(&head).await {
+                Some(refused) => Err(refused),
+                None => Ok(request),
+            };
+        }
+        if self.cloudfront.is_addressed(&head) {
+            return match self.cloudfront.refuse_early(&head).await {
                 Some(refused) => Err(refused),
                 None => Ok(request),
             };
