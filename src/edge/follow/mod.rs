@@ -5,6 +5,7 @@
 //! server (`relay`) hear of an entry once it is applied here, and it counts as applied here once they have it.
 
 mod channel;
+mod engine;
 mod follower;
 mod holder;
 mod reader;

@@ -89,3 +89,10 @@ pub fn signature(refused: &Refused) -> Response<Body> {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+/// The answer to a challenge: RFC 8555 section 8.3.
+pub fn challenge(answer: String) -> Response<Body> {
+    let mut response = Response::new(Body::whole(Bytes::from(answer)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response
+}

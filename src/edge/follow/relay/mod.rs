@@ -75,7 +75,12 @@ impl Relay {
 
     /// Whether a request is one of the feed's.
     pub fn is_addressed(head: &Parts) -> bool {
-        head.method == http::Method::POST && [PATH, PURGE_PATH].contains(&head.uri.path())
+        Self::is_addressed_by(&head.method, &head.uri)
+    }
+
+    /// The same, of a request that is not taken apart yet.
+    pub fn is_addressed_by(method: &http::Method, uri: &http::Uri) -> bool {
+        method == http::Method::POST && [PATH, PURGE_PATH].contains(&uri.path())
     }
 
     /// Whether a request for a page comes from an edge that reads the feed here: its answer may name what it depends on.
