@@ -48,8 +48,9 @@ pub struct Hop<'r> {
     pub upgrade: bool,
 }
 
-/// Gives the fields that go on to an origin: all of the client's but those of its connection and those of [`PRETENDED`],
-/// and what the edge tells of itself. `Host` and what speaks of the body's length are for whoever sends the request.
+/// Gives the fields that go on to an origin: all of the client's but those of its connection and those that
+/// only a proxy sets, and what the edge tells of itself. `Host` and what speaks of the body's length are for whoever sends
+/// the request.
 pub fn to_origin(headers: &HeaderMap, hop: &Hop<'_>) -> HeaderMap {
     let mut forwarded = headers.clone();
     let upgrade = headers.get(UPGRADE).filter(|_| hop.upgrade);

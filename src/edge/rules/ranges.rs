@@ -227,7 +227,7 @@ mod tests {
         let expected = format!("{}{}\r\n--{boundary}--\r\n", part("0-1", "01"), part("7-9", "789"));
         assert_eq!(String::from_utf8(body).unwrap(), expected);
         assert_eq!(multipart.length, expected.len() as u64);
-        let untyped = Multipart::new(&[0..1], 10, None, 1);
+        let untyped = Multipart::new(&[0..1, 2..3], 10, None, 1);
         assert!(!untyped.parts[0].0.windows(12).any(|window| window == b"Content-Type"));
     }
 
