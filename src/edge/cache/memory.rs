@@ -4,8 +4,8 @@
 //! in, and gives it back when nobody uses it any more, clients that are still being sent it included. What would lift the
 //! counter above the bound waits for `moka` to evict, and is not kept if that does not help.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 use moka::ops::compute::Op;
@@ -51,6 +51,10 @@ pub(super) enum Chosen {
     Other,
     Stored(Arc<Stored>),
 }
+
+/// Part of the tier's bytes that is taken once, and given back with whatever has it.
+#[derive(Debug, Default)]
+pub(super) struct Part(OnceLock<Held>);
 
 /// Part of the tier's bytes; dropping it gives it back.
 #[derive(Debug)]
@@ -103,27 +107,42 @@ impl Memory {
 
     /// Keeps a response. False where there is no room for it.
     pub fn put(&self, key: &PrimaryKey, variation: &Variation, stored: &Arc<Stored>) -> bool {
-        let Some(held) = self.hold(stored.weight() + key.as_str().len() as u64) else { return false };
-        // Only a response that is put in twice has its part already.
-        let _ = stored.held.set(held);
+        if !self.hold_for(key, stored) {
+            return false;
+        }
         self.entries
             .entry(Key::Response(key.clone()))
             .and_upsert_with(|old| self.joined(old.map(moka::Entry::into_value), variation, stored));
         true
     }
 
-    /// Keeps a response that was read from disk, unless a newer one is there by now, which is given then. Given back alone
-    /// where there is no room for it.
-    pub fn put_back(&self, key: &PrimaryKey, variation: &Variation, stored: Arc<Stored>) -> Arc<Stored> {
-        let Some(held) = self.hold(stored.weight() + key.as_str().len() as u64) else { return stored };
-        let _ = stored.held.set(held);
+    /// Keeps a response that was read from disk, unless a newer one is there by now, which is given then. `None` where there
+    /// is no room for it.
+    pub fn put_back(&self, key: &PrimaryKey, variation: &Variation, stored: Arc<Stored>) -> Option<Arc<Stored>> {
+        if !self.hold_for(key, &stored) {
+            return None;
+        }
         let mut there = None;
         self.entries.entry(Key::Response(key.clone())).and_compute_with(|old| {
             let old = old.map(moka::Entry::into_value);
             there = old.as_ref().and_then(|value| value.of(variation).cloned());
             if there.is_some() { Op::Nop } else { Op::Put(self.joined(old, variation, &stored)) }
         });
-        there.unwrap_or(stored)
+        Some(there.unwrap_or(stored))
+    }
+
+    /// Takes a response's part of the tier's bytes, but for a body that has its own already: a 304 renewed what it was
+    /// stored with. False where there is no room.
+    fn hold_for(&self, key: &PrimaryKey, stored: &Stored) -> bool {
+        let body = stored.body_part();
+        let counted = body.filter(|(part, _)| part.0.get().is_some()).map_or(0, |(_, bytes)| bytes);
+        let Some(mut held) = self.hold(stored.weight() - counted + key.as_str().len() as u64) else { return false };
+        if let Some((part, bytes)) = body.filter(|_| counted == 0) {
+            let _ = part.0.set(held.split(bytes));
+        }
+        // Only a response that is put in twice has its part already.
+        let _ = stored.held.set(held);
+        true
     }
 
     /// A value with a response more.
@@ -140,7 +159,10 @@ impl Memory {
 
     /// Weighs a response anew that now has a further form, if it is still there. False where there is no room for it.
     pub fn extend(&self, key: &PrimaryKey, stored: &Arc<Stored>, form: &Arc<Stored>, set: impl FnOnce()) -> bool {
-        let Some(held) = self.hold(form.own_weight()) else { return false };
+        let Some(mut held) = self.hold(form.own_weight()) else { return false };
+        if let Some((part, bytes)) = form.body_part() {
+            let _ = part.0.set(held.split(bytes));
+        }
         let _ = form.held.set(held);
         set();
         self.entries.entry(Key::Response(key.clone())).and_compute_with(|old| match old.map(moka::Entry::into_value) {
@@ -243,6 +265,14 @@ impl Value {
             Self::Many(variants) => variants.iter().any(|stored| Arc::ptr_eq(stored, wanted)),
             Self::Slice(_) => false,
         }
+    }
+}
+
+impl Held {
+    /// Takes out the part of `bytes` of them, of which there must be as many.
+    fn split(&mut self, bytes: u64) -> Self {
+        self.bytes -= bytes;
+        Self { counter: self.counter.clone(), bytes }
     }
 }
 

@@ -266,7 +266,7 @@ impl Cache {
         }
         let held = self.tiers.memory.hold(slice_weight(bytes.len())).ok_or(NotKept::NoRoom)?;
         let key = SliceKey { set: set.clone(), index };
-        let slice = Arc::new(Slice { bytes, footing, _held: held });
+        let slice = Arc::new(Slice::new(bytes, footing, held));
         self.tiers.memory.put_slice(key.clone(), slice.clone());
         self.write(Write { key: Key::Slice(key), variation: Variation::default(), item: Item::Slice(slice) });
         Ok(())
@@ -376,7 +376,8 @@ impl Cache {
 }
 
 impl DiskCandidate {
-    /// Reads and verifies the file, on a blocking thread. `None` where it was purged, evicted or corrupt: a miss.
+    /// Reads and verifies the file, on a blocking thread. `None` where it was purged, evicted or corrupt, or memory has no
+    /// room for it: a miss.
     pub async fn load(self) -> Option<Hit> {
         let Self { tiers, key, variant } = self;
         blocking(tiers, move |tiers| tiers.load_response(&key, &variant.variation, &variant.item)).await
@@ -384,7 +385,8 @@ impl DiskCandidate {
 }
 
 impl SliceCandidate {
-    /// Reads and verifies the file, on a blocking thread. `None` where it was purged, evicted or corrupt: a miss.
+    /// Reads and verifies the file, on a blocking thread. `None` where it was purged, evicted or corrupt, or memory has no
+    /// room for it: a miss.
     pub async fn load(self) -> Option<Bytes> {
         let Self { tiers, set, index, file } = self;
         blocking(tiers, move |tiers| tiers.load_slice(&set, index, &file)).await
