@@ -1,12 +1,12 @@
 //! The CDN edge: a cache in front of buckets, of websites and of any HTTP origin.
 
 pub mod cache;
-pub mod rules;
 pub mod compress;
 pub mod config;
 pub mod engine;
 pub mod follow;
 pub mod origin;
+pub mod rules;
 pub mod site;
 
 use std::ffi::OsString;
