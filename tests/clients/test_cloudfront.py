@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from brim import Keys
 from conftest import REGION, run
-from edge import FEED, Edge, site
+from feed_edge import FEED, Edge, site
 from test_aws_cli import V1, V2, Aws
 
 
