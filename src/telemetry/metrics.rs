@@ -127,7 +127,11 @@ const METRICS: &[(Type, &str, &str)] = &[
     (Type::Counter, EDGE_PURGE_FOLDED, "Purges that counted for a whole site, because there were too many."),
     (Type::Gauge, EDGE_FILLS, "Responses that are being fetched."),
     (Type::Gauge, EDGE_FILL_BYTES, "Bytes of bodies that are being fetched."),
-    (Type::Gauge, EDGE_FEED_LIVE, "1 while the change feed is followed; 0 while what it keeps fresh is validated instead."),
+    (
+        Type::Gauge,
+        EDGE_FEED_LIVE,
+        "1 while the change feed is followed; 0 while what it keeps fresh is validated instead.",
+    ),
     (Type::Gauge, EDGE_FEED_LEASE, "Seconds until what the feed keeps fresh is validated, if nothing is heard of it."),
     (Type::Gauge, EDGE_FEED_OFFSET, "The offset in the change log that everything up to was applied."),
     (Type::Counter, EDGE_LOG_LOST, "Requests that are missing in the access log because it could not keep up."),
