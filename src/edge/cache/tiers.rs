@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use super::disk::{Disk, FileEntry, FileError, Meta, file};
 use super::keeper::Queue;
-use super::memory::{Key, Memory, slice_weight};
+use super::memory::{Key, Memory};
 use super::passes::Passes;
 use super::purge::{Index, Purge, Rule, Standing};
-use super::slices::{Slice, SliceKey};
+use super::slices::SliceKey;
 use super::stored::Stored;
 use super::variants::Variation;
 use super::{Hit, SliceSet};
@@ -58,7 +58,7 @@ impl Tiers {
         let disk = self.disk()?;
         let tier_key = Key::Response(key.clone());
         // Before it is read: what is being read takes memory too.
-        let held = self.memory.hold(file.length)?;
+        let held = self.memory.reserve(file.length)?;
         let (meta, body) = self.read(disk, &tier_key, variation, file)?;
         let stored = meta.into_stored(body, file.footing.copied());
         let stored = match stored {
@@ -81,7 +81,7 @@ impl Tiers {
         let disk = self.disk()?;
         let range = set.range(index);
         // Before it is read: what is being read takes memory too.
-        let held = self.memory.hold(slice_weight(usize::try_from(range.end - range.start).ok()?))?;
+        let held = self.memory.reserve(range.end - range.start)?;
         let slice_key = SliceKey { set: set.clone(), index };
         let key = Key::Slice(slice_key.clone());
         let (_, bytes) = self.read(disk, &key, &Variation::default(), file)?;
@@ -89,9 +89,9 @@ impl Tiers {
             self.mistrust(disk, &key, file, &FileError::Corrupt);
             return None;
         }
-        let slice = Slice::new(bytes, file.footing.copied(), held);
+        drop(held);
+        let slice = self.memory.put_slice(&slice_key, bytes, file.footing.copied())?;
         let bytes = slice.bytes.clone();
-        self.memory.put_slice(slice_key, Arc::new(slice));
         self.still_there(disk, &key, file, || self.memory.remove(&key))?;
         (self.index.standing(&set.key, &file.footing) != Standing::Gone).then_some(bytes)
     }

@@ -34,8 +34,13 @@ impl Holder for Engine {
 fn purge_of(gone: Gone) -> Purge {
     match gone {
         Gone::Dependents(tag) => Purge::hard(Scope::Everything, What::Dependency(tag)),
-        Gone::Purged(purge) => Purge { scope: scope_of(purge.scope), what: what_of(purge.target), soft: purge.soft },
+        Gone::Purged(purge) => in_the_caches_words(purge),
     }
+}
+
+/// A purge of the feed, as the cache is told it.
+pub fn in_the_caches_words(purge: feed::Purge) -> Purge {
+    Purge { scope: scope_of(purge.scope), what: what_of(purge.target), soft: purge.soft }
 }
 
 fn scope_of(scope: feed::Scope) -> Scope {

@@ -15,6 +15,7 @@ mod relay;
 mod tests;
 
 pub use channel::{ChannelError, Settings, SettingsError};
+pub use engine::in_the_caches_words;
 pub use follower::{Follower, PurgeError};
 pub use holder::{Gone, Holder, HolderError};
 pub use registration::Registration;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http::StatusCode;
 
-use super::super::engine::Outcome;
+use super::super::engine::{Found, Outcome};
 use super::log::{LogSender, Record};
 use super::served::Served;
 
@@ -34,6 +34,19 @@ pub struct Logged {
 }
 
 impl Account {
+    /// Of a request that no site answered.
+    pub fn of_nobody() -> Self {
+        Self {
+            served: None,
+            status: StatusCode::OK,
+            outcome: Outcome::of(Found::Error),
+            sent: 0,
+            broken: false,
+            received: None,
+            logged: None,
+        }
+    }
+
     fn received(&self) -> u64 {
         self.received.as_ref().map_or(0, |bytes| bytes.load(Ordering::Relaxed))
     }
@@ -54,4 +67,3 @@ impl Drop for Account {
         }
     }
 }
-

@@ -18,8 +18,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Front;
 use super::super::site::{Authority, Mode};
+use super::Front;
 use crate::feed::{Purge, Scope, Target};
 use crate::telemetry::metrics;
 
@@ -153,7 +153,8 @@ fn sites(front: &Front) -> Response<Full<Bytes>> {
 
 async fn purge(front: &Front, request: Request<Incoming>) -> Response<Full<Bytes>> {
     // A page of a browser could send a form to this address; it cannot give it this type.
-    let is_json = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let is_json =
+        request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if !is_json || !request.headers().contains_key(HOST) {
         return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send JSON as application/json.\n");
     }

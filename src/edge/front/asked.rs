@@ -158,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_target_is_a_path() {
-        let target = |method: &str, target: &str| check(&Request::builder().method(method).uri(target).body(()).unwrap());
+        let target =
+            |method: &str, target: &str| check(&Request::builder().method(method).uri(target).body(()).unwrap());
         assert_eq!(target("GET", "/a"), Ok(()));
         assert_eq!(target("OPTIONS", "*"), Ok(()));
         assert_eq!(target("PURGE", "*"), Ok(()));

@@ -9,15 +9,15 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::Front;
 use super::activity::Activity;
+use super::draining::{Draining, Stopping};
 use super::link::Link;
 use super::log::Tls;
 use super::proxy;
@@ -61,8 +61,8 @@ pub struct Listening {
 /// The running listeners.
 pub struct Listener {
     tasks: JoinSet<()>,
-    stopping: CancellationToken,
-    graceful: GracefulShutdown,
+    stopping: Stopping,
+    connections: TaskTracker,
 }
 
 /// What the connections of one listener share.
@@ -74,7 +74,7 @@ struct Shared {
     proxied: bool,
     patience: Patience,
     protocols: Protocols,
-    stopping: CancellationToken,
+    stopping: Stopping,
 }
 
 /// hyper's settings, made once.
@@ -100,7 +100,7 @@ impl Drop for Counted {
 impl Listener {
     /// Serves on every socket until stopped; the bound on connections is for all of them together.
     pub fn start(sockets: Vec<Listening>, front: &Arc<Front>, limits: &LimitsOptions) -> Self {
-        let (stopping, graceful) = (CancellationToken::new(), GracefulShutdown::new());
+        let (stopping, connections) = (Stopping::default(), TaskTracker::new());
         let room = Arc::new(Semaphore::new(limits.connections));
         let mut tasks = JoinSet::new();
         for Listening { listener, tls, h2c, proxied } in sockets {
@@ -113,18 +113,21 @@ impl Listener {
                 protocols: Protocols::new(limits),
                 stopping: stopping.clone(),
             };
-            tasks.spawn(accept(listener, shared, Arc::clone(&room), graceful.watcher()));
+            tasks.spawn(accept(listener, shared, Arc::clone(&room), connections.clone()));
         }
-        Self { tasks, stopping, graceful }
+        Self { tasks, stopping, connections }
     }
 
     /// Takes no further connections and no further requests, and lets those under way end within `grace`.
     pub async fn stop(mut self, grace: Duration) {
-        self.stopping.cancel();
+        self.stopping.stop();
         while self.tasks.join_next().await.is_some() {}
-        let left = self.graceful.count();
-        if tokio::time::timeout(grace, self.graceful.shutdown()).await.is_err() {
-            tracing::warn!(connections = left, "requests did not end within the grace: their connections are cut");
+        self.connections.close();
+        if tokio::time::timeout(grace, self.connections.wait()).await.is_err() {
+            tracing::warn!(
+                connections = self.connections.len(),
+                "requests did not end within the grace: their connections are cut"
+            );
         }
     }
 }
@@ -154,7 +157,11 @@ impl Protocols {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(limits.body_idle_timeout);
         let mut either = auto::Builder::new(TokioExecutor::new());
-        either.http1().max_buf_size(limits.head_size.max(MIN_READ_BUFFER)).max_headers(MAX_HEADERS).pipeline_flush(true);
+        either
+            .http1()
+            .max_buf_size(limits.head_size.max(MIN_READ_BUFFER))
+            .max_headers(MAX_HEADERS)
+            .pipeline_flush(true);
         either
             .http2()
             .timer(TokioTimer::new())
@@ -170,22 +177,22 @@ impl Protocols {
 }
 
 /// Takes connections until told to stop. Whoever comes when there is no room waits in the system's queue.
-async fn accept(listener: TcpListener, shared: Shared, room: Arc<Semaphore>, watcher: Watcher) {
+async fn accept(listener: TcpListener, shared: Shared, room: Arc<Semaphore>, connections: TaskTracker) {
     let stopping = shared.stopping.clone();
     loop {
         let next = async {
             let permit = Arc::clone(&room).acquire_owned().await.ok()?;
             Some((permit, listener.accept().await))
         };
-        let Some(Some((permit, accepted))) = stopping.run_until_cancelled(next).await else { return };
+        let Some(Some((permit, accepted))) = stopping.or(next).await else { return };
         match accepted {
             Ok((stream, peer)) => {
                 let gauge = metrics::edge_connections();
                 gauge.increment(1.0);
                 let counted = Counted { gauge, _permit: permit };
-                let (shared, watcher) = (shared.clone(), watcher.clone());
-                tokio::spawn(async move {
-                    if let Err(error) = connection(stream, peer, shared, watcher).await {
+                let shared = shared.clone();
+                connections.spawn(async move {
+                    if let Err(error) = connection(stream, peer, shared).await {
                         tracing::debug!(%peer, %error, "a connection ended badly");
                     }
                     drop(counted);
@@ -203,7 +210,7 @@ async fn accept(listener: TcpListener, shared: Shared, room: Arc<Semaphore>, wat
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// One connection, from the PROXY protocol to its end.
-async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: Shared, watcher: Watcher) -> Result<(), Failure> {
+async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: Shared) -> Result<(), Failure> {
     let peer = if shared.proxied { proxied(&mut stream, peer, &shared).await? } else { peer };
     let activity = Arc::new(Activity::default());
     let patience = shared.patience;
@@ -212,17 +219,17 @@ async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: Shared, wat
         let socket = Socket::new(stream, Arc::clone(&activity), patience)?;
         let link = Link::new(peer, None, None, activity);
         let speaks = if shared.h2c { Speaks::Either } else { Speaks::Http1 };
-        return speak(socket, link, speaks, shared, watcher).await;
+        return speak(socket, link, speaks, shared).await;
     };
     let socket = |stream| Socket::new(stream, Arc::clone(&activity), patience);
-    let shaking = shared.stopping.run_until_cancelled(tls.shake(stream, socket));
+    let shaking = shared.stopping.or(tls.shake(stream, socket));
     let Some(shaken) = shaking.await else { return Ok(()) };
     let stream = Box::new(shaken?);
     let session = stream.get_ref().1;
     let server_name = session.server_name().map(|name| name.to_ascii_lowercase().into_boxed_str());
     let speaks = if session.alpn_protocol() == Some(HTTP_2) { Speaks::Http2 } else { Speaks::Http1 };
     let link = Link::new(peer, Some(spoken(session)), server_name, activity);
-    speak(stream, link, speaks, shared, watcher).await
+    speak(stream, link, speaks, shared).await
 }
 
 /// Who the client is, where a trusted proxy may say so.
@@ -252,11 +259,11 @@ enum Speaks {
     Either,
 }
 
-async fn speak<S>(stream: S, link: Link, speaks: Speaks, shared: Shared, watcher: Watcher) -> Result<(), Failure>
+async fn speak<S>(stream: S, link: Link, speaks: Speaks, shared: Shared) -> Result<(), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Shared { front, protocols, .. } = shared;
+    let Shared { front, protocols, stopping, .. } = shared;
     let link = Arc::new(link);
     // In a box: an idle connection keeps room for what its service returns.
     let service = service_fn(move |request| Box::pin(serve(Arc::clone(&front), Arc::clone(&link), request)));
@@ -264,12 +271,12 @@ where
     match speaks {
         Speaks::Http1 => {
             let connection = protocols.http1.serve_connection(io, service).with_upgrades();
-            Ok(watcher.watch(connection).await?)
+            Draining::new(connection, &stopping).await
         }
-        Speaks::Http2 => Ok(watcher.watch(protocols.http2.serve_connection(io, service)).await?),
+        Speaks::Http2 => Draining::new(protocols.http2.serve_connection(io, service), &stopping).await,
         Speaks::Either => {
             let connection = protocols.either.serve_connection_with_upgrades(io, service).into_owned();
-            watcher.watch(connection).await
+            Draining::new(connection, &stopping).await
         }
     }
 }

@@ -7,8 +7,7 @@ use super::super::engine::{Found, Outcome};
 use crate::telemetry::metrics as registry;
 
 /// Every way in which an answer comes about.
-const RESULTS: [Found; 6] =
-    [Found::Hit, Found::StaleHit, Found::RefreshHit, Found::Miss, Found::Pass, Found::Error];
+const RESULTS: [Found; 6] = [Found::Hit, Found::StaleHit, Found::RefreshHit, Found::Miss, Found::Pass, Found::Error];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Handles for the requests of one site. They stay for as long as the process runs.

@@ -5,6 +5,7 @@ mod activity;
 mod admin;
 mod asked;
 mod client;
+mod draining;
 mod feeding;
 mod gate;
 mod link;
@@ -29,7 +30,7 @@ use metrics::Counter;
 pub use admin::{Admin, Readiness};
 pub use listener::{Listener, Listening};
 pub use log::{AccessLog, Archive, Archiver, LogError, LogSender, Uploader};
-pub use purge::{Purger, in_the_caches_words};
+pub use purge::Purger;
 pub use served::{Served, Table};
 
 use super::engine::Engine;

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use subtle::ConstantTimeEq;
 
-use super::super::cache::{self, SiteId};
+use super::super::cache;
 use super::super::engine::Engine;
-use super::super::follow::Follower;
-use super::super::rules::key::purge_path;
+use super::super::follow::{Follower, in_the_caches_words};
 use crate::feed::{Purge, Scope, Target};
 
 /// The most tags of one `PURGE`.
@@ -35,33 +34,12 @@ impl Purger {
     pub async fn purge(&self, purges: Vec<Purge>) -> Result<(), PurgeFailure> {
         match &self.follower {
             Some(follower) => drop(follower.purge(purges).await?),
-            None => drop(self.engine.purge(&purges.iter().map(in_the_caches_words).collect::<Vec<_>>()).await?),
+            None => {
+                let purges: Vec<_> = purges.into_iter().map(in_the_caches_words).collect();
+                self.engine.purge(&purges).await?;
+            }
         }
         Ok(())
-    }
-}
-
-/// A purge of the feed, as the cache is told it.
-pub fn in_the_caches_words(purge: &Purge) -> cache::Purge {
-    let scope = match &purge.scope {
-        Scope::Everything => cache::Scope::Everything,
-        Scope::Site(id) => cache::Scope::Site(SiteId::new(id)),
-        Scope::Host(host) => cache::Scope::Host(host.clone()),
-    };
-    let what = match &purge.target {
-        Target::All => cache::What::All,
-        Target::Path(path) => cache::What::Path(comparable(path)),
-        Target::Prefix(prefix) => cache::What::Prefix(comparable(prefix)),
-        Target::Tag(tag) => cache::What::Tag(tag.clone()),
-    };
-    cache::Purge { scope, what, soft: purge.soft }
-}
-
-/// A path with its query in the form in which purges compare: the path brought into one form, the query as it is.
-fn comparable(path: &str) -> String {
-    match path.split_once('?') {
-        Some((path, query)) => format!("{}?{query}", purge_path(path)),
-        None => purge_path(path).into_owned(),
     }
 }
 
@@ -79,12 +57,7 @@ pub fn is_authorized(headers: &HeaderMap, tokens: &[String]) -> bool {
 /// What a `PURGE` of `target` on `host` is about: the tags in `Surrogate-Key`, otherwise the URL, where a `*` at its end
 /// stands for all that begins so, and `*` alone for the whole host. `Soft-Purge: 1` (Fastly's name works, too) only marks as
 /// stale.
-pub fn asked(
-    headers: &HeaderMap,
-    target: &str,
-    host: &str,
-    site: &str,
-) -> Result<Vec<Purge>, (StatusCode, String)> {
+pub fn asked(headers: &HeaderMap, target: &str, host: &str, site: &str) -> Result<Vec<Purge>, (StatusCode, String)> {
     let soft = ["soft-purge", "fastly-soft-purge"].iter().any(|name| headers.get(*name).is_some_and(|on| on == "1"));
     let tags: Vec<&str> = headers
         .get_all("surrogate-key")
@@ -124,7 +97,8 @@ mod tests {
         let tokens = ["a-token-of-20-letters".to_owned(), "another-token-of-more".to_owned()];
         let authorized = |value| is_authorized(&headers(&[("authorization", value)]), &tokens);
         assert!(authorized("Bearer a-token-of-20-letters") && authorized("bearer another-token-of-more"));
-        for wrong in ["Bearer a-token-of-20-letterz", "Bearer ", "a-token-of-20-letters", "Basic a-token-of-20-letters"] {
+        for wrong in ["Bearer a-token-of-20-letterz", "Bearer ", "a-token-of-20-letters", "Basic a-token-of-20-letters"]
+        {
             assert!(!authorized(wrong), "{wrong}");
         }
         let right = "Bearer a-token-of-20-letters";
@@ -147,15 +121,5 @@ mod tests {
         let expected = ["x", "y", "z"].map(|tag| (site(), Target::Tag(tag.into()), false));
         assert_eq!(tags, expected);
         assert!(asked(&headers(&[]), "/a*b", "a.example", "shop").is_err());
-    }
-
-    #[test]
-    fn paths_are_compared_in_one_form() {
-        let purge = Purge {
-            scope: Scope::Host("a".into()),
-            target: Target::Path("/%7ea%2f?x=%7e".into()),
-            soft: false,
-        };
-        assert_eq!(in_the_caches_words(&purge).what, cache::What::Path("/~a%2F?x=%7e".into()));
     }
 }

@@ -30,7 +30,11 @@ use crate::tls::CHALLENGE_PATH;
 const PURGE: &str = "PURGE";
 
 /// Answers a request that came over `link`. Every failure is an answer.
-pub async fn serve(front: Arc<Front>, link: Arc<Link>, request: Request<Incoming>) -> Result<Response<Sent>, Infallible> {
+pub async fn serve(
+    front: Arc<Front>,
+    link: Arc<Link>,
+    request: Request<Incoming>,
+) -> Result<Response<Sent>, Infallible> {
     let running = link.activity.begin();
     let table = front.table();
     let arrived = match asked::check(&request) {
@@ -56,12 +60,7 @@ struct Arrived {
 
 impl Arrived {
     /// Finds out who asks, for which host, and whose that is.
-    fn of(
-        front: &Front,
-        link: &Link,
-        table: &Arc<Table>,
-        request: &Request<Incoming>,
-    ) -> Result<Self, Response<Body>> {
+    fn of(front: &Front, link: &Link, table: &Arc<Table>, request: &Request<Incoming>) -> Result<Self, Response<Body>> {
         let began = Instant::now();
         let client = Client::of(link.peer.ip(), link.is_secure(), request.headers(), &table.proxies.trusted);
         let way = way(link, client, table, request).map_err(|refusal| match refusal {
@@ -215,8 +214,8 @@ impl Arrived {
     }
 
     async fn purge(&self, front: &Front, table: &Table, request: &Request<Incoming>) -> Response<Body> {
-        let allowed = table.purge.from.is_empty()
-            || table.purge.from.iter().any(|net| net.contains(&self.client.address));
+        let allowed =
+            table.purge.from.is_empty() || table.purge.from.iter().any(|net| net.contains(&self.client.address));
         if !allowed || !super::purge::is_authorized(request.headers(), &table.purge.tokens) {
             return reply::plain(StatusCode::FORBIDDEN, "You may not purge.");
         }

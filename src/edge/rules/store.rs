@@ -179,8 +179,9 @@ fn check_directives(exchange: &Exchange<'_>, directives: &ResponseDirectives) ->
     Ok(())
 }
 
-/// Whether there is any use in what would be stored. What nobody calls fresh is kept to be validated where the origin says
-/// that it may be kept (`public`) or how it may be used (`no-cache`), and not otherwise: it may be for one client alone.
+/// Whether there is any use in what would be stored. What nobody calls fresh is kept to be validated where the origin
+/// says that it may be kept (`public`) or how it may be used (`no-cache`), and not otherwise: it may be for one client
+/// alone.
 fn check_use(
     exchange: &Exchange<'_>,
     directives: &ResponseDirectives,

@@ -67,18 +67,13 @@ impl LogSender {
 
 impl AccessLog {
     /// Begins to log. Files that an earlier run left open are closed. `archive` takes files that are closed.
-    pub fn start(
-        options: AccessLogOptions,
-        location: &str,
-        archive: Archive,
-        clock: &Clock,
-    ) -> Result<Self, LogError> {
+    pub fn start(options: AccessLogOptions, location: &str, archive: Archive, clock: &Clock) -> Result<Self, LogError> {
         let directory = options.directory.clone();
         let failed = |source| LogError::Directory { directory: directory.clone(), source };
         fs::create_dir_all(&directory).map_err(failed)?;
         let (queue, records) = mpsc::sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
-        let mut writer =
+        let writer =
             Writer { options, location: location.to_owned(), open: HashMap::new(), archive, clock: clock.clone() };
         writer.close_left_over().map_err(failed)?;
         // Whether the directory can be written to shows now, not with the first request.
