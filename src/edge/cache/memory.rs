@@ -181,7 +181,7 @@ impl Memory {
             return Value::One(stored.clone());
         }
         let variants = match old {
-            Some(Value::Many(old)) => old.with(variation.clone(), stored.clone(), self.most, |item| item.weight()),
+            Some(Value::Many(old)) => old.with(variation, stored.clone(), self.most, |item| item.weight()),
             _ => Variants::new(variation.clone(), stored.clone()),
         };
         Value::Many(Arc::new(variants))
