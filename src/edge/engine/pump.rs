@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use tokio::time::timeout;
 
 use super::Engine;
 use super::budget::Share;
@@ -16,6 +18,9 @@ use crate::edge::origin::{self, Received};
 pub(super) const WINDOW: u64 = 1024 * 1024;
 /// How much memory a body of unknown length takes at a time.
 const STEP: u64 = 64 * 1024;
+
+/// How long a slice is read to its end that nobody waits for.
+const FINISHING: Duration = Duration::from_secs(30);
 
 /// Why a body was not carried to its end.
 #[derive(Debug, thiserror::Error)]
@@ -66,18 +71,40 @@ pub(super) async fn carry_whole(
     Ok(chunks.filter(|_| fits).map(|chunks| joined(&chunks, received)))
 }
 
-/// Carries a body that is kept in slices, of which `bytes` come.
+/// Carries a body that is kept in slices, of which `bytes` come. Where nobody reads it any more, the slice that was begun is
+/// brought to its end.
 pub(super) async fn carry_slices(
     writer: &Writer,
     mut body: Received,
     mut cutter: Cutter,
     bytes: &Range<u64>,
 ) -> Result<(), Stopped> {
-    while let Some(chunk) = next(writer, &mut body).await? {
+    let carried = push_slices(writer, &mut body, &mut cutter).await;
+    if let Err(Stopped::Abandoned(abandoned)) = carried {
+        // What takes too long is not worth its memory.
+        _ = timeout(FINISHING, finish_slice(body, cutter)).await;
+        return Err(abandoned.into());
+    }
+    carried?;
+    if cutter.at == bytes.end { Ok(()) } else { Err(Stopped::Length) }
+}
+
+async fn push_slices(writer: &Writer, body: &mut Received, cutter: &mut Cutter) -> Result<(), Stopped> {
+    while let Some(chunk) = next(writer, body).await? {
         cutter.add(&chunk);
         writer.push(chunk).await?;
     }
-    if cutter.at == bytes.end { Ok(()) } else { Err(Stopped::Length) }
+    Ok(())
+}
+
+async fn finish_slice(mut body: Received, mut cutter: Cutter) {
+    let end = cutter.at.next_multiple_of(SLICE_LENGTH);
+    while cutter.at < end {
+        let Some(Ok(frame)) = body.frame().await else { return };
+        if let Ok(chunk) = frame.into_data() {
+            cutter.add(&chunk);
+        }
+    }
 }
 
 /// Waits for the next bytes, as long as somebody wants them. Trailers are not kept: whoever wants them asks for himself.
@@ -115,11 +142,6 @@ impl Cutter {
     pub fn new(engine: &Engine, set: &Arc<SliceSet>, head: &Arc<Stored>, since: Sequence, at: u64) -> Self {
         let (engine, set, head) = (engine.clone(), Arc::clone(set), Arc::clone(head));
         Self { engine, set, head, since, at, slice: BytesMut::new() }
-    }
-
-    /// The offset behind the last byte that was added.
-    pub fn at(&self) -> u64 {
-        self.at
     }
 
     pub fn add(&mut self, mut chunk: &[u8]) {
