@@ -3,10 +3,18 @@
 //! Every stored response keeps the number of purges at which its fill began, and no response is given out that a later
 //! purge is about: neither one that was found, nor one that is just being stored.
 
+#[cfg(test)]
+mod crash;
 pub mod disk;
+#[cfg(test)]
+mod fixtures;
 pub mod head;
 mod keeper;
+#[cfg(test)]
+mod load;
 mod memory;
+#[cfg(test)]
+mod model;
 mod passes;
 pub mod purge;
 mod sequence;
@@ -14,6 +22,8 @@ mod site;
 pub mod slices;
 pub mod stored;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod tiers;
 pub mod variants;
 
@@ -28,14 +38,14 @@ use self::disk::{Catalog, Disk, FileEntry};
 pub use self::disk::{DiskError, DiskOptions, MAX_FILE_BODY};
 pub use self::head::HeadBlock;
 use self::keeper::{Item, Keeper, MANY_RULES, Queue, Write};
-use self::memory::{Chosen, Key, Memory, slice_weight};
+use self::memory::{Chosen, Key, Memory};
 use self::passes::Passes;
 pub use self::purge::{Footing, Purge, Scope, What};
 use self::purge::{Index, MAX_RULES, Rule, Standing};
 pub use self::sequence::Sequence;
 pub use self::site::SiteId;
+use self::slices::SliceKey;
 pub use self::slices::{SLICE_LENGTH, SliceSet};
-use self::slices::{Slice, SliceKey};
 pub use self::stored::{Draft, Stored, StoredBody};
 pub use self::tags::{MAX_DEPENDENCIES, MAX_SURROGATE_TAGS, Tags, TooManyTags};
 use self::tiers::Tiers;
@@ -201,7 +211,7 @@ impl Cache {
     /// variation; one that does not vary takes the place of all.
     ///
     /// # Errors
-    /// [`NotKept`] says why it is not kept; what was there before stays, if no purge is about it.
+    /// [`NotKept`] says why it is not kept. Where there is no room, what was there before may be gone too.
     pub fn store(&self, key: &PrimaryKey, variation: &Variation, stored: &Arc<Stored>) -> Result<(), NotKept> {
         if self.tiers.index.standing(key, stored.footing()) == Standing::Gone {
             return Err(NotKept::Purged);
@@ -258,16 +268,17 @@ impl Cache {
         if self.tiers.index.standing(&set.key, &footing) == Standing::Gone {
             return Err(NotKept::Purged);
         }
-        let held = self.tiers.memory.hold(slice_weight(bytes.len())).ok_or(NotKept::NoRoom)?;
         let key = SliceKey { set: set.clone(), index };
-        let slice = Arc::new(Slice { bytes, footing, _held: held });
-        self.tiers.memory.put_slice(key.clone(), slice.clone());
+        let slice = self.tiers.memory.put_slice(&key, bytes, footing).ok_or(NotKept::NoRoom)?;
         self.write(Write { key: Key::Slice(key), variation: Variation::default(), item: Item::Slice(slice) });
         Ok(())
     }
 
     fn write(&self, write: Write) {
-        if self.tiers.disk().is_some() {
+        if let Some(disk) = self.tiers.disk() {
+            // At once: whether or not this is written in the end, what it takes the place of must not be found again.
+            self.tiers.queue.cancel(&write.key, Some(&write.variation));
+            disk.catalog.make_way(&write.key, &write.variation);
             self.tiers.queue.push(write);
         }
     }
@@ -340,9 +351,10 @@ impl Cache {
         self.tiers.disk().and_then(Disk::cursor)
     }
 
-    /// Waits until what was stored is written to disk, or until `patience` is over. Blocks.
+    /// Waits until what was stored is written to disk and what was removed is gone from there, or until `patience` is over.
+    /// Blocks.
     pub fn flush(&self, patience: Duration) {
-        self.tiers.queue.wait_until_empty(patience);
+        self.tiers.queue.flush(patience);
     }
 
     /// What the cache holds and what became of it.

@@ -110,8 +110,9 @@ impl<T> Variants<T> {
     }
 
     /// Those that `keep` says so of; `None` for none.
-    pub fn filtered(&self, keep: impl Fn(&T) -> bool) -> Option<Self> {
-        let list: Vec<_> = self.list.iter().filter(|variant| keep(&variant.item)).cloned().collect();
+    pub fn filtered(&self, keep: impl Fn(&Variation, &T) -> bool) -> Option<Self> {
+        let keep = |variant: &&Arc<Variant<T>>| keep(&variant.variation, &variant.item);
+        let list: Vec<_> = self.list.iter().filter(keep).cloned().collect();
         let ticks = AtomicU64::new(self.ticks.load(Ordering::Relaxed));
         (!list.is_empty()).then_some(Self { list, ticks })
     }

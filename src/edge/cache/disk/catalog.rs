@@ -128,18 +128,32 @@ impl Catalog {
 
     /// Removes the files of which `keep` does not say so.
     pub fn retain(&self, key: &Key, keep: impl Fn(&FileEntry) -> bool) {
+        self.filter(key, |_, file| keep(file));
+    }
+
+    /// Removes the files that a response of this variation takes the place of.
+    pub fn make_way(&self, key: &Key, variation: &Variation) {
+        self.filter(key, |other, _| !variation.is_plain() && other != variation);
+    }
+
+    fn filter(&self, key: &Key, keep: impl Fn(&Variation, &FileEntry) -> bool) {
+        if !self.files.contains_key(key) {
+            return;
+        }
         let _leaving = self.leaving.lock();
         let mut before = None;
         self.files.entry(key.clone()).and_compute_with(|old| {
             let Some(files) = old.map(moka::Entry::into_value) else { return Op::Nop };
-            if files.iter().all(|file| keep(file)) {
+            let left = files.filtered(|variation, file| keep(variation, file));
+            if left.as_ref().is_some_and(|left| left.iter().count() == files.iter().count()) {
                 return Op::Nop;
             }
-            before = Some(files.clone());
-            files.filtered(|file| keep(file)).map_or(Op::Remove, |left| Op::Put(Arc::new(left)))
+            before = Some(files);
+            left.map_or(Op::Remove, |left| Op::Put(Arc::new(left)))
         });
         if let Some(before) = before {
-            self.loosen(key, before.iter().filter(|file| !keep(file)));
+            // Those that stay are not unlinked: their names are in use.
+            self.loosen(key, before.iter());
         }
     }
 

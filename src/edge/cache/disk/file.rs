@@ -141,7 +141,7 @@ pub(in super::super) fn open(path: &Path, id: [u8; 16]) -> Result<Opened, FileEr
     let meta_length = header[32..36].try_into().map(u32::from_le_bytes).map_err(|_| FileError::Corrupt)? as usize;
     let body_length = number(&header, 36);
     let body_checksum = number(&header, 44);
-    if meta_length > MAX_META || (HEADER + meta_length) as u64 + body_length != length {
+    if meta_length > MAX_META || body_length.checked_add((HEADER + meta_length) as u64) != Some(length) {
         return Err(FileError::Corrupt);
     }
     let mut meta = vec![0; meta_length];
@@ -198,5 +198,82 @@ fn of_io(error: io::Error) -> FileError {
         io::ErrorKind::NotFound => FileError::Gone,
         io::ErrorKind::UnexpectedEof => FileError::Corrupt,
         _ => FileError::Read(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ID: [u8; 16] = *b"the id of a test";
+    const BODY: &[u8] = b"the body of a response";
+
+    fn meta() -> Meta {
+        Meta {
+            key: "https://a.test/".to_owned(),
+            vary: vec!["accept-language".to_owned()],
+            normalise: true,
+            secondary: b"=de,\n".to_vec(),
+            site: "shop".to_owned(),
+            tags: vec![1, 2],
+            filled_at: Sequence::new(7),
+            retained_until: Timestamp::from_seconds(9),
+            content: Content::Slice { etag: "\"1\"".to_owned(), total: 22, index: 0 },
+        }
+    }
+
+    fn written(dir: &Path) -> std::path::PathBuf {
+        let path = dir.join("file");
+        let length = write(&dir.join("new"), &path, ID, &meta(), false, &Bytes::from_static(BODY)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), length);
+        path
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = written(dir.path());
+        let mut opened = open(&path, ID).unwrap();
+        assert_eq!((opened.read_body().unwrap(), opened.softened, opened.meta), (BODY.into(), false, meta()));
+        soften(&path).unwrap();
+        let mut opened = open(&path, ID).unwrap();
+        assert_eq!((opened.softened, opened.read_body().unwrap()), (true, BODY.into()));
+    }
+
+    #[test]
+    fn files_of_another_cache_and_missing_ones_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = written(dir.path());
+        assert!(matches!(open(&path, [0; 16]), Err(FileError::Foreign)));
+        assert!(matches!(open(&dir.path().join("none"), ID), Err(FileError::Gone)));
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_or_grew_is_corrupt() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = written(dir.path());
+        let bytes = fs::read(&path).unwrap();
+        for length in 0..bytes.len() {
+            fs::write(&path, &bytes[..length]).unwrap();
+            assert!(matches!(open(&path, ID), Err(FileError::Corrupt)), "{length}");
+        }
+        fs::write(&path, [&bytes[..], b"x"].concat()).unwrap();
+        assert!(matches!(open(&path, ID), Err(FileError::Corrupt)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_flipped_bit_is_noticed(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = written(dir.path());
+            let mut bytes = fs::read(&path).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            fs::write(&path, &bytes).unwrap();
+            let read = open(&path, ID).and_then(|mut opened| opened.read_body());
+            prop_assert!(matches!(read, Err(FileError::Corrupt | FileError::Foreign)));
+        }
     }
 }

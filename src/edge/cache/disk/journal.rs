@@ -170,6 +170,12 @@ impl Journal {
         Ok(())
     }
 
+    /// Has every write fail: the file is open for reading alone.
+    #[cfg(test)]
+    pub fn break_file(&mut self) {
+        self.file = File::open(&self.path).unwrap();
+    }
+
     /// Makes everything appended durable.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
@@ -255,4 +261,137 @@ fn parse_record(bytes: &[u8], id: [u8; 16], at: usize) -> Result<Option<(Record,
     }
     let record = postcard::from_bytes(payload).map_err(|_| at)?;
     Ok(Some((record, at + RECORD_HEAD + length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::super::purge::{Purge, Scope, What};
+    use super::*;
+
+    const ID: [u8; 16] = *b"the id of a test";
+
+    fn rule(path: u64) -> Rule {
+        Rule::new(&Purge::hard(Scope::Everything, What::Path(format!("/{path}"))))
+    }
+
+    fn create(root: &Path) -> Journal {
+        let rules = [Dated { rule: rule(0), sequence: Sequence::new(3) }];
+        Journal::create(root, ID, &rules, Sequence::new(4), Sequence::new(2), Some(b"at 1")).unwrap()
+    }
+
+    fn append(journal: &mut Journal, sequences: std::ops::Range<u64>) {
+        for sequence in sequences {
+            journal.append(&[(Sequence::new(sequence), vec![rule(sequence), rule(0)])], Some(b"at 2")).unwrap();
+        }
+        journal.sync().unwrap();
+    }
+
+    fn state(root: &Path) -> State {
+        Journal::open(root).unwrap().unwrap().1
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Journal::open(dir.path()).unwrap().is_none());
+        let mut journal = create(dir.path());
+        append(&mut journal, 5..7);
+        let read = state(dir.path());
+        assert_eq!((read.latest, read.floor), (Sequence::new(6), Sequence::new(2)));
+        assert_eq!(read.cursor.as_deref(), Some(&b"at 2"[..]));
+        let sequences: Vec<u64> = read.rules.iter().map(|dated| dated.sequence.number()).collect();
+        assert_eq!(sequences, [3, 5, 5, 6, 6]);
+        let (mut again, _) = Journal::open(dir.path()).unwrap().unwrap();
+        append(&mut again, 7..8);
+        assert_eq!((again.id(), state(dir.path()).latest), (ID, Sequence::new(7)));
+        again.remove().unwrap();
+        assert!(Journal::open(dir.path()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_journal_written_anew_says_what_it_was_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = create(dir.path());
+        append(&mut journal, 5..2000);
+        assert!(journal.length > CHUNK);
+        let rules = [Dated { rule: rule(1), sequence: Sequence::new(1999) }];
+        journal.replace(&rules, Sequence::new(1999), Sequence::new(1998), None).unwrap();
+        append(&mut journal, 2000..2001);
+        let read = state(dir.path());
+        assert_eq!((read.rules.len(), read.floor, read.latest), (3, Sequence::new(1998), Sequence::new(2000)));
+        assert_eq!(fs::metadata(&journal.path).unwrap().len(), CHUNK);
+    }
+
+    #[test]
+    fn many_rules_are_written_in_several_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = create(dir.path());
+        let rules: Vec<Rule> = (0..RULES_A_RECORD as u64 * 2 + 1).map(rule).collect();
+        journal.append(&[(Sequence::new(9), rules)], None).unwrap();
+        assert_eq!(state(dir.path()).rules.len(), RULES_A_RECORD * 2 + 2);
+    }
+
+    /// A journal of a few chunks, and what it says.
+    fn written() -> (tempfile::TempDir, Vec<u8>, State) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = create(dir.path());
+        append(&mut journal, 5..1500);
+        let bytes = fs::read(&journal.path).unwrap();
+        let state = state(dir.path());
+        (dir, bytes, state)
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_off_anywhere_is_in_doubt_unless_nothing_is_lost() {
+        let (dir, bytes, whole) = written();
+        let chunk = CHUNK as usize;
+        let lengths = (0..bytes.len()).step_by(977).chain((0..bytes.len()).step_by(chunk)).chain([bytes.len() - 1]);
+        for length in lengths {
+            fs::write(dir.path().join(NAME), &bytes[..length]).unwrap();
+            assert!(Journal::open(dir.path()).is_err(), "{length} of {}", bytes.len());
+        }
+        fs::write(dir.path().join(NAME), &bytes).unwrap();
+        assert_eq!(state(dir.path()), whole);
+    }
+
+    #[test]
+    fn records_that_end_with_a_chunk_are_followed_by_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = create(dir.path());
+        // A record of this length ends 4 bytes before the chunk does, where the end still fits, or after that.
+        for missing in [5, 4, 3, 0] {
+            let room = CHUNK - journal.end() % CHUNK - missing;
+            let cursor = vec![1; usize::try_from(room).unwrap() - RECORD_HEAD - 4];
+            journal.append(&[], Some(&cursor)).unwrap();
+            assert_eq!(journal.end() % CHUNK, (CHUNK - missing) % CHUNK);
+            assert_eq!(journal.length, journal.end().next_multiple_of(CHUNK) + u64::from(missing < 4) * CHUNK);
+            assert_eq!(state(dir.path()).cursor, Some(cursor));
+            journal.append(&[], Some(b"on")).unwrap();
+            assert_eq!(state(dir.path()).cursor.as_deref(), Some(&b"on"[..]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_flipped_bit_is_noticed(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+            let dir = tempfile::tempdir().unwrap();
+            let mut journal = create(dir.path());
+            append(&mut journal, 5..20);
+            let mut bytes = fs::read(&journal.path).unwrap();
+            // All of the records, and some of the zeros behind them.
+            let at = at.index(usize::try_from(journal.end()).unwrap() + 100);
+            bytes[at] ^= 1 << bit;
+            fs::write(&journal.path, &bytes).unwrap();
+            prop_assert!(Journal::open(dir.path()).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut journal = header(ID, Sequence::default(), Sequence::default());
+            journal.extend(bytes);
+            let _ = parse(&journal);
+        }
+    }
 }

@@ -43,6 +43,8 @@ enum Message {
     /// Answer when what came before is written.
     Barrier(Sender<bool>),
     Abandon,
+    #[cfg(test)]
+    Break,
     Stop,
 }
 
@@ -108,6 +110,13 @@ impl Recorder {
 
     pub fn abandon(&self) {
         self.send(Message::Abandon);
+    }
+
+    /// Has every write fail, as on a broken disk.
+    #[cfg(test)]
+    pub fn fail_from_now_on(&self) {
+        self.send(Message::Break);
+        self.ask(Message::Barrier);
     }
 
     fn ask(&self, message: impl FnOnce(Sender<bool>) -> Message) -> bool {
@@ -195,6 +204,8 @@ impl Writer {
                 let _ = done.send(self.rewrite());
             }
             Message::Abandon => self.abandon(),
+            #[cfg(test)]
+            Message::Break => self.journal.break_file(),
             Message::Purge { .. } | Message::Cursor(_) | Message::Stop => {}
         }
     }

@@ -64,8 +64,12 @@ impl Work {
             match self.tiers.queue.next(patience) {
                 Next::Write(write) => self.write(write),
                 Next::Sweep => self.sweep(true),
+                Next::Flush => {
+                    self.unlink_loose();
+                    self.tiers.queue.flushed();
+                }
                 Next::Idle => self.load(),
-                Next::Stop => return,
+                Next::Stop => return self.unlink_loose(),
             }
             self.unlink_loose();
             if self.sweeper.is_due(&self.tiers) {

@@ -44,10 +44,12 @@ struct State {
     writes: VecDeque<Write>,
     bytes: u64,
     /// What is being written.
-    current: Option<Key>,
+    current: Option<(Key, Variation)>,
     /// It was removed meanwhile.
     cancelled: bool,
     sweep: bool,
+    /// Somebody waits until nothing waits.
+    flush: bool,
     /// How many sweeps were done.
     sweeps: u64,
     /// The files of an earlier run were found.
@@ -60,6 +62,8 @@ struct State {
 pub(super) enum Next {
     Write(Write),
     Sweep,
+    /// Unlink what was removed: somebody waits for it.
+    Flush,
     /// Nothing came for a while.
     Idle,
     Stop,
@@ -79,12 +83,17 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Takes back what waits for a key, and what is being written for it.
-    pub fn cancel(&self, key: &Key) {
+    /// Takes back what waits for a key, and what is being written for it: all of it, or what a response of this variation
+    /// takes the place of.
+    pub fn cancel(&self, key: &Key, variation: Option<&Variation>) {
+        let covers = |other: &Variation| variation.is_none_or(|this| this.is_plain() || this == other);
         let mut state = self.state.lock();
-        state.writes.retain(|write| write.key != *key);
-        state.bytes = state.writes.iter().map(|write| write.item.bytes()).sum();
-        if state.current.as_ref() == Some(key) {
+        let before = state.writes.len();
+        state.writes.retain(|write| write.key != *key || !covers(&write.variation));
+        if state.writes.len() < before {
+            state.bytes = state.writes.iter().map(|write| write.item.bytes()).sum();
+        }
+        if state.current.as_ref().is_some_and(|(current, variation)| current == key && covers(variation)) {
             state.cancelled = true;
         }
     }
@@ -135,15 +144,22 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits until nothing waits or is written, or until `patience` is over.
-    pub fn wait_until_empty(&self, patience: Duration) {
+    /// Waits until nothing waits any more and what was removed is unlinked, or until `patience` is over.
+    pub fn flush(&self, patience: Duration) {
         let until = Instant::now() + patience;
         let mut state = self.state.lock();
-        while !state.writes.is_empty() || state.current.is_some() {
-            if state.stopped || self.changed.wait_until(&mut state, until).timed_out() {
+        state.flush = true;
+        self.changed.notify_all();
+        while state.flush && !state.stopped {
+            if self.changed.wait_until(&mut state, until).timed_out() {
                 return;
             }
         }
+    }
+
+    pub(super) fn flushed(&self) {
+        self.state.lock().flush = false;
+        self.changed.notify_all();
     }
 
     /// What is to be done next; waits for it for at most `patience`.
@@ -158,9 +174,11 @@ impl Queue {
         if std::mem::take(&mut state.sweep) {
             return Next::Sweep;
         }
-        let Some(write) = state.writes.pop_front() else { return Next::Idle };
+        let Some(write) = state.writes.pop_front() else {
+            return if state.flush { Next::Flush } else { Next::Idle };
+        };
         state.bytes -= write.item.bytes();
-        state.current = Some(write.key.clone());
+        state.current = Some((write.key.clone(), write.variation.clone()));
         state.cancelled = false;
         Next::Write(write)
     }
@@ -184,7 +202,7 @@ impl Queue {
 
 impl State {
     fn is_idle(&self) -> bool {
-        self.writes.is_empty() && !self.sweep && !self.stopped
+        self.writes.is_empty() && !self.sweep && !self.flush && !self.stopped
     }
 }
 

@@ -311,3 +311,106 @@ impl Mark {
         self.soft = self.soft.max(other.soft);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Purge, Scope, What};
+    use super::*;
+
+    fn rule(scope: Scope, what: What, soft: bool) -> Rule {
+        Rule::new(&Purge { scope, what, soft })
+    }
+
+    fn path(site: &str, number: usize) -> Rule {
+        rule(Scope::Site(SiteId::new(site)), What::Path(format!("/{number}")), false)
+    }
+
+    fn footing(site: &str, index: &Index) -> Footing {
+        Footing::new(SiteId::new(site), Tags::default(), index.latest())
+    }
+
+    fn apply(index: &Index, rule: Rule) -> Sequence {
+        index.apply(&[rule], |_| ())
+    }
+
+    fn key(number: usize) -> PrimaryKey {
+        PrimaryKey::from_stored(&format!("https://a.test/{number}"))
+    }
+
+    #[test]
+    fn repeated_purges_take_the_room_of_one() {
+        let index = Index::new(10);
+        for number in 0..100 {
+            apply(&index, path("a", number % 5));
+        }
+        assert_eq!((index.len(), index.folded(), index.latest()), (5, 0, Sequence::new(100)));
+    }
+
+    #[test]
+    fn a_purge_of_a_whole_scope_makes_the_others_in_it_superfluous() {
+        let index = Index::new(10);
+        apply(&index, path("a", 1));
+        apply(&index, path("b", 1));
+        apply(&index, rule(Scope::Site(SiteId::new("a")), What::All, false));
+        assert_eq!(index.len(), 2);
+        apply(&index, rule(Scope::Everything, What::All, true));
+        assert_eq!(index.len(), 3);
+        apply(&index, rule(Scope::Everything, What::All, false));
+        assert_eq!(index.len(), 1);
+    }
+
+    #[test]
+    fn purges_beyond_the_bound_count_for_their_whole_site() {
+        let index = Index::new(3);
+        let (mine, other, fresh) = (footing("a", &index), footing("b", &index), footing("c", &index));
+        apply(&index, path("b", 100));
+        for number in 0..2 {
+            apply(&index, path("a", number));
+        }
+        assert_eq!((index.standing(&key(7), &mine), index.folded()), (Standing::Good, 0));
+        apply(&index, path("a", 2));
+        assert_eq!((index.standing(&key(7), &mine), index.folded()), (Standing::Gone, 1));
+        assert_eq!((index.standing(&key(7), &other), index.len()), (Standing::Good, 2));
+        // A soft one that is folded leaves the hard ones in force.
+        apply(&index, path("b", 101));
+        apply(&index, rule(Scope::Site(SiteId::new("b")), What::Path("/5".to_owned()), true));
+        assert_eq!(index.standing(&key(7), &other), Standing::Soft);
+        assert_eq!(index.standing(&key(101), &other), Standing::Soft, "it was found good before");
+        assert_eq!(
+            index.standing(&key(101), &Footing::new(SiteId::new("b"), Tags::default(), Sequence::new(3))),
+            Standing::Gone
+        );
+        // A site that has no purge yet has no room for one.
+        apply(&index, path("c", 0));
+        assert_eq!(index.standing(&key(7), &fresh), Standing::Gone);
+        assert!(index.len() <= 4);
+    }
+
+    #[test]
+    fn rules_come_back_from_a_snapshot() {
+        let index = Index::new(10);
+        let footing = footing("a", &index);
+        apply(&index, path("a", 1));
+        apply(&index, rule(Scope::Host("a.test".to_owned()), What::Prefix("/2".to_owned()), true));
+        let (rules, latest, floor) = index.snapshot();
+        let restored = Index::new(10);
+        restored.restore(&rules, latest, floor);
+        assert_eq!(restored.latest(), index.latest());
+        let standings = [1, 2, 3].map(|number| restored.standing(&key(number), &Footing::copied(&footing)));
+        assert_eq!(standings, [Standing::Gone, Standing::Soft, Standing::Good]);
+    }
+
+    #[test]
+    fn retired_rules_leave_what_was_compared_and_nothing_else() {
+        let index = Index::new(10);
+        let (seen, unseen) = (footing("a", &index), footing("a", &index));
+        let first = apply(&index, path("a", 1));
+        assert_eq!(index.standing(&key(2), &seen), Standing::Good);
+        apply(&index, path("a", 3));
+        index.retire(first);
+        assert_eq!((index.len(), index.floor()), (1, first));
+        assert_eq!(index.standing(&key(2), &seen), Standing::Good);
+        assert_eq!(index.standing(&key(2), &unseen), Standing::Gone);
+        assert_eq!(index.standing(&key(3), &footing("a", &Index::new(1))), Standing::Gone);
+    }
+}
