@@ -91,7 +91,8 @@ impl SliceSource {
     /// Fetches these bytes, if the origin still has the body that they belong to. Ends early when nobody reads them.
     async fn fetch(self: Arc<Self>, bytes: Range<u64>, writer: Writer, listed: Listed) {
         let since = self.engine.0.cache.sequence();
-        let Some(_share) = self.engine.0.budget.wait(WINDOW + SLICE_LENGTH, PATIENCE).await else { return };
+        let Some(share) = self.engine.0.budget.wait(WINDOW + SLICE_LENGTH, PATIENCE).await else { return };
+        writer.account(share);
         writer.keep(Keep::Window { bytes: WINDOW }, false);
         let request = self.ask.to_origin(&self.engine, None, Some((&bytes, Some(&self.set.etag))));
         let facts = self.ask.facts();
