@@ -6,7 +6,6 @@
 pub mod access;
 #[cfg(feature = "server")]
 pub mod admin;
-#[cfg(feature = "server")]
 pub mod auth;
 #[cfg(feature = "server")]
 pub mod backup;
@@ -17,9 +16,13 @@ pub mod cli;
 #[cfg(feature = "server")]
 pub mod client;
 pub mod clock;
+#[cfg(feature = "server")]
+pub mod cloudfront;
 pub mod config;
 #[cfg(feature = "edge")]
 pub mod edge;
+#[cfg(feature = "server")]
+pub mod edges;
 pub mod feed;
 #[cfg(test)]
 pub mod fuzz;

@@ -19,8 +19,9 @@ pub struct Credentials {
     pub session_token: Option<Zeroizing<String>>,
 }
 
-/// Signs requests to S3 in one region with one key.
+/// Signs requests to one service in one region with one key.
 pub struct Signer {
+    service: &'static str,
     region: String,
     credentials: SigningCredentials,
 }
@@ -55,11 +56,17 @@ impl fmt::Debug for Credentials {
 }
 
 impl Signer {
+    /// For S3.
     pub fn new(region: String, credentials: &Credentials) -> Self {
+        Self::for_service("s3", region, credentials)
+    }
+
+    /// For a service that reads the path as S3 does.
+    pub fn for_service(service: &'static str, region: String, credentials: &Credentials) -> Self {
         let Credentials { access_key, secret_key, session_token } = credentials;
         let token = session_token.as_ref().map(|token| token.to_string());
         let credentials = SigningCredentials::new(access_key, secret_key.as_str(), token, None, "brim");
-        Self { region, credentials }
+        Self { service, region, credentials }
     }
 
     /// Gives the headers that carry the signature: those that it names must be sent as they are in `head`.
@@ -72,7 +79,8 @@ impl Signer {
         let request = SignableRequest::new(head.method, head.uri, headers, body);
         let request = request.map_err(|error| Error(error.into()))?;
         let identity = self.credentials.clone().into();
-        let params = v4::SigningParams::builder().identity(&identity).region(&self.region).name("s3").time(time);
+        let params =
+            v4::SigningParams::builder().identity(&identity).region(&self.region).name(self.service).time(time);
         let params = params.settings(settings()).build().map_err(|error| Error(error.into()))?;
         let signed = sign(request, &SigningParams::from(params)).map_err(|error| Error(error.into()))?;
         let (instructions, _) = signed.into_parts();

@@ -1,7 +1,10 @@
 //! Whether an edge may trust what it holds: asked with every request, so without a lock.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
 
 use super::moment::Moment;
 
@@ -11,6 +14,7 @@ pub struct FeedState {
     /// When the lease ends, in milliseconds; 0 before the first.
     until: AtomicU64,
     offset: AtomicU64,
+    pass: ArcSwapOption<String>,
 }
 
 impl FeedState {
@@ -46,6 +50,18 @@ impl FeedState {
     /// Extends the lease; one that goes on longer stays.
     pub fn extend(&self, until: Moment) {
         self.until.fetch_max(until.as_millis(), Ordering::AcqRel);
+    }
+
+    /// What a shield recognises this edge by, to be sent to it as [`PASS_HEADER`](super::PASS_HEADER); `None` where the feed
+    /// comes from no shield.
+    pub fn pass(&self) -> Option<Arc<String>> {
+        self.pass.load_full()
+    }
+
+    pub fn set_pass(&self, pass: &str) {
+        if self.pass.load().as_ref().is_none_or(|known| **known != pass) {
+            self.pass.store(Some(Arc::new(pass.to_owned())));
+        }
     }
 
     /// Ends the lease at once.

@@ -8,6 +8,7 @@ mod data_dir;
 pub mod doctor;
 mod engines;
 mod file_system;
+mod following;
 mod foundation;
 mod front;
 mod hold;

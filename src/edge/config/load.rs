@@ -19,6 +19,8 @@ use crate::spelling::nearest;
 
 /// What the names of our variables begin with.
 const PREFIX: &str = "BRIM_EDGE_";
+/// The one that names the file.
+pub const FILE_VARIABLE: &str = "BRIM_EDGE_CONFIG";
 
 /// Where options may come from.
 #[derive(Debug, Clone)]
@@ -81,7 +83,7 @@ fn overlay(
 ) -> BTreeMap<String, String> {
     let mut overlaid = BTreeMap::new();
     for (name, value) in variables(PREFIX, &sources.environment, faults) {
-        if is_service_link(&name, &value) || referenced.contains(&name) {
+        if is_service_link(&name, &value) || referenced.contains(&name) || name == FILE_VARIABLE {
             continue;
         }
         match process_rows().find(|(dotted, _)| variable(dotted) == name) {

@@ -14,7 +14,7 @@ mod rows;
 mod site;
 mod values;
 
-pub use load::Sources;
+pub use load::{FILE_VARIABLE, Sources};
 pub use options::{
     AccessLogOptions, AcmeOptions, DiskOptions, EdgeConfig, FeedOptions, LimitsOptions, LogFormat, ProcessOptions,
     ProxiesOptions, PurgeOptions, Signer, UploadOptions,

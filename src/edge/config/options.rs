@@ -51,6 +51,8 @@ pub struct ProcessOptions {
     /// Whether HTTP/2 is spoken without TLS.
     pub h2c: bool,
     pub name: String,
+    /// Where clients are sent that must speak HTTPS; `None` is the port of `tls_listen`.
+    pub https_port: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,6 +157,30 @@ impl std::fmt::Debug for PurgeOptions {
     }
 }
 
+impl EdgeConfig {
+    /// The options that `other` has different values for and that count from the next start on.
+    pub fn changed(&self, other: &Self) -> Vec<&'static str> {
+        // What a reload takes of the limits.
+        let limits = LimitsOptions {
+            request_body: other.limits.request_body,
+            transfer_rate: other.limits.transfer_rate,
+            body_idle_timeout: other.limits.body_idle_timeout,
+            ..self.limits.clone()
+        };
+        let compared = [
+            ("the process's", self.process != other.process),
+            ("disk", self.disk != other.disk),
+            ("feed", self.feed != other.feed),
+            ("limits", limits != other.limits),
+            ("proxies.protocol", self.proxies.protocol != other.proxies.protocol),
+            ("log", self.log_format != other.log_format || self.log_filter != other.log_filter),
+            ("access_log", self.access_log != other.access_log),
+            ("acme", self.acme != other.acme),
+        ];
+        compared.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect()
+    }
+}
+
 impl ProcessOptions {
     pub(super) fn read(fields: &Fields<'_>) -> Option<Self> {
         let address = |text: &str| text.parse::<SocketAddr>().ok();
@@ -169,6 +195,7 @@ impl ProcessOptions {
             shutdown_grace: fields.read("shutdown_grace", time)?,
             h2c: fields.read("h2c", switch)?,
             name: fields.read("name", name)?,
+            https_port: fields.read("https_port", port)?,
         })
     }
 }
@@ -177,6 +204,13 @@ fn workers(text: &str) -> Option<usize> {
     match text {
         "auto" => Some(std::thread::available_parallelism().map_or(1, usize::from)),
         text => number(1..=1024)(text).map(|workers| workers as usize),
+    }
+}
+
+fn port(text: &str) -> Option<Option<u16>> {
+    match text {
+        "auto" => Some(None),
+        text => number(1..=65_535)(text).map(|port| Some(port as u16)),
     }
 }
 

@@ -20,7 +20,7 @@ const MAX_SITES: usize = 1000;
 /// The most hosts of a site.
 const MAX_HOSTS: usize = 100;
 /// The most behaviours of a site, the last one aside.
-const MAX_BEHAVIOURS: usize = 75;
+const MAX_BEHAVIOURS: usize = 74;
 /// The longest id, in bytes.
 const MAX_ID_BYTES: usize = 128;
 /// The largest page for maintenance, in bytes.

@@ -198,7 +198,9 @@ impl Fetch {
     ) -> Result<Opened, Reason> {
         let mut headers =
             update::stored_headers(&answered.headers, self.ask.set_cookies(), answered.fed, answered.response_time);
-        headers.remove(CONTENT_RANGE);
+        if answered.status == StatusCode::PARTIAL_CONTENT {
+            headers.remove(CONTENT_RANGE);
+        }
         headers.remove(CONTENT_LENGTH);
         if let Some(total) = total {
             Opened::note_length(&mut headers, status, total);

@@ -1,18 +1,22 @@
-//! Conditions and ranges of a request, answered from a stored response (RFC 9111 section 4.3.2, RFC 9110 sections 13 and
-//! 14).
+//! Conditions and ranges of a request, answered from a stored response (RFC 9111 section 4.3.2, RFC 9110 sections 13
+//! and 14).
 
 use std::ops::Range;
 use std::time::Duration;
 
 use http::header::{
-    HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+    ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
 };
 use http::{Method, StatusCode};
 
+use super::age;
 use super::ranges::{self, Ranges};
 use crate::clock::Timestamp;
 use crate::http::conditional::{Conditions, IfRange, Names, Outcome, Validators};
+use crate::http::date;
 use crate::http::head::Headers;
+use crate::http::tag::EntityTag;
 
 /// Every field that can make the answer another one than the whole.
 const CONDITIONS: [HeaderName; 6] = [IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE];
@@ -44,6 +48,18 @@ pub enum Selected {
     Parts(Vec<Range<u64>>),
     /// 416.
     NotSatisfiable,
+}
+
+impl Facts {
+    /// Reads them off the fields that are stored, which arrived at `response_time`.
+    pub fn of(status: StatusCode, headers: &HeaderMap, response_time: Timestamp, length: Option<u64>) -> Self {
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| std::str::from_utf8(value.as_bytes()).ok());
+        let validators = Validators {
+            etag: text(ETAG).and_then(|tag| EntityTag::parse(tag).ok()),
+            modified: text(LAST_MODIFIED).and_then(date::parse_http),
+        };
+        Self { status, validators, date: age::date_of(headers).unwrap_or(response_time), length }
+    }
 }
 
 /// Whether [`select`] could give anything but the whole.
@@ -110,19 +126,11 @@ fn range_counts(headers: &Headers, stored: &Facts) -> bool {
 mod tests {
     use super::*;
     use crate::edge::rules::testing::{AT_NOW, HOUR_AFTER, HOUR_BEFORE, NOW, headers};
-    use crate::http::tag::EntityTag;
 
     /// Ten bytes, modified an hour before they were sent.
     fn facts() -> Facts {
-        Facts {
-            status: StatusCode::OK,
-            validators: Validators {
-                etag: EntityTag::parse("\"a\"").ok(),
-                modified: crate::http::date::parse_http(HOUR_BEFORE),
-            },
-            date: NOW,
-            length: Some(10),
-        }
+        let fields = headers(&[("etag", "\"a\""), ("last-modified", HOUR_BEFORE), ("date", AT_NOW)]);
+        Facts::of(StatusCode::OK, &fields, NOW.plus(Duration::from_secs(9)), Some(10))
     }
 
     fn get(fields: &[(&str, &str)], stored: &Facts) -> Selected {
@@ -153,6 +161,17 @@ mod tests {
         }
         let both = [("if-none-match", "\"b\""), ("if-modified-since", AT_NOW)];
         assert_eq!(get(&both, &facts()), Selected::Whole, "a tag goes before a date");
+    }
+
+    #[test]
+    fn facts_are_read_off_the_fields() {
+        let arrival = NOW.plus(Duration::from_secs(9));
+        let facts = |fields| Facts::of(StatusCode::OK, &headers(fields), arrival, None);
+        assert_eq!(facts(&[("date", AT_NOW)]).date, NOW);
+        assert_eq!(facts(&[]).date, arrival);
+        let marked = facts(&[("etag", "\"é\""), ("last-modified", "x")]);
+        assert_eq!(marked.validators, Validators { etag: EntityTag::parse("\"é\"").ok(), modified: None });
+        assert_eq!(get(&[("if-none-match", "\"é\"")], &marked), Selected::NotModified);
     }
 
     #[test]

@@ -183,7 +183,8 @@ fn keys_and_what_origins_are_asked() {
     });
 }
 
-/// What is shown to the origin has the key of what the client sent: who fills the cache decides nothing that is not keyed.
+/// What is shown to the origin has the key of what the client sent: who fills the cache decides nothing that is not
+/// keyed.
 fn key_is_stable(policy: &KeyPolicy, target: &Target<'_>, fields: &HeaderMap) {
     let made = key::primary(policy, target, fields);
     let query = key::forwarded_query(policy, target.query);
@@ -244,7 +245,8 @@ fn exchanges() {
             storing_keeps_its_promises(&exchange);
             let target = target_of(&head);
             for invalid in invalidate::invalidated(&Method::POST, &target, status, &fields).iter().skip(1) {
-                assert!(invalid.path.starts_with('/') && !invalid.path.contains("/../"), "{invalid:?}");
+                let resolved = invalid.path.starts_with('/') && !invalid.path.contains("/../");
+                assert!(resolved || invalid.path == target.path, "{invalid:?}");
             }
             ranges_lie_within(&fields);
         });

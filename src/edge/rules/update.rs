@@ -1,16 +1,15 @@
 //! Which fields of a response are stored (RFC 9111 section 3.1), and how a 304 renews them (sections 3.2 and 4.3.4).
 
 use http::header::{
-    AGE, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG,
-    HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    AGE, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 
 use super::store::SetCookies;
 use super::{age, list, target};
 use crate::clock::Timestamp;
 use crate::http::date;
-use crate::http::tag::EntityTag;
 
 /// What the server tells an edge about a response, and nobody else.
 pub const BRIM_DEPENDS: HeaderName = HeaderName::from_static("brim-depends");
@@ -31,17 +30,9 @@ const HOP_BY_HOP: [HeaderName; 11] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// Fields that belong to the stored content, which a 304 does not bring anew. Servers are known to send them there with
-/// what would be right for an empty answer.
-const OF_CONTENT: [HeaderName; 7] = [
-    CONTENT_ENCODING,
-    CONTENT_LENGTH,
-    CONTENT_LOCATION,
-    HeaderName::from_static("content-md5"),
-    CONTENT_RANGE,
-    CONTENT_TYPE,
-    ETAG,
-];
+/// Fields of the content as it is stored, which a 304 does not replace: the body stays, and what says how to read it
+/// does.
+const OF_CONTENT: [HeaderName; 4] = [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG];
 
 /// Takes out what must not go beyond one connection: the fixed fields, and those that `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
@@ -60,8 +51,8 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// Gives the fields of a response that are stored, and sent with every answer from the store. `fed` says that the
 /// response came from a server that feeds us: what it says to edges alone is then taken out.
 ///
-/// `Age` is taken out, for [`age::initial`] counts it, and `Date` is added where there is none that can be read (RFC 9110
-/// section 6.6.1).
+/// `Age` is taken out, for [`age::initial`] counts it, and `Date` is added where there is none that can be read (RFC
+/// 9110 section 6.6.1).
 pub fn stored_headers(response: &HeaderMap, set_cookies: SetCookies, fed: bool, response_time: Timestamp) -> HeaderMap {
     let mut headers = response.clone();
     remove_hop_by_hop(&mut headers);
@@ -92,10 +83,8 @@ fn remove_named(headers: &mut HeaderMap) {
 /// Whether a 304 speaks of the stored response (RFC 9111 section 4.3.4): a validator that it names must be the stored
 /// one. Where it does not, the stored response is of no use, and the origin is to be asked without conditions.
 pub fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> bool {
-    let tag = |headers: &HeaderMap| headers.get(ETAG).and_then(|value| EntityTag::parse(value.to_str().ok()?).ok());
-    match (tag(stored), tag(not_modified)) {
-        (Some(stored), Some(new)) if new.weak || stored.weak => stored.matches_weakly(&new),
-        (Some(stored), Some(new)) => stored.matches_strongly(&new),
+    match (stored.get(ETAG), not_modified.get(ETAG)) {
+        (Some(stored), Some(new)) => opaque(stored) == opaque(new),
         (None, Some(_)) => false,
         (_, None) => match (stored.get(LAST_MODIFIED), not_modified.get(LAST_MODIFIED)) {
             (Some(stored), Some(new)) => stored == new,
@@ -104,9 +93,9 @@ pub fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> bool {
     }
 }
 
-/// Gives the fields of the stored response as a 304 renews them (RFC 9111 section 3.2): what the 304 names replaces what
-/// is stored, but for fields of the content and those that are not stored. Whether the outcome may still be used, and for
-/// how long, is to be asked of [`super::store::storable`] with these fields. The body stays.
+/// Gives the fields of the stored response as a 304 renews them (RFC 9111 section 3.2): what the 304 names replaces
+/// what is stored, but for fields of the content and those that are not stored. Whether the outcome may still be used,
+/// and for how long, is to be asked of [`super::store::storable`] with these fields. The body stays.
 pub fn freshened(
     stored: &HeaderMap,
     not_modified: &HeaderMap,
@@ -124,6 +113,11 @@ pub fn freshened(
     }
     remove_named(&mut headers);
     headers
+}
+
+/// A tag without its mark of weakness: weak comparison (RFC 9110 section 8.8.3.2), which is what we asked by.
+fn opaque(tag: &HeaderValue) -> &[u8] {
+    tag.as_bytes().strip_prefix(b"W/").unwrap_or(tag.as_bytes())
 }
 
 /// Whether the answer to a HEAD still describes the stored response, whose body has `length` bytes (RFC 9111 section
@@ -219,6 +213,9 @@ mod tests {
             (("etag", "\"a\""), ("etag", "\"b\""), false),
             (("etag", "\"a\""), ("etag", "W/\"a\""), true),
             (("etag", "W/\"a\""), ("etag", "W/\"b\""), false),
+            (("etag", "W/\"a\""), ("etag", "\"a\""), true),
+            (("etag", "\"é\""), ("etag", "\"é\""), true),
+            (("etag", "\"é\""), ("etag", "\"è\""), false),
             (("etag", "\"a\""), ("x", ""), true),
             (("x", ""), ("etag", "\"a\""), false),
             (("last-modified", AT_NOW), ("last-modified", AT_NOW), true),
@@ -261,6 +258,7 @@ mod tests {
             ("cache-control", "max-age=2, no-cache=\"x-kept\""),
             ("connection", "x-b"),
             ("content-type", "text/html"),
+            ("content-location", "/b"),
             ("content-length", "0"),
             ("content-encoding", "gzip"),
             ("etag", "W/\"a\""),
@@ -272,7 +270,8 @@ mod tests {
         ]);
         let expected = headers(&[
             ("cache-control", "max-age=2, no-cache=\"x-kept\""),
-            ("content-type", "text/plain"),
+            ("content-type", "text/html"),
+            ("content-location", "/b"),
             ("content-length", "5"),
             ("etag", "\"a\""),
             ("x-a", "3"),

@@ -76,45 +76,50 @@ pub struct Maintenance {
 impl Site {
     /// The first behaviour whose pattern matches `path`, as it was sent.
     pub fn behaviour(&self, path: &str) -> &Arc<Behaviour> {
-        let (last, others) = self.behaviours.split_last().expect("a site has a behaviour for every path");
-        if others.is_empty() {
-            return last;
+        &self.behaviours[self.place(path)]
+    }
+
+    /// Where that behaviour is among the site's.
+    pub fn place(&self, path: &str) -> usize {
+        let last = self.behaviours.len() - 1;
+        if last == 0 {
+            return 0;
         }
         let path = path::comparable(path);
-        others.iter().find(|behaviour| behaviour.path.matches(&path)).unwrap_or(last)
+        self.behaviours.iter().position(|behaviour| behaviour.path.matches(&path)).unwrap_or(last)
     }
 }
 
-/// All sites, found by host.
-#[derive(Default)]
-pub struct Sites {
-    exact: HashMap<Box<str>, Arc<Site>>,
+/// All sites, found by host. `S` is a site, or something that belongs to one.
+pub struct Sites<S = Arc<Site>> {
+    exact: HashMap<Box<str>, S>,
     /// By what follows `*.`.
-    below: HashMap<Box<str>, Arc<Site>>,
-    any: Option<Arc<Site>>,
-    all: Vec<Arc<Site>>,
+    below: HashMap<Box<str>, S>,
+    any: Option<S>,
+    all: Vec<S>,
+    site: fn(&S) -> &Site,
 }
 
-impl Sites {
-    /// Makes the table. A host that two sites claim is the first one's: the configuration refuses that before.
-    pub fn new(all: Vec<Arc<Site>>) -> Self {
-        let mut sites = Self::default();
-        for site in &all {
-            for host in &site.hosts {
-                let site = Arc::clone(site);
+impl<S: Clone> Sites<S> {
+    /// Makes the table. A host that two sites claim is the first one's: the configuration refuses that before. `site` gives
+    /// the site that something belongs to.
+    pub fn new(all: Vec<S>, site: fn(&S) -> &Site) -> Self {
+        let (mut exact, mut below, mut any) = (HashMap::new(), HashMap::new(), None);
+        for one in &all {
+            for host in &site(one).hosts {
+                let one = one.clone();
                 match host {
-                    HostPattern::Exact(name) => drop(sites.exact.entry(name.as_str().into()).or_insert(site)),
-                    HostPattern::Below(name) => drop(sites.below.entry(name.as_str().into()).or_insert(site)),
-                    HostPattern::Any => drop(sites.any.get_or_insert(site)),
+                    HostPattern::Exact(name) => drop(exact.entry(name.as_str().into()).or_insert(one)),
+                    HostPattern::Below(name) => drop(below.entry(name.as_str().into()).or_insert(one)),
+                    HostPattern::Any => drop(any.get_or_insert(one)),
                 }
             }
         }
-        sites.all = all;
-        sites
+        Self { exact, below, any, all, site }
     }
 
     /// Whose `host` is: in lower case, without port. The exact name counts first, then the longest `*.` above it, then `*`.
-    pub fn of_host(&self, host: &str) -> Option<&Arc<Site>> {
+    pub fn of_host(&self, host: &str) -> Option<&S> {
         if let Some(site) = self.exact.get(host) {
             return Some(site);
         }
@@ -130,11 +135,11 @@ impl Sites {
         self.any.as_ref()
     }
 
-    pub fn of_id(&self, id: &str) -> Option<&Arc<Site>> {
-        self.all.iter().find(|site| site.id.as_str() == id)
+    pub fn of_id(&self, id: &str) -> Option<&S> {
+        self.all.iter().find(|one| (self.site)(one).id.as_str() == id)
     }
 
-    pub fn all(&self) -> &[Arc<Site>] {
+    pub fn all(&self) -> &[S] {
         &self.all
     }
 }
