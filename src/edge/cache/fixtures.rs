@@ -41,7 +41,14 @@ pub fn in_memory(bytes: u64) -> Arc<Cache> {
 /// A cache with a disk tier of 64 MiB, whose files of an earlier run are found.
 pub fn on_disk(path: &Path) -> Arc<Cache> {
     let disk = DiskOptions { path: path.to_owned(), capacity: 64 << 20 };
-    let cache = Cache::open(CacheOptions { memory: 64 << 20, disk: Some(disk) }, Clock::fixed(NOW)).unwrap();
+    let options = CacheOptions { memory: 64 << 20, disk: Some(disk) };
+    let cache = loop {
+        match Cache::open(options.clone(), Clock::fixed(NOW)) {
+            // A process that another test starts has the lock, which this one gave back, until it becomes its program.
+            Err(DiskError::InUse(_)) => std::thread::yield_now(),
+            opened => break opened.unwrap(),
+        }
+    };
     cache.tiers.queue.wait_until_loaded();
     cache
 }

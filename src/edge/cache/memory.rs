@@ -1,16 +1,20 @@
 //! The memory tier: responses and slices in one `moka` cache, whose bound in bytes holds also while it is written to.
 //!
-//! `moka` evicts some time after it was written to. So everything here also takes its part of a counter when it is put
-//! in, and gives it back when nobody uses it any more, clients that are still being sent it included. What would lift the
-//! counter above the bound waits for `moka` to evict, and is not kept if that does not help.
+//! `moka` evicts some time after it was written to, and drops what it evicted some time after that. So it is given slots, which
+//! are emptied at once when it lets go of them. And everything here takes its part of a counter when it is put in, and gives
+//! it back when nobody uses it any more, clients that are still being sent it included: what lifts the counter above the
+//! bound has `moka` evict at once, and is taken out again if that does not help.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use http::HeaderMap;
 use moka::ops::compute::Op;
 use moka::sync;
+use parking_lot::Mutex;
 
+use super::purge::Footing;
 use super::slices::{Slice, SliceKey};
 use super::stored::{OVERHEAD, Stored};
 use super::variants::{Variants, Variation};
@@ -44,6 +48,10 @@ pub(super) enum Value {
     Slice(Arc<Slice>),
 }
 
+/// What `moka` holds: a value until it lets go of it.
+#[derive(Debug, Clone)]
+struct Slot(Arc<Mutex<Option<Value>>>);
+
 /// What a look for a response found.
 pub(super) enum Chosen {
     None,
@@ -61,7 +69,7 @@ pub(super) struct Held {
 
 #[derive(Debug)]
 pub(super) struct Memory {
-    entries: sync::Cache<Key, Value>,
+    entries: sync::Cache<Key, Slot>,
     evicted: Arc<AtomicU64>,
     held: Arc<AtomicU64>,
     /// No more is held than this many bytes.
@@ -78,8 +86,9 @@ impl Memory {
         let evictions = evicted.clone();
         let entries = sync::Cache::builder()
             .max_capacity(capacity)
-            .weigher(|key, value| u32::try_from(weight(key, value)).unwrap_or(u32::MAX))
-            .eviction_listener(move |_, _, cause| {
+            .weigher(|key, slot: &Slot| u32::try_from(weight(key, slot)).unwrap_or(u32::MAX))
+            .eviction_listener(move |_, slot, cause| {
+                slot.empty();
                 if cause.was_evicted() {
                     evictions.fetch_add(1, Ordering::Relaxed);
                 }
@@ -91,7 +100,7 @@ impl Memory {
 
     /// What is stored for a request with these headers.
     pub fn choose(&self, key: &PrimaryKey, headers: &HeaderMap) -> Chosen {
-        match self.entries.get(&Key::Response(key.clone())) {
+        match self.get(&Key::Response(key.clone())) {
             None | Some(Value::Slice(_)) => Chosen::None,
             Some(Value::One(stored)) => Chosen::Stored(stored),
             Some(Value::Many(variants)) => match variants.choose(headers) {
@@ -101,15 +110,25 @@ impl Memory {
         }
     }
 
+    /// The value of a key. A slot that was emptied has most often made way for another one.
+    fn get(&self, key: &Key) -> Option<Value> {
+        for _ in 0..ATTEMPTS {
+            let value = self.entries.get(key)?.value();
+            if value.is_some() {
+                return value;
+            }
+        }
+        None
+    }
+
     /// Keeps a response. False where there is no room for it.
     pub fn put(&self, key: &PrimaryKey, variation: &Variation, stored: &Arc<Stored>) -> bool {
         let Some(held) = self.hold(stored.weight() + key.as_str().len() as u64) else { return false };
+        let key = Key::Response(key.clone());
         // Only a response that is put in twice has its part already.
         let _ = stored.held.set(held);
-        self.entries
-            .entry(Key::Response(key.clone()))
-            .and_upsert_with(|old| self.joined(old.map(moka::Entry::into_value), variation, stored));
-        true
+        self.entries.entry(key.clone()).and_upsert_with(|old| Slot::new(self.joined(value_of(old), variation, stored)));
+        self.fits() || self.take_out(&key, stored)
     }
 
     /// Keeps a response that was read from disk, unless a newer one is there by now, which is given then. Given back alone
@@ -118,12 +137,22 @@ impl Memory {
         let Some(held) = self.hold(stored.weight() + key.as_str().len() as u64) else { return stored };
         let _ = stored.held.set(held);
         let mut there = None;
-        self.entries.entry(Key::Response(key.clone())).and_compute_with(|old| {
-            let old = old.map(moka::Entry::into_value);
+        let key = Key::Response(key.clone());
+        self.entries.entry(key.clone()).and_compute_with(|old| {
+            let old = value_of(old);
             there = old.as_ref().and_then(|value| value.of(variation).cloned());
-            if there.is_some() { Op::Nop } else { Op::Put(self.joined(old, variation, &stored)) }
+            if there.is_some() { Op::Nop } else { Op::Put(Slot::new(self.joined(old, variation, &stored))) }
         });
+        if there.is_none() && !self.fits() {
+            self.take_out(&key, &stored);
+        }
         there.unwrap_or(stored)
+    }
+
+    /// Takes a response out again, and says that it is not there.
+    fn take_out(&self, key: &Key, stored: &Arc<Stored>) -> bool {
+        self.retain(key, |other| !std::ptr::eq(other, &**stored));
+        false
     }
 
     /// A value with a response more.
@@ -138,45 +167,56 @@ impl Memory {
         Value::Many(Arc::new(variants))
     }
 
-    /// Weighs a response anew that now has a further form, if it is still there. False where there is no room for it.
+    /// Weighs a response anew that gets a further form, if it is still there. False where there is no room for both.
     pub fn extend(&self, key: &PrimaryKey, stored: &Arc<Stored>, form: &Arc<Stored>, set: impl FnOnce()) -> bool {
         let Some(held) = self.hold(form.own_weight()) else { return false };
         let _ = form.held.set(held);
         set();
-        self.entries.entry(Key::Response(key.clone())).and_compute_with(|old| match old.map(moka::Entry::into_value) {
-            Some(value) if value.contains(stored) => Op::Put(value),
+        let key = Key::Response(key.clone());
+        self.entries.entry(key.clone()).and_compute_with(|old| match value_of(old) {
+            Some(value) if value.contains(stored) => Op::Put(Slot::new(value)),
             _ => Op::Nop,
         });
-        true
+        self.fits() || self.take_out(&key, stored)
     }
 
     pub fn slice(&self, key: &SliceKey) -> Option<Arc<Slice>> {
-        match self.entries.get(&Key::Slice(key.clone())) {
+        match self.get(&Key::Slice(key.clone())) {
             Some(Value::Slice(slice)) => Some(slice),
             _ => None,
         }
     }
 
-    /// Keeps a slice, for which `held` was taken.
-    pub fn put_slice(&self, key: SliceKey, slice: Arc<Slice>) {
-        self.entries.insert(Key::Slice(key), Value::Slice(slice));
-    }
-
-    /// Takes a part of the tier's bytes; `None` where there is no room.
-    pub fn hold(&self, bytes: u64) -> Option<Held> {
-        if bytes > self.most {
+    /// Keeps a slice. `None` where there is no room for it.
+    pub fn put_slice(&self, key: &SliceKey, bytes: Bytes, footing: Footing) -> Option<Arc<Slice>> {
+        let held = self.hold((OVERHEAD + bytes.len()) as u64)?;
+        let slice = Arc::new(Slice { bytes, footing, _held: held });
+        let key = Key::Slice(key.clone());
+        self.entries.insert(key.clone(), Slot::new(Value::Slice(slice.clone())));
+        if !self.fits() {
+            self.remove(&key);
             return None;
         }
-        let held = Held { counter: self.held.clone(), bytes };
-        let mut total = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        Some(slice)
+    }
+
+    /// Takes a part of the tier's bytes; `None` where it is larger than what one response may take.
+    fn hold(&self, bytes: u64) -> Option<Held> {
+        (bytes <= self.most).then(|| {
+            self.held.fetch_add(bytes, Ordering::Relaxed);
+            Held { counter: self.held.clone(), bytes }
+        })
+    }
+
+    /// Whether no more is held than may be, if need be after evictions.
+    fn fits(&self) -> bool {
         for _ in 0..ATTEMPTS {
-            if total <= self.bound {
-                return Some(held);
+            if self.held() <= self.bound {
+                return true;
             }
             self.entries.run_pending_tasks();
-            total = self.held.load(Ordering::Relaxed);
         }
-        (total <= self.bound).then_some(held)
+        self.held() <= self.bound
     }
 
     /// The bytes that are held now.
@@ -184,14 +224,10 @@ impl Memory {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Has everything evicted that is too much, and waits until what left is dropped.
+    /// Has everything evicted that is too much.
     #[cfg(test)]
     pub fn settle(&self) {
-        for _ in 0..1000 {
-            self.entries.run_pending_tasks();
-            // What left is dropped by whoever passes by next.
-            let _ = self.entries.iter().count();
-        }
+        self.entries.run_pending_tasks();
     }
 
     /// How many responses and slices there was no room for any more.
@@ -210,11 +246,11 @@ impl Memory {
 
     /// Removes the variants of which `keep` does not say so, and the key with the last of them.
     pub fn retain(&self, key: &Key, keep: impl Fn(&Stored) -> bool) {
-        self.entries.entry(key.clone()).and_compute_with(|old| match old.map(moka::Entry::into_value) {
+        self.entries.entry(key.clone()).and_compute_with(|old| match value_of(old) {
             Some(Value::One(stored)) if !keep(&stored) => Op::Remove,
             Some(Value::Many(variants)) => match variants.filtered(|_, stored| keep(stored)) {
                 Some(left) if left.iter().count() == variants.iter().count() => Op::Nop,
-                Some(left) => Op::Put(Value::Many(Arc::new(left))),
+                Some(left) => Op::Put(Slot::new(Value::Many(Arc::new(left)))),
                 None => Op::Remove,
             },
             _ => Op::Nop,
@@ -223,7 +259,7 @@ impl Memory {
 
     /// Everything, in no order. What is put in or replaced meanwhile may be seen or not.
     pub fn iter(&self) -> impl Iterator<Item = (Arc<Key>, Value)> {
-        self.entries.iter()
+        self.entries.iter().filter_map(|(key, slot)| Some((key, slot.value()?)))
     }
 }
 
@@ -246,25 +282,41 @@ impl Value {
     }
 }
 
+impl Slot {
+    fn new(value: Value) -> Self {
+        Self(Arc::new(Mutex::new(Some(value))))
+    }
+
+    fn value(&self) -> Option<Value> {
+        self.0.lock().clone()
+    }
+
+    fn empty(&self) {
+        let value = self.0.lock().take();
+        // Outside of the lock: this may free megabytes.
+        drop(value);
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.counter.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
-/// What a slice takes beside its key.
-pub(super) fn slice_weight(bytes: usize) -> u64 {
-    (OVERHEAD + bytes) as u64
+fn value_of(entry: Option<moka::Entry<Key, Slot>>) -> Option<Value> {
+    entry?.into_value().value()
 }
 
-fn weight(key: &Key, value: &Value) -> u64 {
+fn weight(key: &Key, slot: &Slot) -> u64 {
     let key = match key {
         Key::Response(key) => key.as_str().len() as u64,
         Key::Slice(_) => 0,
     };
-    key + match value {
-        Value::One(stored) => stored.weight(),
-        Value::Many(variants) => variants.weight(),
-        Value::Slice(slice) => slice_weight(slice.bytes.len()),
+    key + match slot.value() {
+        None => 0,
+        Some(Value::One(stored)) => stored.weight(),
+        Some(Value::Many(variants)) => variants.weight(),
+        Some(Value::Slice(slice)) => (OVERHEAD + slice.bytes.len()) as u64,
     }
 }

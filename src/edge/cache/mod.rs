@@ -3,11 +3,15 @@
 //! Every stored response keeps the number of purges at which its fill began, and no response is given out that a later
 //! purge is about: neither one that was found, nor one that is just being stored.
 
+#[cfg(test)]
+mod crash;
 pub mod disk;
 #[cfg(test)]
 mod fixtures;
 pub mod head;
 mod keeper;
+#[cfg(test)]
+mod load;
 mod memory;
 #[cfg(test)]
 mod model;
@@ -34,14 +38,14 @@ use self::disk::{Catalog, Disk, FileEntry};
 pub use self::disk::{DiskError, DiskOptions, MAX_FILE_BODY};
 pub use self::head::HeadBlock;
 use self::keeper::{Item, Keeper, MANY_RULES, Queue, Write};
-use self::memory::{Chosen, Key, Memory, slice_weight};
+use self::memory::{Chosen, Key, Memory};
 use self::passes::Passes;
 pub use self::purge::{Footing, Purge, Scope, What};
 use self::purge::{Index, MAX_RULES, Rule, Standing};
 pub use self::sequence::Sequence;
 pub use self::site::SiteId;
+use self::slices::SliceKey;
 pub use self::slices::{SLICE_LENGTH, SliceSet};
-use self::slices::{Slice, SliceKey};
 pub use self::stored::{Draft, Stored, StoredBody};
 pub use self::tags::{MAX_DEPENDENCIES, MAX_SURROGATE_TAGS, Tags, TooManyTags};
 use self::tiers::Tiers;
@@ -207,7 +211,7 @@ impl Cache {
     /// variation; one that does not vary takes the place of all.
     ///
     /// # Errors
-    /// [`NotKept`] says why it is not kept; what was there before stays, if no purge is about it.
+    /// [`NotKept`] says why it is not kept. Where there is no room, what was there before may be gone too.
     pub fn store(&self, key: &PrimaryKey, variation: &Variation, stored: &Arc<Stored>) -> Result<(), NotKept> {
         if self.tiers.index.standing(key, stored.footing()) == Standing::Gone {
             return Err(NotKept::Purged);
@@ -264,10 +268,8 @@ impl Cache {
         if self.tiers.index.standing(&set.key, &footing) == Standing::Gone {
             return Err(NotKept::Purged);
         }
-        let held = self.tiers.memory.hold(slice_weight(bytes.len())).ok_or(NotKept::NoRoom)?;
         let key = SliceKey { set: set.clone(), index };
-        let slice = Arc::new(Slice { bytes, footing, _held: held });
-        self.tiers.memory.put_slice(key.clone(), slice.clone());
+        let slice = self.tiers.memory.put_slice(&key, bytes, footing).ok_or(NotKept::NoRoom)?;
         self.write(Write { key: Key::Slice(key), variation: Variation::default(), item: Item::Slice(slice) });
         Ok(())
     }

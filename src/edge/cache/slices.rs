@@ -50,7 +50,7 @@ impl SliceSet {
     /// The bytes of the body that the slice holds; empty beyond the body's end.
     pub fn range(&self, index: u32) -> Range<u64> {
         let start = (u64::from(index) * SLICE_LENGTH).min(self.total);
-        start..(start + SLICE_LENGTH).min(self.total)
+        start..start.saturating_add(SLICE_LENGTH).min(self.total)
     }
 
     /// The slices that hold these bytes of the body.

@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use super::disk::{Disk, FileEntry, FileError, Meta, file};
 use super::keeper::Queue;
-use super::memory::{Key, Memory, slice_weight};
+use super::memory::{Key, Memory};
 use super::passes::Passes;
 use super::purge::{Index, Purge, Rule, Standing};
-use super::slices::{Slice, SliceKey};
+use super::slices::SliceKey;
 use super::stored::Stored;
 use super::variants::Variation;
 use super::{Hit, SliceSet};
@@ -84,10 +84,8 @@ impl Tiers {
             self.mistrust(disk, &key, file, &FileError::Corrupt);
             return None;
         }
-        if let Some(held) = self.memory.hold(slice_weight(bytes.len())) {
-            let slice = Slice { bytes: bytes.clone(), footing: file.footing.copied(), _held: held };
-            self.memory.put_slice(slice_key, Arc::new(slice));
-        }
+        // Without room in memory it is read again next time.
+        let _ = self.memory.put_slice(&slice_key, bytes.clone(), file.footing.copied());
         self.still_there(disk, &key, file, || self.memory.remove(&key))?;
         (self.index.standing(&set.key, &file.footing) != Standing::Gone).then_some(bytes)
     }

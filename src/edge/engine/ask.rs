@@ -23,7 +23,7 @@ use crate::edge::rules::key::{self, KeyPolicy, PrimaryKey, Selection, Target};
 use crate::edge::rules::store::SetCookies;
 use crate::edge::rules::update;
 use crate::edge::rules::vary::{Vary, normal_accept_encoding};
-use crate::edge::site::{Behaviour, Site};
+use crate::edge::site::{Behaviour, OriginKind, Site};
 
 /// A GET or HEAD that is looked up.
 pub(super) struct Ask {
@@ -125,7 +125,7 @@ impl Ask {
 
     /// Shows the origin of cookies and codings what is in the key, so that nobody is answered by what another one sent.
     fn fit_to_key(&self, headers: &mut HeaderMap) {
-        if self.site.origins.is_bucket() {
+        if self.site.kind == OriginKind::Bucket {
             bucket_request::remove_unsigned(headers);
             return;
         }
@@ -157,7 +157,7 @@ fn identify(
 ) -> Result<(PrimaryKey, PathAndQuery), Failure> {
     let (path, query) = (parts.uri.path(), parts.uri.query());
     let mut target = Target { secure: viewer.secure, host: &viewer.host, path, query };
-    if site.origins.is_bucket() {
+    if site.kind == OriginKind::Bucket {
         let asked = bucket_request(&parts.method, &target, &parts.headers, &behaviour.bucket_query)?;
         let Some(query) = asked.query else {
             target.query = None;

@@ -33,8 +33,7 @@ impl Budget {
 
     /// Takes `bytes`, or nothing where so many are not left. Never waits.
     pub fn take(&self, bytes: u64) -> Option<Share> {
-        let mut share = Share { budget: self.clone(), bytes: 0 };
-        share.grow(bytes).then_some(share)
+        self.reserve(bytes).then(|| Share { budget: self.clone(), bytes })
     }
 
     /// Takes `bytes`, waiting for others to give some back, but no longer than `patience`.

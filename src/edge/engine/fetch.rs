@@ -126,7 +126,7 @@ impl Fetch {
     fn receive(&self, fetched: Fetched) -> (Answered, Received) {
         let Fetched { response, request_time, response_time, .. } = fetched;
         let (parts, body) = response.into_parts();
-        let signs = self.ask.site.origins.signs();
+        let signs = self.ask.site.kind.is_signed();
         let fed = signs && self.engine.0.feed.is_some() && parts.headers.contains_key(BRIM_DEPENDS);
         let first_byte = response_time.since(request_time);
         let origin = OriginPart { first_byte, status: Some(parts.status) };
@@ -156,7 +156,7 @@ impl Fetch {
             policy: &cached.ttl,
             errors: &cached.errors,
             set_cookies: self.ask.set_cookies(),
-            signed: self.ask.site.origins.signs(),
+            signed: self.ask.site.kind.is_signed(),
             fed: answered.fed,
             keeps_parts: self.part.is_some(),
         }
@@ -198,7 +198,9 @@ impl Fetch {
     ) -> Result<Opened, Reason> {
         let mut headers =
             update::stored_headers(&answered.headers, self.ask.set_cookies(), answered.fed, answered.response_time);
-        headers.remove(CONTENT_RANGE);
+        if answered.status == StatusCode::PARTIAL_CONTENT {
+            headers.remove(CONTENT_RANGE);
+        }
         headers.remove(CONTENT_LENGTH);
         if let Some(total) = total {
             Opened::note_length(&mut headers, status, total);

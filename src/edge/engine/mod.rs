@@ -25,6 +25,8 @@ mod slices;
 mod stored;
 mod stream;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

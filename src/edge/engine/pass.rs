@@ -25,7 +25,7 @@ use crate::edge::rules::cache_status::{CacheStatus, Forward};
 use crate::edge::rules::conditional::{self, Selected};
 use crate::edge::rules::key::{self, Selection, Target, purge_path};
 use crate::edge::rules::{hygiene, invalidate};
-use crate::edge::site::{Behaviour, Site};
+use crate::edge::site::{Behaviour, OriginKind, Site};
 
 /// A request that is passed on, but for its body.
 struct Passing<'p> {
@@ -95,7 +95,7 @@ impl Engine {
         let first_byte = response_time.since(request_time);
         let origin = OriginPart { first_byte, status: Some(parts.status) };
         let mut head = Head { status: parts.status, headers: parts.headers };
-        hygiene::to_client(&mut head.headers, passing.site.origins.signs());
+        hygiene::to_client(&mut head.headers, passing.site.kind.is_signed());
         hygiene::add_via(&mut head.headers, parts.version, &self.0.name);
         if passing.behaviour.cache_status {
             CacheStatus::forward(passing.why).append_to(&mut head.headers);
@@ -114,7 +114,7 @@ impl Engine {
         detail: &'static str,
     ) -> Answer {
         let mut head = Head { status, headers };
-        hygiene::to_client(&mut head.headers, ask.site.origins.signs());
+        hygiene::to_client(&mut head.headers, ask.site.kind.is_signed());
         hygiene::add_via(&mut head.headers, version, &self.0.name);
         let selected = match conditional::has_conditions(&ask.headers) {
             // Without a length there are no ranges: the whole may be sent in their place.
@@ -200,7 +200,7 @@ impl Passing<'_> {
 
     /// Only HTTP/1.1 has upgrades (RFC 9110 section 7.8), and no bucket has.
     fn may_upgrade(&self) -> bool {
-        self.parts.version == Version::HTTP_11 && !self.site.origins.is_bucket()
+        self.parts.version == Version::HTTP_11 && self.site.kind != OriginKind::Bucket
     }
 
     fn to_origin(&self, engine: &Engine, body: OriginBody, upgrade: bool) -> Result<Request<OriginBody>, Failure> {
@@ -210,7 +210,7 @@ impl Passing<'_> {
         let mut headers =
             hygiene::to_origin(&self.parts.headers, &hop(engine, self.viewer, self.parts.version, upgrade));
         let mut uri = self.parts.uri.clone();
-        if self.site.origins.is_bucket() {
+        if self.site.kind == OriginKind::Bucket {
             let allowed = &self.behaviour.bucket_query;
             let asked = bucket_request(&self.parts.method, &self.target(), &self.parts.headers, allowed)?;
             uri = Uri::from(path_and_query(asked.path, asked.query.as_deref())?);

@@ -66,15 +66,6 @@ impl Address {
         Self { location: origin.location.clone(), authority, viewers_host, manner }
     }
 
-    pub fn is_bucket(&self) -> bool {
-        matches!(self.manner, Manner::Bucket { .. })
-    }
-
-    /// Whether requests carry a signature of ours.
-    pub fn signs(&self) -> bool {
-        !matches!(self.manner, Manner::Plain)
-    }
-
     /// The request that asks this origin what `head` asks. Headers that speak of the connection are left out, and on signed
     /// requests whatever would be taken for the signer's word.
     pub fn write(

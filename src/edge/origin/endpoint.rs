@@ -97,14 +97,6 @@ impl Endpoint {
         })
     }
 
-    pub fn is_bucket(&self) -> bool {
-        self.address.is_bucket()
-    }
-
-    pub fn signs(&self) -> bool {
-        self.address.signs()
-    }
-
     pub fn limits(&self) -> &Limits {
         &self.limits
     }

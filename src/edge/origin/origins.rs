@@ -63,16 +63,6 @@ impl Origins {
         Ok(Self { primary, failover })
     }
 
-    /// Whether the first origin is a bucket, which may be asked little.
-    pub fn is_bucket(&self) -> bool {
-        self.primary.is_bucket()
-    }
-
-    /// Whether requests to the first origin are signed with the edge's own key.
-    pub fn signs(&self) -> bool {
-        self.primary.signs()
-    }
-
     /// Asks the first origin and, where it fails a request that may be sent again, the second. The target's scheme and
     /// authority say nothing; headers go as they are but for those of the connection, `Host`, and what is signed.
     ///

@@ -63,7 +63,8 @@ impl Refusal {
     }
 }
 
-/// Gives what the edge may ask and sign for this request. `allowed` are names of [`MAY_BE_ALLOWED`]; others have no effect.
+/// Gives what the edge may ask and sign for this request. `allowed` are names of [`MAY_BE_ALLOWED`]; others have no
+/// effect.
 pub fn bucket_request<'r>(
     method: &Method,
     target: &Target<'r>,
@@ -125,8 +126,8 @@ fn allowed_query<'q>(query: Option<&'q str>, allowed: &[String]) -> Option<Cow<'
     if parts.is_empty() { None } else { Some(Cow::Owned(parts.join("&"))) }
 }
 
-/// Takes out of a request's fields what must not be signed, and what a bucket has no use for: credentials, cookies, S3's
-/// own fields, and codings, as objects have one form.
+/// Takes out of a request's fields what must not be signed, and what a bucket has no use for: credentials, cookies,
+/// S3's own fields, and codings, as objects have one form.
 pub fn remove_unsigned(headers: &mut HeaderMap) {
     let foreign: Vec<HeaderName> = headers.keys().filter(|name| is_foreign(name)).cloned().collect();
     for name in foreign {

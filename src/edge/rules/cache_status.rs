@@ -144,7 +144,8 @@ fn push_integer(text: &mut String, value: i64) {
     text.extend(digits[at..].iter().copied().map(char::from));
 }
 
-/// Writes a string of structured fields: visible ASCII in quotes (RFC 9651 section 4.1.6); anything else becomes a space.
+/// Writes a string of structured fields: visible ASCII in quotes (RFC 9651 section 4.1.6); anything else becomes a
+/// space.
 fn push_string(text: &mut String, value: &str) {
     text.push('"');
     for character in value.chars() {

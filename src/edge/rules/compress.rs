@@ -89,8 +89,8 @@ impl Compression {
         }
     }
 
-    /// The coding in which a client gets a response that [`compressible`] lets compress; `None` for the response as it is,
-    /// as clients of HTTP/1.0 always get it.
+    /// The coding in which a client gets a response that [`compressible`] lets compress; `None` for the response as it
+    /// is, as clients of HTTP/1.0 always get it.
     pub fn choose(self, version: Version, request: &HeaderMap) -> Option<Coding> {
         if version <= Version::HTTP_10 || !request.contains_key(ACCEPT_ENCODING) {
             return None;
@@ -100,8 +100,8 @@ impl Compression {
     }
 }
 
-/// Whether the edge may compress a response. To be asked when it is stored, not for each request. `length` is that of its
-/// body.
+/// Whether the edge may compress a response. To be asked when it is stored, not for each request. `length` is that of
+/// its body.
 pub fn compressible(status: StatusCode, headers: &HeaderMap, length: u64) -> bool {
     let encoded = headers.contains_key(CONTENT_ENCODING) || headers.contains_key(CONTENT_RANGE);
     matches!(status.as_u16(), 200 | 403 | 404)

@@ -1,5 +1,5 @@
-//! Conditions and ranges of a request, answered from a stored response (RFC 9111 section 4.3.2, RFC 9110 sections 13 and
-//! 14).
+//! Conditions and ranges of a request, answered from a stored response (RFC 9111 section 4.3.2, RFC 9110 sections 13
+//! and 14).
 
 use std::ops::Range;
 use std::time::Duration;

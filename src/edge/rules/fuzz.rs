@@ -183,7 +183,8 @@ fn keys_and_what_origins_are_asked() {
     });
 }
 
-/// What is shown to the origin has the key of what the client sent: who fills the cache decides nothing that is not keyed.
+/// What is shown to the origin has the key of what the client sent: who fills the cache decides nothing that is not
+/// keyed.
 fn key_is_stable(policy: &KeyPolicy, target: &Target<'_>, fields: &HeaderMap) {
     let made = key::primary(policy, target, fields);
     let query = key::forwarded_query(policy, target.query);

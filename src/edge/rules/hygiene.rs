@@ -18,8 +18,9 @@ pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Fields by which a client could pretend to be a proxy, or change what the origin takes the request for without changing
-/// its key. The edge sets some of them itself. Those that begin with `x-forwarded-` and with `brim-` are among them.
+/// Fields by which a client could pretend to be a proxy, or change what the origin takes the request for without
+/// changing its key. The edge sets some of them itself. Those that begin with `x-forwarded-` and with `brim-` are among
+/// them.
 const PRETENDED: [HeaderName; 9] = [
     FORWARDED,
     HeaderName::from_static("x-original-host"),
@@ -48,8 +49,9 @@ pub struct Hop<'r> {
     pub upgrade: bool,
 }
 
-/// Gives the fields that go on to an origin: all of the client's but those of its connection and those of [`PRETENDED`],
-/// and what the edge tells of itself. `Host` and what speaks of the body's length are for whoever sends the request.
+/// Gives the fields that go on to an origin: all of the client's but those of its connection and those that only a
+/// proxy sets, and what the edge tells of itself. `Host` and what speaks of the body's length are for whoever sends the
+/// request.
 pub fn to_origin(headers: &HeaderMap, hop: &Hop<'_>) -> HeaderMap {
     let mut forwarded = headers.clone();
     let upgrade = headers.get(UPGRADE).filter(|_| hop.upgrade);
@@ -130,8 +132,8 @@ pub fn loops(headers: &HeaderMap, id: &str) -> bool {
     })
 }
 
-/// Takes out of a response what does not go on to a client: the fields of the origin's connection, and what a server tells
-/// its edges alone.
+/// Takes out of a response what does not go on to a client: the fields of the origin's connection, and what a server
+/// tells its edges alone.
 pub fn to_client(headers: &mut HeaderMap, fed: bool) {
     update::remove_hop_by_hop(headers);
     if fed {

@@ -17,8 +17,8 @@ pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
-/// Gives what the answer to a request makes invalid: nothing if the method is safe or the answer an error; otherwise the
-/// target, and what `Location` and `Content-Location` name on the same origin.
+/// Gives what the answer to a request makes invalid: nothing if the method is safe or the answer an error; otherwise
+/// the target, and what `Location` and `Content-Location` name on the same origin.
 pub fn invalidated(method: &Method, target: &Target<'_>, status: StatusCode, response: &HeaderMap) -> Vec<Invalid> {
     if is_safe(method) || !(status.is_success() || status.is_redirection()) {
         return Vec::new();
@@ -31,7 +31,8 @@ pub fn invalidated(method: &Method, target: &Target<'_>, status: StatusCode, res
     invalid
 }
 
-/// Resolves a reference against the target (RFC 3986 section 5.2); `None` where it is malformed or leads to another origin.
+/// Resolves a reference against the target (RFC 3986 section 5.2); `None` where it is malformed or leads to another
+/// origin.
 fn resolve(target: &Target<'_>, reference: &str) -> Option<Invalid> {
     let reference = reference.trim().split('#').next().unwrap_or_default();
     let scheme = if target.secure { "https" } else { "http" };

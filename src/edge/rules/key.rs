@@ -100,8 +100,9 @@ impl Selection {
 
 /// Gives the key of a request. The parameters of a signed URL are to be taken out of the query before.
 ///
-/// Its form: the URL; then for each header of the policy a line `name=,member,member`, or `name` where the request has none;
-/// then for each cookie a line `;name=value`. No part can hold a line break, so no two requests have one key by accident.
+/// Its form: the URL; then for each header of the policy a line `name=,member,member`, or `name` where the request has
+/// none; then for each cookie a line `;name=value`. No part can hold a line break, so no two requests have one key by
+/// accident.
 pub fn primary(policy: &KeyPolicy, target: &Target<'_>, headers: &HeaderMap) -> PrimaryKey {
     let mut key = String::with_capacity(16 + target.host.len() + target.path.len() + target.query.map_or(0, str::len));
     key.push_str(if target.secure { "https://" } else { "http://" });

@@ -43,8 +43,8 @@ impl Pages {
         self.errors.is_empty() && self.single_page.is_none()
     }
 
-    /// Gives what to send in place of an answer with `status` to a request for `path`; `None` for the answer itself. If the
-    /// page cannot be had, the origin's answer is to be sent after all; a page is never replaced by another.
+    /// Gives what to send in place of an answer with `status` to a request for `path`; `None` for the answer itself. If
+    /// the page cannot be had, the origin's answer is to be sent after all; a page is never replaced by another.
     pub fn instead(&self, method: &Method, path: &str, status: StatusCode) -> Option<Instead<'_>> {
         if let Some(page) = self.single_page.as_deref()
             && is_read(method)
@@ -63,8 +63,8 @@ fn is_read(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
 
-/// Whether a path can be a place within an application: its last segment has no extension. A script that is missing must
-/// not be answered with a page.
+/// Whether a path can be a place within an application: its last segment has no extension. A script that is missing
+/// must not be answered with a page.
 fn is_route(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
     let extension = last.rsplit_once('.').map(|(_, extension)| extension);

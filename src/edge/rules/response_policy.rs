@@ -76,7 +76,8 @@ impl ResponsePolicy {
 }
 
 impl Cors {
-    /// Whether the answer to a preflight is known without the origin; then it is a 204 with the fields of [`Self::apply`].
+    /// Whether the answer to a preflight is known without the origin; then it is a 204 with the fields of
+    /// [`ResponsePolicy::apply`].
     pub fn answers_preflight(method: &Method, request: &HeaderMap) -> bool {
         method == Method::OPTIONS && request.contains_key(ORIGIN) && request.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
     }

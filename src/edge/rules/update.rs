@@ -30,7 +30,8 @@ const HOP_BY_HOP: [HeaderName; 11] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// Fields of the content as it is stored, which a 304 does not replace: the body stays, and what says how to read it does.
+/// Fields of the content as it is stored, which a 304 does not replace: the body stays, and what says how to read it
+/// does.
 const OF_CONTENT: [HeaderName; 4] = [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG];
 
 /// Takes out what must not go beyond one connection: the fixed fields, and those that `Connection` names.
@@ -50,8 +51,8 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// Gives the fields of a response that are stored, and sent with every answer from the store. `fed` says that the
 /// response came from a server that feeds us: what it says to edges alone is then taken out.
 ///
-/// `Age` is taken out, for [`age::initial`] counts it, and `Date` is added where there is none that can be read (RFC 9110
-/// section 6.6.1).
+/// `Age` is taken out, for [`age::initial`] counts it, and `Date` is added where there is none that can be read (RFC
+/// 9110 section 6.6.1).
 pub fn stored_headers(response: &HeaderMap, set_cookies: SetCookies, fed: bool, response_time: Timestamp) -> HeaderMap {
     let mut headers = response.clone();
     remove_hop_by_hop(&mut headers);
@@ -92,9 +93,9 @@ pub fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> bool {
     }
 }
 
-/// Gives the fields of the stored response as a 304 renews them (RFC 9111 section 3.2): what the 304 names replaces what
-/// is stored, but for fields of the content and those that are not stored. Whether the outcome may still be used, and for
-/// how long, is to be asked of [`super::store::storable`] with these fields. The body stays.
+/// Gives the fields of the stored response as a 304 renews them (RFC 9111 section 3.2): what the 304 names replaces
+/// what is stored, but for fields of the content and those that are not stored. Whether the outcome may still be used,
+/// and for how long, is to be asked of [`super::store::storable`] with these fields. The body stays.
 pub fn freshened(
     stored: &HeaderMap,
     not_modified: &HeaderMap,

@@ -31,7 +31,8 @@ impl Default for Names {
 }
 
 impl Vary {
-    /// Reads every `Vary` of a response. `*` counts wherever it stands; a member that is no name of a header counts as `*`.
+    /// Reads every `Vary` of a response. `*` counts wherever it stands; a member that is no name of a header counts as
+    /// `*`.
     pub fn parse(headers: &HeaderMap) -> Self {
         let mut names = Vec::new();
         for member in list::field(headers, &VARY) {
@@ -98,8 +99,8 @@ pub fn secondary(vary: &Vary, headers: &HeaderMap, normalise: bool) -> Secondary
     SecondaryKey(key.into())
 }
 
-/// Gives the codings that a client takes, of those that we know, in one order: the value of `Accept-Encoding` that stands
-/// for all that mean the same to us. Empty where it takes none.
+/// Gives the codings that a client takes, of those that we know, in one order: the value of `Accept-Encoding` that
+/// stands for all that mean the same to us. Empty where it takes none.
 pub fn normal_accept_encoding(headers: &HeaderMap) -> &'static str {
     if !headers.contains_key(ACCEPT_ENCODING) {
         return "";

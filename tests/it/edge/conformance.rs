@@ -1,8 +1,13 @@
 //! What the public suite of HTTP caching does not ask (`tests/clients/test_cache_suite.py` runs that one): mostly
 //! `CDN-Cache-Control`, RFC 9213, as an edge with an unconfigured origin treats it, and `Cache-Status`, RFC 9211.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
 use super::process::Edge;
-use super::scripted::{Scripted, answer};
+use super::scripted::{Gate, Scripted, Step, answer, send};
 use Second::{Fetched, Stored};
 
 /// Where the answer to the second request for the same comes from.
@@ -80,4 +85,81 @@ async fn targeted_directives_count_as_their_specification_says() {
         assert_eq!(second.header("age").is_some(), found == Stored || headers.contains("Age"), "{headers:?}");
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Directives of a stored answer that is stale, and whether it may be served where the origin fails.
+const STALE: &[(&str, bool)] = &[
+    ("max-age=1", true),
+    ("max-age=1, stale-if-error=60", true),
+    ("max-age=1, stale-if-error=0", false),
+    ("max-age=1, must-revalidate", false),
+    ("max-age=1, proxy-revalidate", false),
+    ("s-maxage=1", false),
+    ("no-cache", false),
+    ("no-cache, stale-if-error=60", false),
+    ("must-revalidate, max-age=1, stale-if-error=60", false),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_answer_is_served_where_the_origin_fails_and_never_where_that_is_forbidden() {
+    let before = Mutex::new(HashSet::new());
+    let origin = Scripted::start(move |seen| {
+        let (failure, row) = seen.target().trim_start_matches("GET /").split_once('/').unwrap();
+        if before.lock().insert(seen.target().to_owned()) {
+            let directives = STALE[row.parse::<usize>().unwrap()].0;
+            return vec![answer(200, &format!("cache-control: {directives}\r\netag: \"a\"\r\n"), "good")];
+        }
+        match failure {
+            "closed" => vec![Step::Close],
+            "garbage" => vec![send("garbage\r\n\r\n"), Step::Close],
+            _ => vec![answer(503, "", "failed")],
+        }
+    });
+    let edge = Edge::in_front_of(&origin, "");
+    let failures = ["closed", "garbage", "failed"];
+    for failure in failures {
+        for row in 0..STALE.len() {
+            assert_eq!(edge.get(&format!("/{failure}/{row}")).await.text(), "good");
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    for failure in failures {
+        for (row, (directives, served)) in STALE.iter().enumerate() {
+            let second = edge.get(&format!("/{failure}/{row}")).await;
+            let status = second.header("cache-status").unwrap_or_default();
+            assert_eq!((second.status == 200, second.text() == "good"), (*served, *served), "{directives}: {second:?}");
+            assert!(*served || !status.contains("; hit"), "{directives}: {status}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_while_revalidate_answers_at_once_and_ends_with_its_window() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let origin = Scripted::start(move |seen| {
+        let answer = answer(200, "cache-control: max-age=1, stale-while-revalidate=2\r\n", &seen.number.to_string());
+        if seen.number == 1 { vec![Step::Wait(held.clone()), answer] } else { vec![answer] }
+    });
+    let edge = Edge::in_front_of(&origin, "");
+    assert_eq!(edge.get("/").await.text(), "0");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for _ in 0..5 {
+        assert_eq!(edge.get("/").await.text(), "0", "the origin is being asked meanwhile");
+    }
+    gate.open();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!((edge.get("/").await.text(), origin.seen().len()), ("1".to_owned(), 2));
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    assert_eq!(edge.get("/").await.text(), "2", "the window is over");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn age_grows_and_counts_what_the_answer_had_before() {
+    let origin = Scripted::answers(vec![vec![answer(200, "cache-control: max-age=1000\r\nage: 100\r\n", "")]]);
+    let edge = Edge::in_front_of(&origin, "");
+    edge.get("/").await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let age: u64 = edge.get("/").await.header("age").unwrap().parse().unwrap();
+    assert!((101..=105).contains(&age), "{age}");
 }

@@ -118,8 +118,10 @@ async fn a_body_that_is_cut_off_is_never_shown_as_whole_nor_stored() {
         let origin = damaged_once(steps);
         let edge = quick(&origin);
         let shown = everything(edge.asked("GET", "/", &[("connection", "close")]).await).await;
-        let whole = shown.contains("content-length: 4") || shown.ends_with("0\n\n") || !shown.starts_with("HTTP/1.1 ");
-        assert!(!whole, "{number}: {shown}");
+        // Nothing at all, or a body that is shorter than announced, or chunks without the last one.
+        let whole = shown.contains("content-length: 4") || shown.ends_with("0\n\n");
+        let framed = shown.contains("content-length: 10") || shown.contains("transfer-encoding: chunked");
+        assert!(shown.is_empty() || (framed && !whole), "{number}: {shown}");
         let again = edge.get("/").await;
         assert_eq!(again.text(), "good", "{number}");
         assert_eq!(edge.get("/").await.text(), "good", "{number}");
@@ -168,9 +170,11 @@ async fn a_part_that_nobody_asked_for_is_not_stored_as_the_whole() {
         _ => vec![answer(200, &format!("{FRESH}etag: \"a\"\r\n"), "good")],
     });
     let edge = quick(&origin);
-    assert_ne!(edge.get("/").await.status, 200);
-    let second = edge.get("/").await;
-    assert_eq!((second.status, second.text()), (200, "good".to_owned()));
+    for _ in 0..2 {
+        let answer = edge.get("/").await;
+        assert!(answer.status == 502 || (answer.status, answer.text()) == (200, "good".to_owned()), "{answer:?}");
+    }
+    assert_eq!(edge.get("/").await.text(), "good");
 }
 
 #[tokio::test(flavor = "multi_thread")]

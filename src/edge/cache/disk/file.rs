@@ -141,7 +141,7 @@ pub(in super::super) fn open(path: &Path, id: [u8; 16]) -> Result<Opened, FileEr
     let meta_length = header[32..36].try_into().map(u32::from_le_bytes).map_err(|_| FileError::Corrupt)? as usize;
     let body_length = number(&header, 36);
     let body_checksum = number(&header, 44);
-    if meta_length > MAX_META || (HEADER + meta_length) as u64 + body_length != length {
+    if meta_length > MAX_META || body_length.checked_add((HEADER + meta_length) as u64) != Some(length) {
         return Err(FileError::Corrupt);
     }
     let mut meta = vec![0; meta_length];
