@@ -69,3 +69,24 @@ async fn what_is_not_cached_at_all_is_passed_on_with_its_conditions() {
     assert_eq!((seen.header("x-forwarded-for"), seen.header("cdn-loop")), (Some("192.0.2.1"), Some("edge-1")));
     assert_eq!(edge.get("/a").await.found(), Found::Pass);
 }
+
+#[tokio::test]
+async fn a_field_that_the_origin_is_not_shown_chooses_nothing_for_others() {
+    let edge = Edge::with(
+        |seen| {
+            let (language, tenant) = (seen.header("accept-language"), seen.header("x-tenant"));
+            vec![answer(
+                200,
+                "cache-control: max-age=60\r\nvary: accept-language\r\n",
+                &format!("{language:?} {tenant:?}"),
+            )]
+        },
+        |behaviour| behaviour.key.headers = vec![http::HeaderName::from_static("x-tenant")],
+        Limits::default(),
+    );
+    let fields = [("accept-language", "de"), ("x-tenant", "1")];
+    let hidden = [("connection", "accept-language, x-tenant"), fields[0], fields[1]];
+    assert_eq!(edge.get_with("/a", &hidden).await.text(), "None None");
+    assert_eq!(edge.get_with("/a", &fields).await.text(), "Some(\"de\") Some(\"1\")");
+    assert_eq!(edge.get("/a").await.found(), Found::Hit);
+}
