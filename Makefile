@@ -1,7 +1,7 @@
 # Brim: `make demo` to try it, `make test` to prove it. `make help` lists every target and variable.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-stop clean-demo test test-rust test-clients soak bench lint docs prepare-build prepare-tests
+.PHONY: help build demo demo-stop clean-demo test test-rust test-clients soak bench bench-edge build-edge lint docs prepare-build prepare-tests
 
 # Where the demo listens and keeps its data; `make demo LISTEN=127.0.0.1:9900` uses another port. Websites are at
 # BUCKET.website.localhost on the port of WEBSITE_LISTEN.
@@ -27,7 +27,7 @@ help: ## Show this list
 	@echo '  CARGO_TARGET_DIR             compiled code only (CACHE/target)'
 	@echo 'The first build compiles RocksDB: about 20 minutes on two cores. Later builds take seconds to minutes.'
 
-build: prepare-build ## Build the server (release)
+build: prepare-build ## Build the server and the edge (release)
 	@.ci/build
 
 demo: build ## Build, start brim in the background, upload something, publish a website, print how to go on
@@ -53,6 +53,12 @@ soak: prepare-build ## Fuzz, race, cut the power, kill and break the disk by cha
 
 bench: prepare-build ## Measure a server under load, on a machine that does nothing else (docs/performance.md)
 	@.ci/test bench
+
+bench-edge: prepare-build ## Measure the edge beside nginx and Varnish, where they are installed
+	@.ci/test bench-edge
+
+build-edge: prepare-build ## Build the edge alone: neither RocksDB nor actix is compiled
+	@.ci/build edge
 
 lint: prepare-build ## Check formatting and clippy
 	@.ci/test lint

@@ -6,7 +6,6 @@
 pub mod access;
 #[cfg(feature = "server")]
 pub mod admin;
-#[cfg(feature = "server")]
 pub mod auth;
 #[cfg(feature = "server")]
 pub mod backup;
@@ -17,9 +16,14 @@ pub mod cli;
 #[cfg(feature = "server")]
 pub mod client;
 pub mod clock;
+#[cfg(feature = "server")]
+pub mod cloudfront;
 pub mod config;
 #[cfg(feature = "edge")]
 pub mod edge;
+#[cfg(feature = "server")]
+pub mod edges;
+pub mod feed;
 #[cfg(test)]
 pub mod fuzz;
 #[cfg(feature = "server")]
@@ -31,6 +35,7 @@ pub mod identity;
 pub mod kv;
 pub mod names;
 pub mod private_file;
+pub mod process;
 #[cfg(feature = "server")]
 pub mod query;
 #[cfg(feature = "server")]
@@ -39,6 +44,7 @@ pub mod report;
 pub mod s3;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod signer;
 #[cfg(feature = "server")]
 pub mod site;
 pub mod spelling;

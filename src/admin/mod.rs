@@ -4,6 +4,8 @@
 
 mod attend;
 mod client;
+mod edge_key;
+mod edges;
 mod explain;
 #[cfg(test)]
 mod fuzz;
@@ -16,6 +18,7 @@ mod users;
 mod wire;
 
 pub use client::{Error as ClientError, call, is_served};
+pub use edges::{EdgeCommand, EdgeList, Gone, run as run_edge_command};
 pub use explain::{Asked, BucketSeen, Explanation, ObjectSeen, Who};
 pub use hold::{Hold, HoldError, hold};
 pub use http::{HealthListener, Readiness};

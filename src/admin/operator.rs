@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::wire::{Answer, Command, Reply};
-use super::{explain, sites, users};
+use super::{edge_key, explain, sites, users};
 use crate::clock::Clock;
 use crate::identity::{self, Holder, Identities, Status};
 use crate::names::AccountId;
@@ -52,8 +52,8 @@ enum Error {
     #[error("a server runs on {0}: stop it first, for repairs need the directory to themselves")]
     Serving(PathBuf),
     /// A server's own commands answer it before it comes here.
-    #[error("only a running server holds checkpoints")]
-    NotServing,
+    #[error("only a running server {0}")]
+    NotServing(&'static str),
 }
 
 #[async_trait]
@@ -75,6 +75,12 @@ impl Operator {
                 let key = identities.create_key(&holder, &description).await?;
                 let (account, user) = (holder.account(), holder.user());
                 tracing::info!(access_key_id = %key.access_key_id, %account, user, "access key created");
+                Ok(Answer::CreatedKey { access_key_id: key.access_key_id, secret_access_key: key.secret })
+            }
+            Command::CreateEdgeKey { description, account, user, buckets } => {
+                let account = account.unwrap_or_else(|| identities.default_account().id.clone());
+                let key = edge_key::create(identities, &account, user, &buckets, &description).await?;
+                tracing::info!(access_key_id = %key.access_key_id, %account, "access key of an edge created");
                 Ok(Answer::CreatedKey { access_key_id: key.access_key_id, secret_access_key: key.secret })
             }
             Command::ListKeys { after } => {
@@ -111,7 +117,8 @@ impl Operator {
                 tracing::info!(bytes = summary.bytes, damaged = summary.damaged, "scrubbed");
                 Ok(Answer::Scrubbed(summary))
             }
-            Command::HoldCheckpoint => Err(Error::NotServing),
+            Command::HoldCheckpoint => Err(Error::NotServing("holds checkpoints")),
+            Command::Edge { .. } => Err(Error::NotServing("has edges")),
         }
     }
 

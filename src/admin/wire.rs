@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::edges::{EdgeCommand, EdgeList, Gone};
 use super::explain::{Asked, Explanation};
 use super::sites::SiteCommand;
 use super::users::{UserCommand, UserDetails, UserSummary};
@@ -37,6 +38,12 @@ pub enum Command {
     /// Of a user, or of the account itself; of the default account where none is named.
     #[serde(rename = "key.create")]
     CreateKey { description: String, account: Option<AccountId>, user: Option<String> },
+    /// Of a user that may do what an edge does with these buckets: made, or given that policy, first.
+    #[serde(rename = "key.create_edge")]
+    CreateEdgeKey { description: String, account: Option<AccountId>, user: Option<String>, buckets: Vec<BucketName> },
+    /// Something with edges; only of a running server.
+    #[serde(rename = "edge")]
+    Edge { work: EdgeCommand },
     /// One page of keys, behind `after`.
     #[serde(rename = "key.list")]
     ListKeys { after: Option<String> },
@@ -108,6 +115,8 @@ pub enum Answer {
         bucket: BucketName,
     },
     Explained(Box<Explanation>),
+    Edges(EdgeList),
+    Gone(Gone),
     Done,
     Checked(fsck::Summary),
     Scrubbed(scrub::Summary),

@@ -39,6 +39,14 @@ impl Claim {
         }
     }
 
+    /// Whether the signature covers the header `name`, in lower case; version 2 covers none but its own.
+    pub fn covers(&self, name: &str) -> bool {
+        match &self.signature {
+            Signature::V4(signature) => signature.covers(name),
+            Signature::V2(_) => false,
+        }
+    }
+
     /// The region the request is signed for, from the credential scope; version 2 has none.
     pub fn region(&self) -> Option<&str> {
         match &self.signature {

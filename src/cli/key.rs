@@ -10,13 +10,18 @@ use super::{AFTER_HELP, Failure, options};
 use crate::admin::{Answer, Command as Operation};
 use crate::config::ServerConfig;
 use crate::identity::{KeySummary, SecretKey, Status};
-use crate::names::AccountId;
+use crate::names::{AccountId, BucketName};
 use crate::telemetry::log;
 
 pub fn command() -> Command {
     let id = || Arg::new("ID").required(true).help("The access key id");
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print JSON");
     let user = Arg::new("user").long("user").value_name("NAME").help("The user whom the key is for");
+    let edge = Arg::new("edge").long("edge").value_name("BUCKET").action(ArgAction::Append);
+    let edge = edge.value_parser(BucketName::parse).help(
+        "Makes the key for an edge in front of this bucket, which may read it and hear of changes, and nothing else; may be \
+         given several times. The user is made, edge-BUCKET where none is named",
+    );
     let description = Arg::new("description").long("description").value_name("TEXT").default_value("");
     Command::new("key")
         .about("Makes and manages access keys")
@@ -34,6 +39,7 @@ pub fn command() -> Command {
             Command::new("create")
                 .about("Makes a key and prints it; its secret is shown this once")
                 .arg(user)
+                .arg(edge)
                 .arg(options::account())
                 .arg(description.help("What the key is for, shown in lists")),
         )
@@ -69,6 +75,12 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
 fn operation(name: &str, matches: &ArgMatches) -> Result<Operation, Failure> {
     let text = |argument: &str| matches.get_one::<String>(argument).cloned().unwrap_or_default();
     match name {
+        "create" if matches.contains_id("edge") => Ok(Operation::CreateEdgeKey {
+            description: text("description"),
+            account: matches.get_one::<AccountId>("account").cloned(),
+            user: matches.get_one::<String>("user").cloned(),
+            buckets: matches.get_many::<BucketName>("edge").unwrap_or_default().cloned().collect(),
+        }),
         "create" => Ok(Operation::CreateKey {
             description: text("description"),
             account: matches.get_one::<AccountId>("account").cloned(),

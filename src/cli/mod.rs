@@ -3,6 +3,7 @@
 mod backup;
 mod doctor;
 mod domain;
+mod edge;
 mod execute;
 mod findings;
 mod fsck;
@@ -63,9 +64,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
     let done = match matches.subcommand() {
         Some(("server", matches)) => server::run(matches),
         Some(("doctor", matches)) => doctor::run(matches),
+        Some(("edge", matches)) => edge::run(matches),
         Some(("fsck", matches)) => fsck::run(matches),
         Some(("key", matches)) => key::run(matches),
         Some(("policy", matches)) => policy::run(matches),
+        Some(("purge", matches)) => edge::run_purge(matches),
         Some(("backup", matches)) => backup::run(matches),
         Some(("restore", matches)) => restore::run(matches),
         Some(("scrub", matches)) => scrub::run(matches),
@@ -97,9 +100,11 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(server::command())
         .subcommand(doctor::command())
+        .subcommand(edge::command())
         .subcommand(fsck::command())
         .subcommand(key::command())
         .subcommand(policy::command())
+        .subcommand(edge::purge_command())
         .subcommand(backup::command())
         .subcommand(restore::command())
         .subcommand(scrub::command())

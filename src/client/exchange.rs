@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 use super::connect::{Connections, connections};
 use super::request::Request;
 use super::settings::Settings;
-use super::sign::{Head, Signer};
 use super::{Endpoint, Error, ServiceError, xml};
+use crate::signer::{Head, SignedBody, Signer};
 
 /// How often a request is sent at most. All that are sent here may be: they say what is to be, not what to add. The one
 /// that adds, CreateMultipartUpload, may leave an upload without parts where its answer was lost: it holds no bytes.
@@ -118,9 +118,9 @@ impl Client {
         let uri = format!("{}{}", self.endpoint, request.target());
         let mut headers = vec![("host", self.endpoint.authority().to_owned())];
         headers.extend(request.headers.iter().cloned());
-        let sha256 = hex::encode(request.body.sha256());
-        let head = Head { method: request.method, uri: &uri, headers: &headers, sha256 };
-        let signature = self.signer.sign(&head, SystemTime::now())?;
+        let body = SignedBody::Sha256(hex::encode(request.body.sha256()));
+        let head = Head { method: request.method, uri: &uri, headers: &headers, body };
+        let signature = self.signer.sign(&head, SystemTime::now()).map_err(|error| Error::Request(error.into()))?;
         let mut builder = http::Request::builder().method(request.method).uri(&uri);
         for (name, value) in &headers {
             builder = builder.header(*name, value);

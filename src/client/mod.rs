@@ -17,7 +17,6 @@ mod request;
 #[cfg(test)]
 pub mod scripted;
 mod settings;
-mod sign;
 mod xml;
 
 pub use body::{Body, FileBody};
@@ -28,4 +27,6 @@ pub use exchange::Client;
 pub use listing::{Listed, Page};
 pub use multipart::MAX_FILE_BYTES;
 pub use object::{Condition, Deletion, Object, Put, Written};
-pub use settings::{Credentials, Flags, Settings, Surroundings};
+pub use settings::{Flags, Settings, Surroundings};
+
+pub use crate::signer::Credentials;

@@ -2,7 +2,6 @@
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use zeroize::Zeroizing;
 use super::Error;
 use super::endpoint::Endpoint;
 use super::profile::{Profile, section};
+use crate::signer::Credentials;
 
 /// The endpoint where none is named: a server that was started without options.
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:9000";
@@ -42,20 +42,6 @@ pub struct Settings {
     pub credentials: Credentials,
     /// A PEM file of the authorities to trust instead of the machine's.
     pub ca_bundle: Option<PathBuf>,
-}
-
-/// A key. Its secret is never shown. This copy of it is wiped; what it was read from, and the signer's, are not.
-#[derive(Clone)]
-pub struct Credentials {
-    pub access_key: String,
-    pub secret_key: Zeroizing<String>,
-    pub session_token: Option<Zeroizing<String>>,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credentials({})", self.access_key)
-    }
 }
 
 impl Settings {

@@ -59,7 +59,7 @@ fn path(tables: &mut TableReader<'_>, at: &str, table: &Table, key: &str) -> Opt
     Some(tables.file().parent().unwrap_or(Path::new("")).join(text))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 mod tests {
     use super::super::{ServerConfig, Sources};
     use super::*;

@@ -7,15 +7,13 @@ use toml::{Table, Value};
 use super::accounts::{self, ACCOUNT};
 use super::certificates::{self, CERTIFICATE};
 use super::declare::{Row, rows};
+use super::document::read_table;
 use super::fault::{Fault, Source};
 use super::kind::Toml;
 use super::sites::{self, DeclaredSite, SITE};
 use crate::identity::DeclaredAccount;
 use crate::spelling::nearest;
 use crate::tls::Pair;
-
-/// The largest configuration file, in bytes.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// What a file sets.
 #[derive(Default)]
@@ -61,25 +59,6 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
         }
     }
     Contents { options, accounts, certificates, sites }
-}
-
-fn read_table(path: &Path) -> Result<Table, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(format!("the file has more than {MAX_FILE_BYTES} bytes"));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    text.parse::<Table>().map_err(|error| position_and_message(&text, &error))
-}
-
-/// The message with its line and column. The line itself is left out: it may hold a secret.
-fn position_and_message(text: &str, error: &toml::de::Error) -> String {
-    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
-        return error.message().to_owned();
-    };
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    format!("line {line}, column {column}: {}", error.message())
 }
 
 /// Walks tables that are part of some option's key; anything else is a leaf. TOML's parser bounds the depth.

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::declare::{Row, rows};
+use super::environment::{is_service_link, variables};
 use super::fault::{Fault, Faults, Source};
 use super::file;
 use super::kind::Kind;
@@ -19,6 +20,8 @@ use crate::tls::Pair;
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "BRIM_CONFIG";
+/// What the names of all of our variables begin with.
+const PREFIX: &str = "BRIM_";
 
 /// Where options may come from.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +38,7 @@ impl ServerConfig {
     /// Reads every source and gives the configuration, or all of its faults. Opens nothing but the file.
     pub fn load(sources: &Sources) -> Result<Self, Faults> {
         let mut reader = Reader::default();
-        let environment = brim_variables(&sources.environment, &mut reader.faults);
+        let environment = variables(PREFIX, &sources.environment, &mut reader.faults);
         reader.add_file(sources, &environment);
         reader.add_environment(&environment);
         reader.add_flags(sources);
@@ -225,36 +228,6 @@ impl Reader {
                 value: address.to_string(),
             });
         }
-    }
-}
-
-/// The variables that are ours. An empty one counts as not given, as `docker compose` passes unset variables on empty.
-fn brim_variables(environment: &[(OsString, OsString)], faults: &mut Vec<Fault>) -> Vec<(String, String)> {
-    let mut ours = Vec::new();
-    for (name, value) in environment {
-        let Some(name) = name.to_str().filter(|name| name.starts_with("BRIM_")) else { continue };
-        match value.to_str() {
-            Some("") => {}
-            Some(value) => ours.push((name.to_owned(), value.to_owned())),
-            None => faults.push(Fault::File {
-                place: Source::Environment(name.to_owned()),
-                problem: "the value is not UTF-8".to_owned(),
-            }),
-        }
-    }
-    ours
-}
-
-/// Whether Kubernetes or Docker made the variable for a service named `brim` or `brim-...`, as in
-/// `BRIM_SERVICE_HOST` or `BRIM_PORT_9000_TCP_ADDR`; such variables must not stop a start.
-fn is_service_link(name: &str, value: &str) -> bool {
-    if name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") {
-        return true;
-    }
-    match name.split_once("_PORT") {
-        Some((_, "")) => value.contains("://"),
-        Some((_, rest)) => rest.strip_prefix('_').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())),
-        None => false,
     }
 }
 

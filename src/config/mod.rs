@@ -5,12 +5,13 @@
 
 #[cfg(feature = "server")]
 mod accounts;
-#[cfg(feature = "server")]
 mod certificates;
 #[cfg(feature = "server")]
 mod declare;
 #[cfg(feature = "server")]
 mod docs;
+mod document;
+mod environment;
 mod fault;
 #[cfg(feature = "server")]
 mod file;
@@ -27,10 +28,13 @@ mod units;
 #[cfg(feature = "server")]
 mod values;
 
+pub use certificates::{CERTIFICATE, read as certificates};
 #[cfg(feature = "server")]
 pub use declare::{Row, Section, rows};
 #[cfg(feature = "server")]
 pub use docs::markdown;
+pub use document::read_table;
+pub use environment::{is_service_link, variables};
 pub use fault::{Fault, Faults, Source};
 #[cfg(feature = "server")]
 pub use kind::{Form, Kind, Toml};
@@ -43,6 +47,7 @@ pub use server::{
 };
 #[cfg(feature = "server")]
 pub use sites::DeclaredSite;
+pub use tables::label;
 pub use units::{duration, size};
 #[cfg(feature = "server")]
 pub use values::{DiskReserve, Durability, HttpsRedirect};

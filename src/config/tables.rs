@@ -37,6 +37,7 @@ impl<'r> TableReader<'r> {
     }
 
     /// What was `parsed` of a value; notes a fault where that is nothing.
+    #[cfg(feature = "server")]
     pub fn parsed<T>(&mut self, at: &str, key: &str, value: &str, expects: &str, parsed: Option<T>) -> Option<T> {
         if parsed.is_none() {
             self.fault(at, format!("{key} is {value}, which is not valid; expected {expects}"));
@@ -45,6 +46,7 @@ impl<'r> TableReader<'r> {
     }
 
     /// The tables listed at `key` of `table`; none where there is no such key.
+    #[cfg(feature = "server")]
     pub fn nested<'t>(&mut self, at: &str, key: &str, table: &'t Table) -> Vec<&'t Table> {
         match table.get(key) {
             None => Vec::new(),

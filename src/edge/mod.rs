@@ -1,12 +1,21 @@
 //! The CDN edge: a cache in front of buckets, of websites and of any HTTP origin.
+//!
+//! From below: `rules` decides, purely; `cache` keeps; `origin` asks; `engine` answers; `follow` reads the change feed;
+//! `front` speaks with clients. `start` puts them together.
 
 pub mod cache;
+mod command;
+pub mod compress;
+pub mod config;
+pub mod engine;
+pub mod follow;
+pub mod front;
+mod observe;
+pub mod origin;
+mod reload;
 pub mod rules;
+pub mod site;
+mod sites;
+mod start;
 
-use std::ffi::OsString;
-use std::process::ExitCode;
-
-/// Carries out the command that `arguments` (the program's name first) ask for, and gives the exit status.
-pub fn main(_arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    ExitCode::FAILURE
-}
+pub use command::main;

@@ -4,6 +4,7 @@
 
 mod context;
 mod rules;
+mod signers;
 mod stored;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::store::{self, Store};
 
 pub use context::{Origin, Signing, SigningKind, of_head};
 pub use rules::{BucketRules, OwnershipSetting, encode_block, encode_ownership};
+pub use signers::{NotSigned, Signers};
 pub use stored::{reads_object, versioned};
 
 /// How many bytes of rules are kept in memory in the form in which they are judged.

@@ -69,6 +69,15 @@ pub fn encode_component(text: &str) -> Cow<'_, str> {
     percent_encode(text.as_bytes(), RESERVED).into()
 }
 
+/// Decodes every segment of a path and encodes it again, so that every spelling of a path gives the same text. Slashes
+/// stay, encoded ones encoded; a `%` that begins no escape is taken for itself.
+///
+/// The canonical form of a path in signatures: <https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html>
+pub fn recode_path(path: &str) -> String {
+    let segments = path.split('/').map(|segment| percent_encode(&decode_lenient(segment), RESERVED).to_string());
+    segments.collect::<Vec<_>>().join("/")
+}
+
 fn check_escapes(text: &str) -> Result<(), InvalidEscape> {
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|&byte| byte == b'%') {

@@ -31,6 +31,8 @@ pub struct Table {
 pub enum Profile {
     /// Small records: point reads and scans.
     Records,
+    /// Few small records, seldom written, one of which is read for nearly every request: an engine may keep them in memory.
+    Resident,
     /// Values of some KiB that are read one at a time and never scanned for their contents.
     Values,
     /// Positions made by [`Write::Append`]: written at the end, read in order, removed from the front.

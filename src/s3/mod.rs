@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use crate::auth::{self, SigningKeys};
 use crate::clock::Clock;
+use crate::edges::Edges;
 use crate::guard::Guard;
 use crate::http::head::Head;
 use crate::identity::Identities;
@@ -84,6 +85,7 @@ pub struct Service {
     pub clock: Clock,
     pub host_id: HostId,
     pub metrics: RequestMetrics,
+    edges: Arc<Edges>,
     options: Options,
     signing_keys: SigningKeys,
     download_memory: DownloadMemory,
@@ -107,6 +109,7 @@ impl Service {
     pub fn new(
         store: Arc<Store>,
         identities: Arc<Identities>,
+        edges: Arc<Edges>,
         clock: Clock,
         host_id: HostId,
         options: Options,
@@ -118,6 +121,7 @@ impl Service {
             guard,
             clock,
             host_id,
+            edges,
             metrics: RequestMetrics::new(&operation::Operation::names()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
             download_memory: DownloadMemory::new(options.download_memory),

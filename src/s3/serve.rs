@@ -17,6 +17,8 @@ use super::cors::CrossOrigin;
 use super::error::{Code, S3Error};
 use super::operation::Operation;
 use super::{Request, Service, ops, slow};
+use crate::edges;
+use crate::feed::{Dependency, Depends};
 use crate::guard::Origin;
 use crate::http::head::Head;
 use crate::store;
@@ -42,6 +44,8 @@ struct Line {
     resource: String,
     /// What every answer to the request says to browsers.
     cross_origin: CrossOrigin,
+    /// What the answer depends on, where an edge is to know.
+    depends: Depends,
     status: u16,
     received: u64,
     sent: u64,
@@ -64,8 +68,8 @@ impl Line {
         bucket: Option<String>,
         resource: String,
     ) -> Self {
-        let (start, cross_origin) = (Instant::now(), CrossOrigin::default());
-        Self { service, start, id, operation, bucket, resource, cross_origin, status: 0, received: 0, sent: 0 }
+        let (start, cross_origin, depends) = (Instant::now(), CrossOrigin::default(), Depends::new());
+        Self { service, start, id, operation, bucket, resource, cross_origin, depends, status: 0, received: 0, sent: 0 }
     }
 }
 
@@ -119,6 +123,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: Arc<Servi
     if let Some(bucket) = &admitted.bucket {
         line.cross_origin = service.cross_origin(&head, bucket).await;
     }
+    line.depends = service.depends_for_edge(&admitted);
     let result = service.run(head, admitted, payload, source_address(&http), &mut line).await;
     let answer = match result {
         Ok(answer) => answer,
@@ -181,6 +186,24 @@ impl Service {
         result.map_err(|error| (request.head, error))
     }
 
+    /// What the answer depends on, where the request is an edge's that follows the bucket: what there is of the key, and
+    /// everything that is said of the bucket.
+    fn depends_for_edge(&self, admitted: &Admitted) -> Depends {
+        let mut depends = Depends::new();
+        let reads = matches!(admitted.operation, Operation::GetObject | Operation::HeadObject);
+        let (true, Some(bucket), Some(id)) = (reads, &admitted.bucket, &admitted.caller.access_key_id) else {
+            return depends;
+        };
+        let (owner, name) = (&bucket.record.account, &bucket.record.name);
+        if let Ok(key) = admitted.target.object_key()
+            && self.edges.follows(id, owner, name)
+        {
+            depends.add(Dependency::Configuration { bucket: name.clone() });
+            depends.add(Dependency::Object { bucket: name.clone(), key: key.as_str().to_owned() });
+        }
+        depends
+    }
+
     fn pace(&self) -> Pace {
         Pace::new(self.options.body_idle, self.options.min_rate)
     }
@@ -221,6 +244,11 @@ fn start_response(service: &Service, answer: &Answer, line: &Line) -> HttpRespon
         if let (Ok(name), Ok(value)) = (name, value) {
             response.append_header((name, value));
         }
+    }
+    let cache_control =
+        answer.headers.iter().find(|(name, _)| name == "cache-control").map(|(_, value)| value.as_str());
+    for header in edges::told(answer.status, &line.depends, cache_control).into_iter().flatten() {
+        response.append_header(header);
     }
     response.append_header(("x-amz-request-id", line.id.as_str()));
     response.append_header(("x-amz-id-2", service.host_id.as_str()));

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::uptake::{LeastRate, Uptake};
+use crate::process::{LeastRate, Uptake};
 
 /// A socket that reads as ended once nothing was asked and nothing was answered on it for too long, and that fails to
 /// write once its client took too little for too long.

@@ -29,6 +29,7 @@ pub const TABLES: &[Table] = &[
     tables::HEADS,
     identity::IDENTITIES,
     tables::DOMAINS,
+    tables::DISTRIBUTIONS,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.

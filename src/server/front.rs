@@ -10,6 +10,7 @@ use actix_web::http::{Method, StatusCode};
 
 use crate::clock::Clock;
 use crate::config::HttpsRedirect;
+use crate::feed::HOST_HEADER;
 use crate::site::host::{Authority, Host};
 use crate::tls::{CHALLENGE_PATH, Certificates, Challenges};
 
@@ -35,7 +36,8 @@ impl Front {
             // the certificate may be the one that is still to come.
             return self.challenge(head, token);
         }
-        if secure { None } else { self.redirected(head) }
+        // An edge says itself by which protocol its visitor came; whether it is one, the signature tells later.
+        if secure || head.headers.contains_key(HOST_HEADER) { None } else { self.redirected(head) }
     }
 
     fn challenge(&self, head: &RequestHead, token: &str) -> Option<HttpResponse> {

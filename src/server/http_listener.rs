@@ -14,11 +14,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, counted};
-use super::handshake::Handshakes;
 use super::stream::Stream;
-use super::uptake::LeastRate;
 use crate::config::ServerConfig;
+use crate::process::LeastRate;
 use crate::telemetry::metrics;
+use crate::tls::Handshakes;
 use crate::transport::head::Secured;
 
 /// How long a client whose request was refused may go on sending before its connection is closed.

@@ -6,13 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::certificates::CertificateKeeper;
 use super::commands::ServerCommands;
 use super::foundation::Foundation;
 use super::front::Front;
 use super::hold::Holds;
 use super::places::{Place, Places, Served};
-use super::ready::ReadyLine;
 use super::start::StartError;
 use super::storage::Storage;
 use super::transports::Transports;
@@ -20,15 +18,18 @@ use super::websites::Websites;
 use crate::admin::{HealthListener, Operator, OperatorSocket, Readiness};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
+use crate::edges::Edges;
+use crate::process::ReadyLine;
 use crate::store::Store;
 use crate::telemetry::HostId;
-use crate::tls::Challenges;
-use crate::{auth, query, s3, website};
+use crate::tls::{CertificateKeeper, Challenges};
+use crate::{auth, cloudfront, query, s3, website};
 
 /// The running listeners.
 pub struct Listeners {
     s3: Served,
     website: Served,
+    edges: Arc<Edges>,
     operators: OperatorSocket,
     health: HealthListener,
     health_address: SocketAddr,
@@ -41,6 +42,7 @@ impl Listeners {
         config: &ServerConfig,
         foundation: &Foundation,
         storage: &Storage,
+        edges: &Arc<Edges>,
         certificates: &CertificateKeeper,
         challenges: &Challenges,
         clock: &Clock,
@@ -57,6 +59,7 @@ impl Listeners {
                 directory: directory.to_owned(),
                 serving: true,
             },
+            edges: Arc::clone(edges),
             holds: Holds {
                 store: Arc::clone(&storage.store),
                 kv: Arc::clone(&foundation.kv),
@@ -78,10 +81,11 @@ impl Listeners {
             port: website.tls_port().map(|taken| config.website.https_port.unwrap_or(taken)),
             clock: clock.clone(),
         };
-        let s3 = s3.serve(transports(config, foundation, storage, clock), certificates, config)?;
-        let service = websites(config, foundation, storage, clock)?;
+        let s3 = s3.serve(transports(config, foundation, storage, edges, clock), certificates, config)?;
+        let service = websites(config, foundation, storage, edges, clock)?;
         let website = website.serve(Websites { service, front: Arc::new(front) }, certificates, config)?;
-        Ok(Self { s3, website, operators, health, health_address, stopping })
+        let edges = Arc::clone(edges);
+        Ok(Self { s3, website, edges, operators, health, health_address, stopping })
     }
 
     /// The line that names every address, with the ports that were taken.
@@ -99,6 +103,7 @@ impl Listeners {
     /// Tells load balancers first, then stops those who change something; health answers until the end.
     pub async fn stop(self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.edges.stop();
         self.s3.stop().await;
         self.website.stop().await;
         self.operators.stop().await;
@@ -124,22 +129,33 @@ impl Addresses {
     }
 }
 
-fn transports(config: &ServerConfig, foundation: &Foundation, storage: &Storage, clock: &Clock) -> Transports {
+fn transports(
+    config: &ServerConfig,
+    foundation: &Foundation,
+    storage: &Storage,
+    edges: &Arc<Edges>,
+    clock: &Clock,
+) -> Transports {
     let s3 = s3::Service::new(
         Arc::clone(&storage.store),
         Arc::clone(&foundation.identities),
+        Arc::clone(edges),
         clock.clone(),
         HostId::of_instance(foundation.dir.instance()),
         s3_options(config),
     );
     let query = query::Service::new(Arc::clone(&foundation.identities), clock.clone(), query_options(config));
-    Transports { s3: Arc::new(s3), query: Arc::new(query) }
+    let (store, identities) = (Arc::clone(&storage.store), Arc::clone(&foundation.identities));
+    let cloudfront =
+        cloudfront::Service::new(store, identities, Arc::clone(edges), clock.clone(), cloudfront_options(config));
+    Transports { cloudfront: Arc::new(cloudfront), edges: Arc::clone(edges), s3: Arc::new(s3), query: Arc::new(query) }
 }
 
 fn websites(
     config: &ServerConfig,
     foundation: &Foundation,
     storage: &Storage,
+    edges: &Arc<Edges>,
     clock: &Clock,
 ) -> Result<Arc<website::Service>, StartError> {
     let options = website::Options {
@@ -150,6 +166,7 @@ fn websites(
     let service = website::Service::new(
         Arc::clone(&storage.store),
         Arc::clone(&foundation.identities),
+        Arc::clone(edges),
         clock.clone(),
         HostId::of_instance(foundation.dir.instance()),
         options,
@@ -165,7 +182,15 @@ fn query_options(config: &ServerConfig) -> query::Options {
     }
 }
 
-fn auth_options(config: &ServerConfig) -> auth::Options {
+fn cloudfront_options(config: &ServerConfig) -> cloudfront::Options {
+    cloudfront::Options {
+        auth: auth_options(config),
+        body_idle: config.limits.body_idle_timeout,
+        min_rate: config.limits.transfer_rate,
+    }
+}
+
+pub fn auth_options(config: &ServerConfig) -> auth::Options {
     auth::Options {
         region: config.s3.scope_region.clone(),
         signature_v2: config.s3.signature_v2,

@@ -1,7 +1,6 @@
 //! The composition root: opens the engines, starts the listeners, and stops both in order.
 
 mod backup;
-mod certificates;
 mod commands;
 mod connection;
 mod credentials;
@@ -9,9 +8,9 @@ mod data_dir;
 pub mod doctor;
 mod engines;
 mod file_system;
+mod following;
 mod foundation;
 mod front;
-mod handshake;
 mod hold;
 mod http_listener;
 mod listeners;
@@ -22,15 +21,12 @@ mod observer;
 mod offline;
 mod orders;
 mod places;
-mod ready;
 mod reload;
 mod restore;
-mod signals;
 mod start;
 mod storage;
 mod stream;
 mod transports;
-mod uptake;
 mod websites;
 
 pub use backup::{BackupError, BackupOptions, back_up};

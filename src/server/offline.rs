@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::data_dir::DataDir;
 use super::foundation::Foundation;
-use super::signals::Signals;
 use super::start::StartError;
 use super::storage::open_store;
 use crate::admin::{Command, Commands, Operator, Reply};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
+use crate::process::Signals;
 use crate::report::{Note, Notes, Report};
 
 /// Opens the data directory, carries out `command`, and closes it again. Refused while a server runs on it. What the

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::certificates::CertificateKeeper;
 use super::foundation::Foundation;
 use super::start::StartError;
 use super::storage::Storage;
@@ -18,8 +17,8 @@ use crate::store::configuration::Kind;
 use crate::store::domains::State;
 use crate::store::{self, Store};
 use crate::telemetry::metrics;
-use crate::tls::Challenges;
 use crate::tls::acme::{Folder, Issuer, Options, Progress, Wanted};
+use crate::tls::{CertificateKeeper, Challenges};
 
 /// How often the domains of sites are looked through.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
-use super::certificates::CertificateKeeper;
 use super::http_listener::{Endpoint, HttpListener, Socket};
-use super::ready::ReadyLine;
 use super::start::StartError;
 use crate::config::ServerConfig;
+use crate::process::ReadyLine;
+use crate::tls::{CertificateKeeper, HTTP_1_1, Handshakes, server_configuration};
 
 /// A bound address, and the option that names it.
 pub struct Place {
@@ -67,7 +68,7 @@ impl Places {
         let mut sockets = vec![Socket { listener, tls: None }];
         let tls = self.tls.as_ref().map(|place| place.address);
         if let Some(place) = self.tls {
-            sockets.push(Socket { listener: place.listener, tls: Some(certificates.handshakes(E::NAME, config)?) });
+            sockets.push(Socket { listener: place.listener, tls: Some(handshakes(E::NAME, certificates, config)?) });
         }
         let listener = HttpListener::start(sockets, endpoint, config).map_err(|source| StartError::Listen {
             key,
@@ -95,4 +96,16 @@ impl Served {
     pub async fn stop(self) {
         self.listener.stop().await;
     }
+}
+
+/// What makes TLS of the connections of `listener`.
+fn handshakes(
+    listener: &'static str,
+    keeper: &CertificateKeeper,
+    config: &ServerConfig,
+) -> Result<Handshakes, StartError> {
+    let configuration = server_configuration(Arc::clone(&keeper.certificates), &[HTTP_1_1]).map_err(StartError::Tls)?;
+    let limits = &config.limits;
+    // Half: those who only knock leave room for those who are inside.
+    Ok(Handshakes::new(listener, configuration, limits.head_timeout, limits.connections.div_ceil(2)))
 }

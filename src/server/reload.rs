@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::certificates::CertificateKeeper;
-use super::signals::Hangup;
+use super::following;
 use crate::config::{Faults, ServerConfig, Sources};
+use crate::edges::Edges;
 use crate::identity::Identities;
+use crate::process::Hangup;
 use crate::store::Store;
+use crate::tls::CertificateKeeper;
 use crate::tls::acme::Wanted;
 
 /// What is read again, and what it is compared with.
@@ -21,6 +23,7 @@ pub struct Reload {
     /// Where certificates are ordered from an authority.
     pub wanted: Option<Wanted>,
     pub store: Arc<Store>,
+    pub edges: Arc<Edges>,
 }
 
 impl Reload {
@@ -45,6 +48,10 @@ impl Reload {
             wanted.hurry();
         }
         self.store.declare_domains(config.declared_domains());
+        // Behind the change: an edge that begins anew is answered by what is in force.
+        if let Err(error) = self.edges.reconfigure(&following::configuration(&self.started, config)).await {
+            tracing::error!(%error, "edges were not told that the configuration changed");
+        }
         warn_of_shadowed(&self.identities).await;
         let changed = self.started.changed(config);
         if !changed.is_empty() {

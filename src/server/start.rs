@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::certificates::CertificateKeeper;
 use super::data_dir::DataDir;
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
@@ -13,13 +12,13 @@ use super::listeners::Listeners;
 use super::observer::Observer;
 use super::orders::{Orders, RunningOrders};
 use super::reload::{Reload, warn_of_shadowed};
-use super::signals::{Hangup, Signals};
 use super::storage::Storage;
-use super::{credentials, data_dir};
+use super::{credentials, data_dir, following};
 use crate::clock::Clock;
 use crate::config::{ServerConfig, Sources};
+use crate::process::{Hangup, Signals};
 use crate::telemetry::metrics;
-use crate::tls::{Challenges, FileError, acme};
+use crate::tls::{CertificateKeeper, Challenges, FileError, acme};
 use crate::{blob, identity, kv, store};
 
 /// Why a server did not start. Each message is one line, for the operator.
@@ -77,12 +76,14 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     }
     let dir = DataDir::open_or_create(&config.process.data, &clock)?;
     let foundation = Foundation::open(dir, &config, &clock).await?;
-    let certificates = CertificateKeeper::open(&config, &clock).await?;
+    let certificates =
+        CertificateKeeper::open(config.certificates.clone(), &clock).await.map_err(StartError::Certificates)?;
     let storage = Storage::open(&foundation, &config, &clock).await?;
     let observer = Observer::start(&foundation, &storage).await;
+    let edges = following::open(&config, &foundation, &storage, &clock).await?;
     let challenges = Challenges::default();
     let orders = Orders::open(&config, &foundation, &storage, &certificates, &challenges, &clock).await?;
-    let listeners = Listeners::start(&config, &foundation, &storage, &certificates, &challenges, &clock)?;
+    let listeners = Listeners::start(&config, &foundation, &storage, &edges, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
     listeners.ready_line(&foundation).print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");
@@ -91,7 +92,7 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let orders = orders.map(Orders::begin);
     let wanted = orders.as_ref().map(RunningOrders::wanted);
     let watch = Arc::clone(&certificates).watch();
-    let reload = Reload { hangup, sources, started: config, identities, certificates, wanted, store };
+    let reload = Reload { hangup, sources, started: config, identities, certificates, wanted, store, edges };
     let signal = tokio::select! {
         signal = signals.next() => signal,
         never = reload.run() => match never {},

@@ -1,4 +1,5 @@
-//! One endpoint, two transports: requests signed for IAM or STS go to [`crate::query`], all others to [`crate::s3`].
+//! One endpoint, several transports: requests signed for IAM or STS go to [`crate::query`], those of edges to
+//! [`crate::edges`], those for CloudFront to [`crate::cloudfront`], all others to [`crate::s3`].
 
 use std::sync::Arc;
 
@@ -6,14 +7,17 @@ use actix_http::{HttpMessage, Request};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::http_listener::Endpoint;
+use crate::edges::Edges;
 use crate::guard::Origin;
 use crate::http::head::Head;
 use crate::transport::head::{Secured, head_of};
-use crate::{query, s3};
+use crate::{cloudfront, edges, feed, query, s3};
 
 /// What answers the requests of the endpoint. Clones share it.
 #[derive(Clone)]
 pub struct Transports {
+    pub cloudfront: Arc<cloudfront::Service>,
+    pub edges: Arc<Edges>,
     pub s3: Arc<s3::Service>,
     pub query: Arc<query::Service>,
 }
@@ -26,6 +30,16 @@ impl Endpoint for Transports {
         if http.uri().path() == "/" && self.is_for_query(&head_of(http.method(), http.uri(), http.headers())) {
             return query::serve::handle(http, payload, Arc::clone(&self.query)).await;
         }
+        if http.uri().path().starts_with(feed::PATH)
+            && self.edges.is_addressed(&head_of(http.method(), http.uri(), http.headers()))
+        {
+            return edges::serve::handle(http, payload, Arc::clone(&self.edges)).await;
+        }
+        if cloudfront::serve::may_be_addressed(http.uri().path())
+            && self.cloudfront.is_addressed(&head_of(http.method(), http.uri(), http.headers()))
+        {
+            return cloudfront::serve::handle(http, payload, Arc::clone(&self.cloudfront)).await;
+        }
         s3::serve::handle(http, payload, Arc::clone(&self.s3)).await
     }
 
@@ -33,6 +47,18 @@ impl Endpoint for Transports {
         let head = head_of(request.method(), request.uri(), request.headers());
         if self.is_for_query(&head) {
             return match self.query.refuse_early(&head).await {
+                Some(refused) => Err(refused),
+                None => Ok(request),
+            };
+        }
+        if self.edges.is_addressed(&head) {
+            return match self.edges.refuse_early(&head).await {
+                Some(refused) => Err(refused),
+                None => Ok(request),
+            };
+        }
+        if self.cloudfront.is_addressed(&head) {
+            return match self.cloudfront.refuse_early(&head).await {
                 Some(refused) => Err(refused),
                 None => Ok(request),
             };

@@ -13,10 +13,12 @@ pub mod configuration;
 pub mod copy;
 pub mod delete;
 pub mod digest;
+pub mod distributions;
 pub mod domains;
 pub mod fsck;
 pub mod lineage;
 pub mod list;
+pub mod log;
 pub mod multipart;
 pub mod put;
 pub mod read;
@@ -47,7 +49,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
 
 pub use error::{Digest, Error};
 pub use mutation::Row;
@@ -57,6 +59,7 @@ use self::codec::decode;
 use self::configuration::Configurations;
 use self::domains::Domains;
 use self::lease::Leases;
+use self::log::Gate;
 use self::mutation::Mutation;
 use self::pin::Pins;
 use self::queue::KeyQueues;
@@ -104,6 +107,11 @@ pub struct Store {
     /// Held while a scrub is under way.
     scrubbing: Mutex<()>,
     scrubbed: scrub::Tally,
+    /// The last position of the log, as far as commits were told of it.
+    log_head: watch::Sender<u64>,
+    log_gate: Gate,
+    /// Held by whoever changes distributions.
+    distributing: Mutex<()>,
 }
 
 /// What a mutation came to.
@@ -137,6 +145,9 @@ impl Store {
             space: SpaceGuard::new(blobs.clone(), options.reserve),
             upload_memory: Arc::new(Semaphore::new(permits.max(staging::STREAM_PERMITS as usize))),
             domains: Domains::load(&*kv).await?,
+            log_head: watch::Sender::new(log::head(&*kv).await?),
+            log_gate: Gate::default(),
+            distributing: Mutex::new(()),
             kv,
             blobs,
             clock,
@@ -203,6 +214,9 @@ impl Store {
         match self.kv.commit(commit).await {
             Ok(committed) => {
                 let position = logged.and_then(|index| committed.positions.get(index).copied());
+                if let Some(position) = position {
+                    self.announce(position);
+                }
                 Ok(Ok(Position(position.unwrap_or_default())))
             }
             Err(CommitError::Conflict { index, .. }) => Ok(Err(Conflict { index })),

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::bucket::{Bucket, behind_prefix};
 use super::change::Change;
 use super::codec::encode;
+use super::log::PurgeRecord;
 use super::record::{Data, ObjectRecord, Target};
 use super::tables::{self, CURRENT, LOG, REFS, SWEEP};
 use crate::kv::{Commit, Table};
@@ -138,6 +139,14 @@ impl Mutation {
     /// Appends the change-log entry. The last one's position is what the commit is known by.
     pub fn log(mut self, change: &Change) -> Self {
         self.commit = self.commit.append(LOG, encode(change));
+        self.logged = Some(self.appends);
+        self.appends += 1;
+        self
+    }
+
+    /// Appends a purge to the change log, as [`Self::log`] does a change.
+    pub fn log_purge(mut self, purge: &PurgeRecord) -> Self {
+        self.commit = self.commit.append(LOG, purge.encode());
         self.logged = Some(self.appends);
         self.appends += 1;
         self

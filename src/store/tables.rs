@@ -13,11 +13,12 @@
 //! | `completed` | upload id | what a finished upload answered, for a client that asks again |
 //! | `renamed` | bucket id, client token | that a rename was carried out, for a client that asks again |
 //! | `sweep` | position | a target that may have become unreferenced |
-//! | `log` | position | [`Change`](super::change::Change) |
+//! | `log` | position | [`Logged`](super::log::Logged): a change or a purge |
 //! | `versions` | bucket id, escaped object key, inverted ordinal | [`VersionRecord`](super::record::VersionRecord) |
 //! | `heads` | bucket id, object key | [`Head`](super::record::Head): where the key's versions stand |
 //! | `configurations` | bucket id, kind | a document of the bucket's configuration |
 //! | `domains` | host name | [`DomainRecord`](super::domains::DomainRecord): whose site a custom domain is |
+//! | `distributions` | a letter for the kind, distribution id, number or hash | sites of edges, and what was invalidated in them: see [`distributions`](super::distributions) |
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -27,7 +28,7 @@ use crate::kv::{Profile, Table};
 use crate::names::{BucketId, BucketName, HostName, ObjectKey, UploadId};
 
 pub const META: Table = Table { id: 1, name: "meta", profile: Profile::Records };
-pub const BUCKETS: Table = Table { id: 2, name: "buckets", profile: Profile::Records };
+pub const BUCKETS: Table = Table { id: 2, name: "buckets", profile: Profile::Resident };
 pub const CURRENT: Table = Table { id: 3, name: "current", profile: Profile::Records };
 pub const INLINE: Table = Table { id: 4, name: "inline", profile: Profile::Values };
 pub const REFS: Table = Table { id: 5, name: "refs", profile: Profile::Records };
@@ -42,6 +43,7 @@ pub const CONFIGURATIONS: Table = Table { id: 13, name: "configurations", profil
 pub const VERSIONS: Table = Table { id: 14, name: "versions", profile: Profile::Records };
 pub const HEADS: Table = Table { id: 15, name: "heads", profile: Profile::Records };
 pub const DOMAINS: Table = Table { id: 17, name: "domains", profile: Profile::Records };
+pub const DISTRIBUTIONS: Table = Table { id: 18, name: "distributions", profile: Profile::Records };
 
 /// Who holds a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +66,7 @@ pub enum Owner {
 }
 
 /// Every table of the store, for opening an engine. The ids that are missing here are tables of identities.
-pub const TABLES: [Table; 16] = [
+pub const TABLES: [Table; 17] = [
     META,
     BUCKETS,
     CURRENT,
@@ -81,6 +83,7 @@ pub const TABLES: [Table; 16] = [
     VERSIONS,
     HEADS,
     DOMAINS,
+    DISTRIBUTIONS,
 ];
 
 /// Stands between an escaped key and what follows it: below every escaped byte, so that shorter keys sort first.

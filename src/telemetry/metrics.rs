@@ -36,6 +36,30 @@ pub const KV_WAL: &str = "brim_kv_wal_bytes";
 pub const KV_QUEUED: &str = "brim_kv_queued_commits";
 pub const START_TIME: &str = "brim_start_time_seconds";
 
+pub const EDGE_REQUESTS: &str = "brim_edge_requests_total";
+pub const EDGE_SENT: &str = "brim_edge_response_bytes_total";
+pub const EDGE_RECEIVED: &str = "brim_edge_request_bytes_total";
+pub const EDGE_COLLAPSED: &str = "brim_edge_collapsed_total";
+pub const EDGE_REFUSED: &str = "brim_edge_refused_total";
+pub const EDGE_ORIGIN_SECONDS: &str = "brim_edge_origin_seconds";
+pub const EDGE_CONNECTIONS: &str = "brim_edge_connections";
+pub const EDGE_MEMORY_BYTES: &str = "brim_edge_memory_bytes";
+pub const EDGE_MEMORY_ENTRIES: &str = "brim_edge_memory_entries";
+pub const EDGE_MEMORY_EVICTIONS: &str = "brim_edge_memory_evictions_total";
+pub const EDGE_DISK_BYTES: &str = "brim_edge_disk_bytes";
+pub const EDGE_DISK_ENTRIES: &str = "brim_edge_disk_entries";
+pub const EDGE_DISK_EVICTIONS: &str = "brim_edge_disk_evictions_total";
+pub const EDGE_DISK_DROPPED: &str = "brim_edge_disk_writes_dropped_total";
+pub const EDGE_DISK_CORRUPT: &str = "brim_edge_disk_corrupt_total";
+pub const EDGE_PURGE_RULES: &str = "brim_edge_purge_rules";
+pub const EDGE_PURGE_FOLDED: &str = "brim_edge_purge_rules_folded_total";
+pub const EDGE_FILLS: &str = "brim_edge_fills";
+pub const EDGE_FILL_BYTES: &str = "brim_edge_fill_bytes";
+pub const EDGE_FEED_LIVE: &str = "brim_edge_feed_live";
+pub const EDGE_FEED_LEASE: &str = "brim_edge_feed_lease_seconds";
+pub const EDGE_FEED_OFFSET: &str = "brim_edge_feed_offset";
+pub const EDGE_LOG_LOST: &str = "brim_edge_log_lost_total";
+
 /// How often [`upkeep`] has to run: histogram samples wait in memory in between.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -84,6 +108,33 @@ const METRICS: &[(Type, &str, &str)] = &[
     (Type::Gauge, KV_PENDING_COMPACTION, "Estimated bytes that compaction of metadata has to rewrite."),
     (Type::Gauge, KV_WAL, "Bytes of the metadata's write-ahead log files."),
     (Type::Gauge, KV_QUEUED, "Commits that wait to be written."),
+    (Type::Counter, EDGE_REQUESTS, "Requests that sites answered, by site, result and class of status."),
+    (Type::Counter, EDGE_SENT, "Bytes of response bodies sent to clients, by site."),
+    (Type::Counter, EDGE_RECEIVED, "Bytes of request bodies received from clients, by site."),
+    (Type::Counter, EDGE_COLLAPSED, "Requests answered by a fetch that another one had begun, by site."),
+    (Type::Counter, EDGE_REFUSED, "Requests that were malformed, or no site's."),
+    (Type::Histogram, EDGE_ORIGIN_SECONDS, "Seconds from a request to an origin to the head of its answer, by site."),
+    (Type::Gauge, EDGE_CONNECTIONS, "Open connections of clients."),
+    (Type::Gauge, EDGE_MEMORY_BYTES, "Bytes in the memory tier."),
+    (Type::Gauge, EDGE_MEMORY_ENTRIES, "Responses and slices in the memory tier."),
+    (Type::Counter, EDGE_MEMORY_EVICTIONS, "Responses and slices that the memory tier had no room for any more."),
+    (Type::Gauge, EDGE_DISK_BYTES, "Bytes in the disk tier."),
+    (Type::Gauge, EDGE_DISK_ENTRIES, "Responses and slices in the disk tier."),
+    (Type::Counter, EDGE_DISK_EVICTIONS, "Responses and slices that the disk tier had no room for any more."),
+    (Type::Counter, EDGE_DISK_DROPPED, "Writes to the disk tier that were left out because too many waited."),
+    (Type::Counter, EDGE_DISK_CORRUPT, "Files of the disk tier that were found corrupt."),
+    (Type::Gauge, EDGE_PURGE_RULES, "Purges in force."),
+    (Type::Counter, EDGE_PURGE_FOLDED, "Purges that counted for a whole site, because there were too many."),
+    (Type::Gauge, EDGE_FILLS, "Responses that are being fetched."),
+    (Type::Gauge, EDGE_FILL_BYTES, "Bytes of bodies that are being fetched."),
+    (
+        Type::Gauge,
+        EDGE_FEED_LIVE,
+        "1 while the change feed is followed; 0 while what it keeps fresh is validated instead.",
+    ),
+    (Type::Gauge, EDGE_FEED_LEASE, "Seconds until what the feed keeps fresh is validated, if nothing is heard of it."),
+    (Type::Gauge, EDGE_FEED_OFFSET, "The offset in the change log that everything up to was applied."),
+    (Type::Counter, EDGE_LOG_LOST, "Requests that are missing in the access log because it could not keep up."),
     (Type::Gauge, START_TIME, "When the process started, in seconds since the Unix epoch."),
 ];
 
@@ -121,6 +172,31 @@ pub fn upkeep() {
 /// Open connections to the S3 endpoint.
 pub fn connections() -> Gauge {
     gauge!(CONNECTIONS)
+}
+
+/// Open connections of clients of an edge.
+pub fn edge_connections() -> Gauge {
+    gauge!(EDGE_CONNECTIONS)
+}
+
+/// Requests that an edge answered for `site`, with this result and class of status.
+pub fn edge_requests(site: &str, result: &'static str, class: &'static str) -> Counter {
+    counter!(EDGE_REQUESTS, "site" => site.to_owned(), "result" => result, "status" => class)
+}
+
+/// The counter `name` of an edge's `site`.
+pub fn edge_counter(name: &'static str, site: &str) -> Counter {
+    counter!(name, "site" => site.to_owned())
+}
+
+/// The counter `name` of an edge.
+pub fn edge_total(name: &'static str) -> Counter {
+    counter!(name)
+}
+
+/// How long the origins of `site` take.
+pub fn edge_origin_seconds(site: &str) -> Histogram {
+    histogram!(EDGE_ORIGIN_SECONDS, "site" => site.to_owned())
 }
 
 /// Connections to the listener `listener` that ended before TLS was agreed on, because of `reason`.
@@ -165,6 +241,9 @@ fn handle() -> Result<&'static PrometheusHandle, Error> {
 fn install() -> Result<PrometheusHandle, ()> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(REQUEST_SECONDS.to_owned()), &DURATION_BUCKETS)
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Full(EDGE_ORIGIN_SECONDS.to_owned()), &DURATION_BUCKETS)
+        })
         .map_err(drop)?;
     let handle = builder.install_recorder().map_err(drop)?;
     for (kind, name, help) in METRICS {
@@ -297,9 +376,9 @@ mod tests {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let series = words.filter(|word| word.starts_with("brim_"));
         let metric = |series: &str| {
-            let ends = ["_bucket", "_sum", "_count"];
+            let (ends, histograms) = (["_bucket", "_sum", "_count"], [REQUEST_SECONDS, EDGE_ORIGIN_SECONDS]);
             let histogram =
-                ends.iter().find_map(|end| series.strip_suffix(end)).filter(|name| *name == REQUEST_SECONDS);
+                ends.iter().find_map(|end| series.strip_suffix(end)).filter(|name| histograms.contains(name));
             histogram.unwrap_or(series).to_owned()
         };
         series.map(metric).collect()

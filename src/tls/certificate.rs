@@ -44,6 +44,12 @@ pub enum CertificateError {
 }
 
 impl Certificate {
+    /// Whether one of its names is `host`, which is in lower case.
+    pub fn is_for(&self, host: &str) -> bool {
+        let below = |parent: &String| host.split_once('.').is_some_and(|(_, rest)| rest == parent);
+        self.exact.iter().any(|name| name == host) || self.wildcards.iter().any(below)
+    }
+
     /// Takes a chain, the certificate of the host first, and its key, both in PEM.
     ///
     /// A certificate for addresses alone is taken; only a client that sends no name can be shown it.

@@ -73,6 +73,12 @@ impl Certificates {
         self.table.load().named(&host.to_ascii_lowercase()).cloned()
     }
 
+    /// What clients are shown who ask for `name` in their handshake, or for none: the default too.
+    pub fn shown(&self, name: Option<&str>) -> Option<Arc<Certificate>> {
+        let table = self.table.load();
+        name.and_then(|name| table.named(name)).or(table.default.as_ref()).cloned()
+    }
+
     /// Whether clients who ask for `host` are shown a certificate for that name that they accept at `now`.
     pub fn covers(&self, host: &str, now: Timestamp) -> bool {
         self.for_host(host).is_some_and(|certificate| certificate.is_valid_at(now))

@@ -10,6 +10,8 @@ use super::certificates::Certificates;
 
 /// The protocol id of HTTP/1.1: RFC 7301 section 6.
 pub const HTTP_1_1: &[u8] = b"http/1.1";
+/// The protocol id of HTTP/2 over TLS: RFC 9113 section 3.1.
+pub const HTTP_2: &[u8] = b"h2";
 
 /// Makes the configuration of a listener that speaks `protocols`, the preferred one first.
 ///

@@ -1,4 +1,4 @@
-//! What the transports share: heads, the pace of a body and memory for documents on the way in, downloads on the way out,
+//! What the transports share: heads, the pace of a body and documents on the way in, downloads on the way out,
 //! tables of error codes, and errors as sentences.
 
 mod codes;
@@ -6,6 +6,7 @@ pub mod download;
 pub mod head;
 pub mod memory;
 pub mod pace;
+pub mod whole;
 
 pub(crate) use codes::error_codes;
 

@@ -1,7 +1,9 @@
 //! Answers before they are bytes on a wire.
 
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 
+use crate::edges;
+use crate::feed::Depends;
 use crate::store::read::ObjectReader;
 
 /// A status, headers and a body.
@@ -43,6 +45,16 @@ impl Answer {
     /// Whether there is a header of this name.
     pub fn has(&self, name: &HeaderName) -> bool {
         self.headers.iter().any(|(known, _)| known == name)
+    }
+
+    /// Adds what an edge is told that follows the bucket.
+    pub fn told(mut self, depends: &Depends) -> Self {
+        let cache_control = self.headers.iter().find(|(name, _)| name == header::CACHE_CONTROL);
+        let told = edges::told(self.status, depends, cache_control.and_then(|(_, value)| value.to_str().ok()));
+        for (name, value) in told.into_iter().flatten() {
+            self = self.named(name, value);
+        }
+        self
     }
 
     pub fn body(mut self, body: Body) -> Self {

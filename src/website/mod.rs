@@ -32,6 +32,7 @@ use std::sync::Arc;
 use crate::access::Caller;
 use crate::auth::{self, SigningKeys};
 use crate::clock::Clock;
+use crate::edges::Edges;
 use crate::guard::Guard;
 use crate::identity::Identities;
 use crate::names::HostName;
@@ -63,6 +64,7 @@ pub struct Service {
     store: Arc<Store>,
     identities: Arc<Identities>,
     guard: Arc<Guard>,
+    edges: Arc<Edges>,
     clock: Clock,
     host_id: HostId,
     options: Options,
@@ -81,6 +83,7 @@ impl Service {
     pub fn new(
         store: Arc<Store>,
         identities: Arc<Identities>,
+        edges: Arc<Edges>,
         clock: Clock,
         host_id: HostId,
         options: Options,
@@ -90,6 +93,7 @@ impl Service {
             guard: Arc::new(Guard::new(Arc::clone(&store), Arc::clone(&identities))),
             store,
             identities,
+            edges,
             clock,
             host_id,
             anonymous: Arc::new(Caller::anonymous()),

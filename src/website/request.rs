@@ -3,6 +3,7 @@
 use actix_web::dev::RequestHead;
 
 use super::failure::{Code, Failure};
+use super::visitor::Forwarded;
 use crate::guard::Origin;
 use crate::http::head::{Head, Headers};
 use crate::site::configuration::Protocol;
@@ -22,6 +23,8 @@ pub struct Request {
     pub head: Head,
     pub authority: Authority,
     pub origin: Origin,
+    /// By which protocol the visitor came, who may be an edge's.
+    pub protocol: Protocol,
 }
 
 impl Request {
@@ -39,7 +42,8 @@ impl Request {
         }
         let target = http.uri.authority().map(|authority| authority.as_str());
         let authority = authority(target, &head.headers)?;
-        Ok(Self { id, head, authority, origin: Origin::of(http.peer_addr, secure) })
+        let protocol = if secure { Protocol::Https } else { Protocol::Http };
+        Ok(Self { id, head, authority, origin: Origin::of(http.peer_addr, secure), protocol })
     }
 
     /// Whether only the head of the answer is wanted.
@@ -52,11 +56,12 @@ impl Request {
         self.is_head() || self.head.headers.iter().any(|(name, _)| CONDITIONS.contains(&name))
     }
 
-    pub fn protocol(&self) -> Protocol {
-        match self.origin.secure {
-            true => Protocol::Https,
-            false => Protocol::Http,
+    /// Takes the request for the one that an edge was asked.
+    pub fn forward(&mut self, forwarded: &Forwarded) {
+        if let Some(host) = &forwarded.host {
+            self.authority = host.clone();
         }
+        self.protocol = forwarded.protocol.unwrap_or(self.protocol);
     }
 }
 

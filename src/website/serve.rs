@@ -32,7 +32,7 @@ pub async fn handle(http: HttpRequest, service: Arc<Service>, secure: bool) -> H
     let mut line = Line::new(Arc::clone(&service), id, host, http.head());
     let is_head = http.head().method == Method::HEAD;
     let answered = match request {
-        Ok(request) => service.answer(&request, &mut line.site).await,
+        Ok(mut request) => service.answer(&mut request, &mut line.site).await,
         Err(failure) => Err(failure),
     };
     let answer = answered.unwrap_or_else(|failure| service.failed(&failure, None, id, is_head));

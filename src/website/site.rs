@@ -1,6 +1,6 @@
 //! From a request to what its site answers.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderName};
@@ -17,6 +17,8 @@ use super::request::Request;
 use super::resolve::{Asked, Outcome, resolve};
 use super::rules::{Modern, SiteRules};
 use super::serve::tell;
+use super::visitor::Visitor;
+use crate::feed::{Dependency, Depends};
 use crate::site::Moved;
 use crate::site::configuration::{Serve, Website};
 use crate::site::password::{CHALLENGE, Entry};
@@ -42,14 +44,18 @@ struct Visit<'r> {
     place: &'r Place,
     rules: &'r SiteRules,
     judge: &'r Judge<'r>,
+    /// What was looked at so far.
+    depends: &'r RefCell<Depends>,
 }
 
 impl Service {
     /// Answers a request; `site` is told whose it is. Fails where there is no site to answer.
-    pub(super) async fn answer(&self, request: &Request, site: &mut Option<String>) -> Result<Answer, Failure> {
+    pub(super) async fn answer(&self, request: &mut Request, site: &mut Option<String>) -> Result<Answer, Failure> {
+        let visitor = self.visitor(&request.head, request.origin).await?;
+        request.forward(&visitor.forwarded);
         let place = self.place(&request.authority.host).await?;
         *site = Some(place.bucket.record.name.as_str().to_owned());
-        let answered = self.answer_at(request, &place).await;
+        let answered = self.answer_at(request, &visitor, &place).await;
         match place.preview {
             None => answered,
             // A preview is for those who were told its address. Its error pages are not for search engines either.
@@ -61,18 +67,44 @@ impl Service {
     }
 
     /// What the site says. Where it was changed meanwhile, nothing counts that was decided before: who may see it, neither.
-    pub(super) async fn answer_at(&self, request: &Request, place: &Place) -> Result<Answer, Failure> {
-        let fresh = match self.answer_once(request, place).await? {
+    pub(super) async fn answer_at(
+        &self,
+        request: &Request,
+        visitor: &Visitor,
+        place: &Place,
+    ) -> Result<Answer, Failure> {
+        let fresh = match self.answer_once(request, visitor, place).await? {
             Said::Answer(answer) => return Ok(answer),
             Said::Outdated(fresh) => fresh,
         };
-        match self.answer_once(request, &fresh).await? {
+        match self.answer_once(request, visitor, &fresh).await? {
             Said::Answer(answer) => Ok(answer),
             Said::Outdated(_) => Err(Failure::new(Code::SlowDown)),
         }
     }
 
-    async fn answer_once(&self, request: &Request, place: &Place) -> Result<Said, Failure> {
+    /// As the site is at `place`, and, where an edge asks that follows the bucket, with what the answer depends on.
+    async fn answer_once(&self, request: &Request, visitor: &Visitor, place: &Place) -> Result<Said, Failure> {
+        let depends = RefCell::new(Depends::new());
+        let said = self.say(request, visitor, place, &depends).await?;
+        let Said::Answer(answer) = said else { return Ok(said) };
+        let bucket = &place.bucket.record;
+        let follows = |id: &Arc<str>| self.edges.follows(id, &bucket.account, &bucket.name);
+        if !visitor.access_key_id.as_ref().is_some_and(follows) {
+            return Ok(Said::Answer(answer));
+        }
+        let mut depends = depends.into_inner();
+        depends.add(Dependency::Configuration { bucket: bucket.name.clone() });
+        Ok(Said::Answer(answer.told(&depends)))
+    }
+
+    async fn say(
+        &self,
+        request: &Request,
+        visitor: &Visitor,
+        place: &Place,
+        depends: &RefCell<Depends>,
+    ) -> Result<Said, Failure> {
         let rules = self.rules_at(place).await?;
         if place.preview.is_none()
             && let Some(to) = rules.modern.as_ref().and_then(|modern| canonical(modern, request))
@@ -84,13 +116,12 @@ impl Service {
             Website::Serve(website) => website,
             Website::RedirectAll(redirect) => {
                 let (path, query) = (&request.head.path, &request.head.query);
-                return Ok(Said::Answer(moved(redirect.target(path, query, request.protocol()))));
+                return Ok(Said::Answer(moved(redirect.target(path, query, request.protocol))));
             }
         };
         let path = SitePath::parse(&request.head.path).map_err(refused_path)?;
-        let visitor = self.visitor(&request.head, request.origin).await?;
-        let judge = Judge::of(self, &place.bucket, &visitor, &request.head).await?;
-        let visit = Visit { request, path: &path, website, place, rules: &rules, judge: &judge };
+        let judge = Judge::of(self, &place.bucket, visitor, &request.head).await?;
+        let visit = Visit { request, path: &path, website, place, rules: &rules, judge: &judge, depends };
         let (outcome, lost) = self.look(&visit).await;
         if lost && let Some(fresh) = self.successor(&visit).await? {
             return Ok(Said::Outdated(fresh));
@@ -139,14 +170,14 @@ impl Service {
     }
 
     async fn look_once(&self, visit: &Visit<'_>, open: bool) -> (Outcome, bool) {
-        let &Visit { request, path, website, place, rules, judge } = visit;
+        let &Visit { request, path, website, place, rules, judge, depends } = visit;
         let host = request.authority.to_string();
-        let (protocol, headers, query) = (request.protocol(), &request.head.headers, request.head.query.as_str());
+        let (protocol, headers, query) = (request.protocol, &request.head.headers, request.head.query.as_str());
         let asked = Asked { path, query, host: &host, protocol, headers };
         let (store, bucket, modern) = (&self.store, &place.bucket, rules.modern.as_ref());
         match &rules.deploy {
             None => {
-                let files = Objects { store, bucket, judge, modern: modern.is_some(), open };
+                let files = Objects { store, bucket, judge, modern: modern.is_some(), open, depends };
                 (resolve(website, modern, &files, asked).await, false)
             }
             Some(deploy) => {
@@ -201,7 +232,7 @@ fn canonical(modern: &Modern, request: &Request) -> Option<Moved> {
     let port = request.authority.port.map(|port| format!(":{port}")).unwrap_or_default();
     let (path, query) = (&request.head.path, &request.head.query);
     let mark = if query.is_empty() { "" } else { "?" };
-    let location = format!("{}://{canonical}{port}{path}{mark}{query}", request.protocol().as_str());
+    let location = format!("{}://{canonical}{port}{path}{mark}{query}", request.protocol.as_str());
     Some(Moved { status: 308, location })
 }
 

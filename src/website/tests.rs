@@ -1,6 +1,7 @@
 //! Requests over a store in memory: what no client can bring about at will.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -8,11 +9,12 @@ use serde_json::json;
 use super::failure::Failure;
 use super::request::Request;
 use super::{Options, Service};
+use crate::edges::{self, Edges};
 use crate::guard::Origin;
 use crate::http::head::Head;
 use crate::identity::{IDENTITIES, Identities, KEYS, MasterKey, RootKey};
 use crate::names::HostName;
-use crate::site::configuration::{RedirectAll, Serve, Website};
+use crate::site::configuration::{Protocol, RedirectAll, Serve, Website};
 use crate::site::host::Authority;
 use crate::store::change::Cause;
 use crate::store::configuration::Kind;
@@ -37,8 +39,11 @@ impl Sites {
         let identities = Identities::open(kv, master, root, Default::default(), clock.clone()).await.unwrap();
         let domains = vec![HostName::parse(DOMAIN).unwrap()];
         let options = Options { domains, auth: Default::default(), download_memory: 1 << 20 };
-        let (store, host_id) = (fixture.store.clone(), HostId::of_instance("instance"));
-        let service = Service::new(store, Arc::new(identities), clock, host_id, options).unwrap();
+        let (store, host_id, identities) =
+            (fixture.store.clone(), HostId::of_instance("instance"), Arc::new(identities));
+        let following = edges::Options { auth: Default::default(), body_idle: Duration::ZERO, min_rate: 0 };
+        let edges = Edges::open(store.clone(), identities.clone(), clock.clone(), b"", following).await.unwrap();
+        let service = Service::new(store, identities, Arc::new(edges), clock, host_id, options).unwrap();
         Self { fixture, service }
     }
 
@@ -90,7 +95,8 @@ fn hash(id: &str) -> String {
 fn request(bucket: &str) -> Request {
     let head = Head { method: "GET".to_owned(), path: "/".to_owned(), ..Head::default() };
     let authority = Authority::parse(&format!("{bucket}.{DOMAIN}")).unwrap();
-    Request { id: RequestId::new(), head, authority, origin: Origin { address: None, secure: false } }
+    let origin = Origin { address: None, secure: false };
+    Request { id: RequestId::new(), head, authority, origin, protocol: Protocol::Http }
 }
 
 fn status(answer: Result<super::answer::Answer, Failure>) -> u16 {
@@ -108,7 +114,8 @@ async fn a_site_that_changes_while_it_is_read_is_what_it_became_in_everything() 
         sites.deploy("pail", FIRST, "first").await;
         let request = request("pail");
         let place = sites.service.place(&request.authority.host).await.unwrap();
-        assert_eq!(status(sites.service.answer_at(&request, &place).await), 200);
+        let visitor = sites.service.visitor(&request.head, request.origin).await.unwrap();
+        assert_eq!(status(sites.service.answer_at(&request, &visitor, &place).await), 200);
         match change {
             "password" => sites.put("pail", ".brim/site.toml", closed.as_str()).await,
             "redirect" => sites.configure("pail", Kind::Website, Some(elsewhere.clone())).await,
@@ -120,7 +127,7 @@ async fn a_site_that_changes_while_it_is_read_is_what_it_became_in_everything() 
         }
         sites.remove("pail", FIRST).await;
         // As a request that read the bucket's row before all this.
-        assert_eq!(status(sites.service.answer_at(&request, &place).await), expected, "{change}");
+        assert_eq!(status(sites.service.answer_at(&request, &visitor, &place).await), expected, "{change}");
     }
 }
 

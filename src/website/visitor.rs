@@ -5,10 +5,13 @@ use std::sync::Arc;
 use super::Service;
 use super::failure::{Code, Failure};
 use crate::access::Caller;
-use crate::auth;
+use crate::auth::{self, Claim};
+use crate::feed::{HOST_HEADER, PROTO_HEADER};
 use crate::guard::{Origin, Signing};
 use crate::http::head::Head;
 use crate::http::percent;
+use crate::site::configuration::Protocol;
+use crate::site::host::Authority;
 
 /// What a header begins with that signs a request.
 const SIGNED: &[u8] = b"AWS4-HMAC-SHA256";
@@ -20,7 +23,18 @@ const PRESIGNED: &str = "X-Amz-Signature";
 pub struct Visitor {
     pub identity: Arc<Caller>,
     pub signing: Option<Signing>,
+    /// The key that signed; `None` for nobody.
+    pub access_key_id: Option<Arc<str>>,
+    /// What an edge says that its own visitor asked for.
+    pub forwarded: Forwarded,
     pub origin: Origin,
+}
+
+/// What a request says of the one that it was made for. Counts only where the signature covers it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    pub host: Option<Authority>,
+    pub protocol: Option<Protocol>,
 }
 
 impl Service {
@@ -28,7 +42,8 @@ impl Service {
     /// for the site's own password, and say nothing here.
     pub(super) async fn visitor(&self, head: &Head, origin: Origin) -> Result<Visitor, Failure> {
         if !is_signed(head) {
-            return Ok(Visitor { identity: Arc::clone(&self.anonymous), signing: None, origin });
+            let (identity, forwarded) = (Arc::clone(&self.anonymous), Forwarded::default());
+            return Ok(Visitor { identity, signing: None, access_key_id: None, forwarded, origin });
         }
         let options = &self.options.auth;
         let Some(claim) = auth::parse(head, options)? else {
@@ -43,7 +58,30 @@ impl Service {
         let now = self.clock.now();
         // What is said of the body is not held against it: nothing here reads one.
         auth::verify(&claim, head, None, key.secret.expose(), now, options, &self.signing_keys)?;
-        Ok(Visitor { identity: key.caller, signing: Some(Signing::of(&claim, now)), origin })
+        let (access_key_id, signing) = (Some(key.access_key_id), Some(Signing::of(&claim, now)));
+        let forwarded = Forwarded::parse(head, &claim)?;
+        Ok(Visitor { identity: key.caller, signing, access_key_id, forwarded, origin })
+    }
+}
+
+impl Forwarded {
+    /// Reads what the signature covers. A presigned URL is passed on, and says nothing of who follows it.
+    fn parse(head: &Head, claim: &Claim) -> Result<Self, Failure> {
+        let signed = |name| match claim.covers(name) && !claim.is_presigned() {
+            true => head.headers.text(name),
+            false => Ok(None),
+        };
+        let invalid =
+            |what: &str| Failure::with_message(Code::InvalidRequest, format!("The header {what} is not valid."));
+        let host = signed(HOST_HEADER).map_err(|_| invalid(HOST_HEADER))?;
+        let host = host.map(|host| Authority::parse(host).map_err(|_| invalid(HOST_HEADER))).transpose()?;
+        let protocol = match signed(PROTO_HEADER).map_err(|_| invalid(PROTO_HEADER))? {
+            None => None,
+            Some("http") => Some(Protocol::Http),
+            Some("https") => Some(Protocol::Https),
+            Some(_) => return Err(invalid(PROTO_HEADER)),
+        };
+        Ok(Self { host, protocol })
     }
 }
 

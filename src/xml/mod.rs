@@ -1,4 +1,6 @@
-//! XML answers, written straight into bytes.
+//! XML: answers, written straight into bytes, and bodies, read within bounds.
+
+pub mod read;
 
 /// What every document begins with. Where an answer must begin before its content is known, this may be sent first, then
 /// white space, then the document without it.

@@ -11,6 +11,7 @@ mod cors;
 mod deploys;
 mod dice;
 mod domains;
+mod edge;
 mod explain;
 mod exposure;
 mod faults;

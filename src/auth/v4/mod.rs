@@ -45,6 +45,11 @@ pub(super) struct Signature {
 }
 
 impl Signature {
+    /// Whether the header `name`, in lower case, is signed.
+    pub fn covers(&self, name: &str) -> bool {
+        self.signed_headers.contains(name)
+    }
+
     /// Refuses another region than the configured one. Only S3 has regions here; other services are global.
     pub fn check_region(&self, options: &Options) -> Result<(), Error> {
         match &options.region {

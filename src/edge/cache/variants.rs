@@ -79,12 +79,15 @@ impl<T> Variants<T> {
         Some(chosen)
     }
 
-    /// These and a new one, which takes the place of the one of its variation; of all where every request has it. The
-    /// least recently used ones beyond [`MAX_VARIANTS`] and beyond `most` are left out.
+    /// These and a new one, which takes the place of the one of its variation and of one that every request has; of all where
+    /// every request has it. The least recently used ones beyond [`MAX_VARIANTS`] and beyond `most` are left out.
     pub fn with(&self, variation: &Variation, item: T, most: u64, weight: impl Fn(&T) -> u64) -> Self {
         let tick = self.ticks.load(Ordering::Relaxed);
         let mut room = most.saturating_sub(weight(&item));
-        let others = self.list.iter().filter(|variant| !variation.is_plain() && variant.variation != *variation);
+        let others = self.list.iter().filter(|variant| {
+            let other = &variant.variation;
+            !variation.is_plain() && !other.is_plain() && other != variation
+        });
         let mut staying: Vec<_> = others.clone().collect();
         staying.sort_by_key(|variant| std::cmp::Reverse(variant.used.load(Ordering::Relaxed)));
         staying.truncate(MAX_VARIANTS - 1);

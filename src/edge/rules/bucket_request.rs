@@ -63,7 +63,8 @@ impl Refusal {
     }
 }
 
-/// Gives what the edge may ask and sign for this request. `allowed` are names of [`MAY_BE_ALLOWED`]; others have no effect.
+/// Gives what the edge may ask and sign for this request. `allowed` are names of [`MAY_BE_ALLOWED`]; others have no
+/// effect.
 pub fn bucket_request<'r>(
     method: &Method,
     target: &Target<'r>,
@@ -125,8 +126,8 @@ fn allowed_query<'q>(query: Option<&'q str>, allowed: &[String]) -> Option<Cow<'
     if parts.is_empty() { None } else { Some(Cow::Owned(parts.join("&"))) }
 }
 
-/// Takes out of a request's fields what must not be signed, and what a bucket has no use for: credentials, cookies, S3's
-/// own fields, and codings, as objects have one form.
+/// Takes out of a request's fields what must not be signed, and what a bucket has no use for: credentials, cookies,
+/// S3's own fields, and codings, as objects have one form.
 pub fn remove_unsigned(headers: &mut HeaderMap) {
     let foreign: Vec<HeaderName> = headers.keys().filter(|name| is_foreign(name)).cloned().collect();
     for name in foreign {
@@ -138,4 +139,139 @@ fn is_foreign(name: &HeaderName) -> bool {
     [ACCEPT_ENCODING, AUTHORIZATION, COOKIE, CONTENT_TYPE].contains(name)
         || name.as_str().starts_with("x-amz-")
         || name.as_str().contains('_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::headers;
+
+    fn ask<'r>(
+        method: &str,
+        path: &'r str,
+        query: Option<&'r str>,
+        fields: &[(&str, &str)],
+    ) -> Result<BucketRequest<'r>, Refusal> {
+        let target = Target { secure: true, host: "example.com", path, query };
+        let allowed = ["versionId".to_owned(), "response-content-type".to_owned(), "acl".to_owned()];
+        bucket_request(&Method::from_bytes(method.as_bytes()).unwrap(), &target, &headers(fields), &allowed)
+    }
+
+    #[test]
+    fn objects_are_read_and_nothing_else_is_done() {
+        for method in ["GET", "HEAD"] {
+            let asked = ask(method, "/a/b%20c", None, &[("authorization", "Basic x")]).unwrap();
+            assert_eq!((asked.method.as_str(), asked.path, asked.query), (method, "/a/b%20c", None));
+        }
+        for method in ["PUT", "POST", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "PURGE", "get"] {
+            assert_eq!(ask(method, "/a", None, &[]), Err(Refusal::Method), "{method}");
+        }
+    }
+
+    #[test]
+    fn a_path_names_one_object_in_every_reading() {
+        for (path, refusal) in [
+            ("/", Refusal::NoKey),
+            ("//", Refusal::NoKey),
+            ("/%2F", Refusal::NoKey),
+            ("/%2f/", Refusal::NoKey),
+            ("*", Refusal::Path),
+            ("", Refusal::Path),
+            ("/..", Refusal::Path),
+            ("/a/../b", Refusal::Path),
+            ("/../other-bucket/key", Refusal::Path),
+            ("/%2e%2E/other-bucket/key", Refusal::Path),
+            ("/a%2f..%2fb", Refusal::Path),
+            ("/a\\..\\b", Refusal::Path),
+            ("/./", Refusal::Path),
+            ("/a%", Refusal::Path),
+            ("/a%zz", Refusal::Path),
+            ("/a%0d%0ab", Refusal::Path),
+            ("/a%00", Refusal::Path),
+            ("/%ff", Refusal::Path),
+        ] {
+            assert_eq!(ask("GET", path, None, &[]), Err(refusal), "{path}");
+        }
+        for path in ["/a", "/a/", "//a", "/...", "/.a", "/a..b", "/%E6%97%A5", "/a%3Facl", "/a+b"] {
+            assert!(ask("GET", path, None, &[]).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_sub_resource_goes_through() {
+        for query in [
+            "acl",
+            "list-type=2",
+            "versions",
+            "uploads",
+            "policy",
+            "tagging",
+            "delete",
+            "location&cors=",
+            "prefix=a",
+            "versionid=x",
+            "version%49d=x",
+            "",
+            "&&",
+        ] {
+            assert_eq!(ask("GET", "/a", Some(query), &[]).unwrap().query, None, "{query}");
+        }
+        for (query, passed) in [
+            ("versionId=x", "versionId=x"),
+            ("acl&versionId=x&torrent", "versionId=x"),
+            ("versionId=x&response-content-type=text%2Fplain", "versionId=x&response-content-type=text%2Fplain"),
+            ("response-expires=x&versionId=y", "versionId=y"),
+        ] {
+            assert_eq!(ask("GET", "/a", Some(query), &[]).unwrap().query.as_deref(), Some(passed), "{query}");
+        }
+    }
+
+    #[test]
+    fn signed_and_presigned_requests_are_refused() {
+        for query in [
+            "X-Amz-Signature=x",
+            "a=b&x-amz-algorithm=AWS4-HMAC-SHA256",
+            "X%2DAmz%2DCredential=x",
+            "%58-amz-date",
+            "AWSAccessKeyId=x&Signature=y&Expires=1",
+            "awsaccesskeyid=x",
+            "a;X-Amz-Signature=x",
+        ] {
+            assert_eq!(ask("GET", "/a", Some(query), &[]), Err(Refusal::Presigned), "{query}");
+        }
+        assert!(ask("GET", "/a", Some("Expires=1&Signature=x&not-x-amz-y"), &[]).is_ok());
+        for value in ["AWS4-HMAC-SHA256 Credential=x", "AWS key:signature", "aws4-hmac-sha256 x"] {
+            assert_eq!(ask("GET", "/a", None, &[("authorization", value)]), Err(Refusal::Signed), "{value}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_refused() {
+        for (field, refused) in [
+            (("content-length", "1"), true),
+            (("content-length", "x"), true),
+            (("transfer-encoding", "chunked"), true),
+            (("content-length", "0"), false),
+        ] {
+            assert_eq!(ask("GET", "/a", None, &[field]) == Err(Refusal::Body), refused, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_says_of_s3_is_not_signed() {
+        let mut fields = headers(&[
+            ("x-amz-acl", "public-read"),
+            ("X-Amz-Copy-Source", "a/b"),
+            ("x_amz_acl", "x"),
+            ("authorization", "Bearer x"),
+            ("cookie", "a=b"),
+            ("accept-encoding", "gzip"),
+            ("range", "bytes=0-1"),
+            ("if-none-match", "x"),
+            ("origin", "https://a"),
+        ]);
+        remove_unsigned(&mut fields);
+        let kept = [("range", "bytes=0-1"), ("if-none-match", "x"), ("origin", "https://a")];
+        assert_eq!(fields, headers(&kept));
+    }
 }

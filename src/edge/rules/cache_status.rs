@@ -33,7 +33,8 @@ pub enum Forward {
 /// What to say of one request. Start with [`Self::hit`] or [`Self::forward`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CacheStatus<'s> {
-    forward: Option<Forward>,
+    /// Why the request went to the origin; `None` for a hit.
+    pub forward: Option<Forward>,
     /// The origin's status, where the client gets another.
     pub forward_status: Option<StatusCode>,
     /// Seconds for which the response stays fresh here, less than zero for a stale one.
@@ -143,7 +144,8 @@ fn push_integer(text: &mut String, value: i64) {
     text.extend(digits[at..].iter().copied().map(char::from));
 }
 
-/// Writes a string of structured fields: visible ASCII in quotes (RFC 9651 section 4.1.6); anything else becomes a space.
+/// Writes a string of structured fields: visible ASCII in quotes (RFC 9651 section 4.1.6); anything else becomes a
+/// space.
 fn push_string(text: &mut String, value: &str) {
     text.push('"');
     for character in value.chars() {

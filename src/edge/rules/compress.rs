@@ -89,8 +89,8 @@ impl Compression {
         }
     }
 
-    /// The coding in which a client gets a response that [`compressible`] lets compress; `None` for the response as it is,
-    /// as clients of HTTP/1.0 always get it.
+    /// The coding in which a client gets a response that [`compressible`] lets compress; `None` for the response as it
+    /// is, as clients of HTTP/1.0 always get it.
     pub fn choose(self, version: Version, request: &HeaderMap) -> Option<Coding> {
         if version <= Version::HTTP_10 || !request.contains_key(ACCEPT_ENCODING) {
             return None;
@@ -100,8 +100,8 @@ impl Compression {
     }
 }
 
-/// Whether the edge may compress a response. To be asked when it is stored, not for each request. `length` is that of its
-/// body.
+/// Whether the edge may compress a response. To be asked when it is stored, not for each request. `length` is that of
+/// its body.
 pub fn compressible(status: StatusCode, headers: &HeaderMap, length: u64) -> bool {
     let encoded = headers.contains_key(CONTENT_ENCODING) || headers.contains_key(CONTENT_RANGE);
     matches!(status.as_u16(), 200 | 403 | 404)
@@ -162,5 +162,99 @@ pub fn add_vary(headers: &mut HeaderMap, name: &HeaderName) {
     let named = |member: &[u8]| member == b"*" || member.eq_ignore_ascii_case(name.as_str().as_bytes());
     if !list::field(headers, &VARY).any(named) {
         headers.append(VARY, HeaderValue::from_name(name.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::headers;
+
+    #[test]
+    fn size_type_status_and_fields_decide() {
+        let html = ("content-type", "text/html; charset=utf-8");
+        for (status, length, fields, expected) in [
+            (200, 1_000, [html, ("x", "")], true),
+            (403, 5_000, [html, ("x", "")], true),
+            (404, 10_000_000, [html, ("x", "")], true),
+            (200, 999, [html, ("x", "")], false),
+            (200, 10_000_001, [html, ("x", "")], false),
+            (201, 5_000, [html, ("x", "")], false),
+            (206, 5_000, [html, ("x", "")], false),
+            (500, 5_000, [html, ("x", "")], false),
+            (200, 5_000, [("content-type", "TEXT/HTML"), ("x", "")], true),
+            (200, 5_000, [("content-type", "image/png"), ("x", "")], false),
+            (200, 5_000, [("y", ""), ("x", "")], false),
+            (200, 5_000, [html, ("content-encoding", "identity")], false),
+            (200, 5_000, [html, ("content-range", "bytes 0-1/2")], false),
+            (200, 5_000, [html, ("cache-control", "max-age=1, No-Transform")], false),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(compressible(status, &headers(&fields), length), expected, "{status} {length} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn types_are_sorted_and_in_lower_case() {
+        assert!(TYPES.is_sorted() && TYPES.iter().all(|name| name.to_ascii_lowercase() == *name));
+    }
+
+    #[test]
+    fn a_client_gets_the_coding_that_it_likes_best_of_those_made() {
+        let no_brotli = Compression { brotli: false, ..Compression::ALL };
+        for (compression, version, accepted, expected) in [
+            (Compression::ALL, Version::HTTP_11, "gzip, br, zstd", Some(Coding::Brotli)),
+            (Compression::ALL, Version::HTTP_2, "gzip, br;q=0.5", Some(Coding::Gzip)),
+            (no_brotli, Version::HTTP_11, "gzip, br, zstd", Some(Coding::Zstd)),
+            (no_brotli, Version::HTTP_11, "br", None),
+            (Compression::ALL, Version::HTTP_10, "gzip", None),
+            (Compression::ALL, Version::HTTP_11, "identity", None),
+            (Compression::ALL, Version::HTTP_11, "deflate", None),
+            (Compression::default(), Version::HTTP_11, "gzip, br, zstd", None),
+        ] {
+            let request = headers(&[("accept-encoding", accepted)]);
+            assert_eq!(compression.choose(version, &request), expected, "{compression:?} {version:?} {accepted}");
+        }
+        assert_eq!(Compression::ALL.choose(Version::HTTP_11, &HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn the_compressed_form_has_a_weak_tag_and_no_word_of_the_bytes() {
+        let plain = headers(&[
+            ("etag", "\"a\""),
+            ("content-type", "text/css"),
+            ("content-length", "5000"),
+            ("accept-ranges", "bytes"),
+            ("content-md5", "x"),
+            ("repr-digest", "x"),
+            ("x-amz-checksum-crc32", "x"),
+            ("vary", "origin"),
+        ]);
+        let expected = headers(&[
+            ("etag", "W/\"a\""),
+            ("content-type", "text/css"),
+            ("content-encoding", "br"),
+            ("vary", "origin"),
+            ("vary", "accept-encoding"),
+        ]);
+        assert_eq!(compressed_headers(&plain, Coding::Brotli), expected);
+        for (tag, expected) in [("W/\"a\"", Some("W/\"a\"")), ("a", None), ("w/\"a\"", None)] {
+            let compressed = compressed_headers(&headers(&[("etag", tag)]), Coding::Gzip);
+            assert_eq!(compressed.get("etag").map(|tag| tag.to_str().unwrap()), expected, "{tag}");
+        }
+    }
+
+    #[test]
+    fn vary_names_a_field_once() {
+        for (given, expected) in [
+            (vec![], vec![("vary", "accept-encoding")]),
+            (vec![("vary", "a")], vec![("vary", "a"), ("vary", "accept-encoding")]),
+            (vec![("vary", "a, Accept-Encoding")], vec![("vary", "a, Accept-Encoding")]),
+            (vec![("vary", "*")], vec![("vary", "*")]),
+        ] {
+            let mut fields = headers(&given);
+            add_vary(&mut fields, &ACCEPT_ENCODING);
+            assert_eq!(fields, headers(&expected));
+        }
     }
 }

@@ -45,7 +45,8 @@ pub struct ResponseDirectives {
     pub stale_if_error: Option<Duration>,
 }
 
-/// What a request says to caches. The default says nothing: it is what a behaviour that ignores viewers' directives uses.
+/// What a request says to caches. The default says nothing: it is what a behaviour that ignores viewers' directives
+/// uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestDirectives {
     pub max_age: Option<Duration>,
@@ -143,8 +144,8 @@ impl Scope {
         if let Self::Fields(fields) = self { fields } else { &[] }
     }
 
-    /// Adds what one more directive of the kind speaks of. What cannot be read as a list of fields that a response can do
-    /// without speaks of the whole response.
+    /// Adds what one more directive of the kind speaks of. What cannot be read as a list of fields that a response can
+    /// do without speaks of the whole response.
     pub(super) fn widen(&mut self, argument: Option<&[u8]>) {
         let named = argument.and_then(|argument| fields(&list::unquote(argument)));
         *self = match (std::mem::take(self), named) {

@@ -68,8 +68,8 @@ fn is_error(status: StatusCode) -> bool {
     status.as_u16() >= 400
 }
 
-/// The lifetime that `Expires` gives (RFC 9111 section 4.2.1). One that is no date lies in the past (section 5.3); without
-/// a `Date`, the response was made when it arrived.
+/// The lifetime that `Expires` gives (RFC 9111 section 4.2.1). One that is no date lies in the past (section 5.3);
+/// without a `Date`, the response was made when it arrived.
 fn expires(exchange: &Exchange<'_>) -> Option<Duration> {
     let text = exchange.response_headers.get(EXPIRES)?;
     let expires = text.to_str().ok().and_then(date::parse_http);

@@ -18,8 +18,9 @@ pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Fields by which a client could pretend to be a proxy, or change what the origin takes the request for without changing
-/// its key. The edge sets some of them itself. Those that begin with `x-forwarded-` and with `brim-` are among them.
+/// Fields by which a client could pretend to be a proxy, or change what the origin takes the request for without
+/// changing its key. The edge sets some of them itself. Those that begin with `x-forwarded-` and with `brim-` are among
+/// them.
 const PRETENDED: [HeaderName; 9] = [
     FORWARDED,
     HeaderName::from_static("x-original-host"),
@@ -48,8 +49,9 @@ pub struct Hop<'r> {
     pub upgrade: bool,
 }
 
-/// Gives the fields that go on to an origin: all of the client's but those of its connection and those of [`PRETENDED`],
-/// and what the edge tells of itself. `Host` and what speaks of the body's length are for whoever sends the request.
+/// Gives the fields that go on to an origin: all of the client's but those of its connection and those that only a
+/// proxy sets, and what the edge tells of itself. `Host` and what speaks of the body's length are for whoever sends the
+/// request.
 pub fn to_origin(headers: &HeaderMap, hop: &Hop<'_>) -> HeaderMap {
     let mut forwarded = headers.clone();
     let upgrade = headers.get(UPGRADE).filter(|_| hop.upgrade);
@@ -130,12 +132,117 @@ pub fn loops(headers: &HeaderMap, id: &str) -> bool {
     })
 }
 
-/// Takes out of a response what does not go on to a client: the fields of the origin's connection, and what a server tells
-/// its edges alone.
+/// Takes out of a response what does not go on to a client: the fields of the origin's connection, and what a server
+/// tells its edges alone.
 pub fn to_client(headers: &mut HeaderMap, fed: bool) {
     update::remove_hop_by_hop(headers);
     if fed {
         headers.remove(BRIM_DEPENDS);
         headers.remove(target::CDN_CACHE_CONTROL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::headers;
+
+    const HOP: Hop<'_> = Hop {
+        client: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)),
+        secure: true,
+        host: "example.com",
+        version: Version::HTTP_2,
+        id: "edge-1",
+        upgrade: false,
+    };
+
+    /// What every request says of the edge.
+    const INTRODUCTION: [(&str, &str); 5] = [
+        ("x-forwarded-for", "192.0.2.7"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "example.com"),
+        ("via", "2 edge-1"),
+        ("cdn-loop", "edge-1"),
+    ];
+
+    #[test]
+    fn unknown_fields_pass_and_those_of_a_connection_do_not() {
+        let sent = headers(&[
+            ("host", "h"),
+            ("connection", "close, x-hop"),
+            ("x-hop", "1"),
+            ("te", "trailers"),
+            ("expect", "100-continue"),
+            ("content-length", "5"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "websocket"),
+            ("x-unknown", "a"),
+            ("x-unknown", "b"),
+            ("cookie", "a=1"),
+            ("cookie", "b=2"),
+            ("authorization", "x"),
+        ]);
+        let kept = [("x-unknown", "a"), ("x-unknown", "b"), ("cookie", "a=1; b=2"), ("authorization", "x")];
+        assert_eq!(to_origin(&sent, &HOP), headers(&[kept.as_slice(), &INTRODUCTION].concat()));
+    }
+
+    #[test]
+    fn nobody_can_pretend_to_be_the_edge() {
+        let pretended = [
+            "x-forwarded-for",
+            "X-Forwarded-Proto",
+            "x-forwarded-host",
+            "x-forwarded-port",
+            "x-forwarded-prefix",
+            "X_Forwarded_For",
+            "x-forwarded_host",
+            "forwarded",
+            "x-original-url",
+            "x_original_url",
+            "x-rewrite-url",
+            "x-http-method-override",
+            "x-http-method",
+            "brim-host",
+            "brim_proto",
+        ];
+        let fields: Vec<_> = pretended.iter().map(|name| (*name, "evil")).collect();
+        assert_eq!(to_origin(&headers(&fields), &HOP), headers(&INTRODUCTION));
+    }
+
+    #[test]
+    fn a_tunnel_keeps_what_it_is_to_become() {
+        let sent =
+            headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket"), ("sec-websocket-key", "x")]);
+        let forwarded = to_origin(&sent, &Hop { upgrade: true, ..HOP });
+        assert_eq!(
+            (&forwarded["connection"], &forwarded["upgrade"]),
+            (&"upgrade".parse().unwrap(), &"websocket".parse().unwrap())
+        );
+        assert_eq!(forwarded["sec-websocket-key"], "x");
+        assert!(!to_origin(&sent, &HOP).contains_key("connection"));
+    }
+
+    #[test]
+    fn the_chain_of_caches_grows_and_loops_are_seen() {
+        let sent = headers(&[("via", "1.1 first"), ("cdn-loop", "first; a=\"b, edge-2\", other")]);
+        let forwarded = to_origin(&sent, &Hop { version: Version::HTTP_11, ..HOP });
+        assert_eq!(forwarded.get_all("via").iter().collect::<Vec<_>>(), ["1.1 first", "1.1 edge-1"]);
+        for (id, expected) in
+            [("edge-1", true), ("EDGE-1", true), ("first", true), ("other", true), ("edge-2", false), ("edge", false)]
+        {
+            assert_eq!(loops(&forwarded, id), expected, "{id}");
+        }
+        assert!(!loops(&sent, "edge-1") && !loops(&HeaderMap::new(), "edge-1"));
+    }
+
+    #[test]
+    fn clients_do_not_learn_what_a_server_tells_its_edges() {
+        let mut response =
+            headers(&[("connection", "a"), ("a", "1"), ("brim-depends", "x"), ("cdn-cache-control", "y")]);
+        let mut of_another = response.clone();
+        to_client(&mut response, true);
+        assert_eq!(response, HeaderMap::new());
+        to_client(&mut of_another, false);
+        assert_eq!(of_another, headers(&[("brim-depends", "x"), ("cdn-cache-control", "y")]));
     }
 }

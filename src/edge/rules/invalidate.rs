@@ -17,8 +17,8 @@ pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
-/// Gives what the answer to a request makes invalid: nothing if the method is safe or the answer an error; otherwise the
-/// target, and what `Location` and `Content-Location` name on the same origin.
+/// Gives what the answer to a request makes invalid: nothing if the method is safe or the answer an error; otherwise
+/// the target, and what `Location` and `Content-Location` name on the same origin.
 pub fn invalidated(method: &Method, target: &Target<'_>, status: StatusCode, response: &HeaderMap) -> Vec<Invalid> {
     if is_safe(method) || !(status.is_success() || status.is_redirection()) {
         return Vec::new();
@@ -31,7 +31,8 @@ pub fn invalidated(method: &Method, target: &Target<'_>, status: StatusCode, res
     invalid
 }
 
-/// Resolves a reference against the target (RFC 3986 section 5.2); `None` where it is malformed or leads to another origin.
+/// Resolves a reference against the target (RFC 3986 section 5.2); `None` where it is malformed or leads to another
+/// origin.
 fn resolve(target: &Target<'_>, reference: &str) -> Option<Invalid> {
     let reference = reference.trim().split('#').next().unwrap_or_default();
     let scheme = if target.secure { "https" } else { "http" };
@@ -92,4 +93,67 @@ fn without_dots(path: &str) -> String {
         }
     }
     format!("/{}", segments.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::headers;
+
+    const TARGET: Target<'_> = Target { secure: true, host: "example.com", path: "/a/b", query: Some("q=1") };
+
+    fn urls(method: &str, status: u16, fields: &[(&str, &str)]) -> Vec<String> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let invalid = invalidated(&method, &TARGET, StatusCode::from_u16(status).unwrap(), &headers(fields));
+        let text = |url: Invalid| url.query.map_or(url.path.clone(), |query| format!("{}?{query}", url.path));
+        invalid.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn unsafe_methods_invalidate_their_target_unless_they_failed() {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH", "FOO"] {
+            for status in [200, 201, 204, 302, 399] {
+                assert_eq!(urls(method, status, &[]), ["/a/b?q=1"], "{method} {status}");
+            }
+            for status in [400, 404, 500, 599] {
+                assert!(urls(method, status, &[]).is_empty(), "{method} {status}");
+            }
+        }
+        for method in ["GET", "HEAD", "OPTIONS", "TRACE"] {
+            assert!(urls(method, 200, &[("location", "/c")]).is_empty(), "{method}");
+        }
+    }
+
+    #[test]
+    fn locations_of_the_same_origin_are_invalidated_too() {
+        for (location, expected) in [
+            ("/c", Some("/c")),
+            ("/c?x=1#f", Some("/c?x=1")),
+            ("c", Some("/a/c")),
+            ("./c/../d", Some("/a/d")),
+            ("../c", Some("/c")),
+            ("../../../c", Some("/c")),
+            ("..", Some("/")),
+            ("?x", Some("/a/b?x")),
+            ("c:d", None),
+            ("./c:d", Some("/a/c:d")),
+            ("https://example.com/c", Some("/c")),
+            ("https://EXAMPLE.com:443/c", Some("/c")),
+            ("https://example.com", Some("/")),
+            ("//example.com/c", Some("/c")),
+            ("http://example.com/c", None),
+            ("https://example.com:8443/c", None),
+            ("https://example.org/c", None),
+            ("https://example.com.evil/c", None),
+            ("//example.org/c", None),
+            ("https://[/c", None),
+        ] {
+            for name in ["location", "content-location"] {
+                let urls = urls("POST", 201, &[(name, location)]);
+                let expected: Vec<_> = ["/a/b?q=1"].into_iter().chain(expected).collect();
+                assert_eq!(urls, expected, "{name}: {location}");
+            }
+        }
+        assert_eq!(urls("POST", 201, &[("location", "/a/b?q=1"), ("content-location", "/c")]), ["/a/b?q=1", "/c"]);
+    }
 }

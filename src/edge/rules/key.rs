@@ -100,8 +100,9 @@ impl Selection {
 
 /// Gives the key of a request. The parameters of a signed URL are to be taken out of the query before.
 ///
-/// Its form: the URL; then for each header of the policy a line `name=,member,member`, or `name` where the request has none;
-/// then for each cookie a line `;name=value`. No part can hold a line break, so no two requests have one key by accident.
+/// Its form: the URL; then for each header of the policy a line `name=,member,member`, or `name` where the request has
+/// none; then for each cookie a line `;name=value`. No part can hold a line break, so no two requests have one key by
+/// accident.
 pub fn primary(policy: &KeyPolicy, target: &Target<'_>, headers: &HeaderMap) -> PrimaryKey {
     let mut key = String::with_capacity(16 + target.host.len() + target.path.len() + target.query.map_or(0, str::len));
     key.push_str(if target.secure { "https://" } else { "http://" });
@@ -206,8 +207,8 @@ fn push_bytes(key: &mut String, bytes: &[u8], escaped: &[u8]) {
 }
 
 /// Brings a path (with its query, if that is keyed) to the form in which purges are compared: escapes of unreserved
-/// characters are decoded, other escapes have upper-case digits (RFC 3986 sections 6.2.2.1 and 6.2.2.2). What is no
-/// escape stays.
+/// characters are decoded, other escapes have upper-case digits (RFC 3986 sections 6.2.2.1 and 6.2.2.2), and a `%` that
+/// begins none is escaped. The normal form of a normal form is itself.
 pub fn purge_path(path: &str) -> Cow<'_, str> {
     if !path.contains('%') {
         return Cow::Borrowed(path);
@@ -220,7 +221,7 @@ pub fn purge_path(path: &str) -> Cow<'_, str> {
         match escaped(rest.as_bytes()) {
             Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => normal.push(char::from(byte)),
             Some(_) => normal.push_str(&rest[..3].to_ascii_uppercase()),
-            None => normal.push('%'),
+            None => normal.push_str("%25"),
         }
         rest = &rest[if escaped(rest.as_bytes()).is_some() { 3 } else { 1 }..];
     }
@@ -335,15 +336,16 @@ mod tests {
             ("/a/b", "/a/b"),
             ("/%61%7e%2D", "/a~-"),
             ("/a%2fb%20c%c3%A9", "/a%2Fb%20c%C3%A9"),
-            ("/100%", "/100%"),
-            ("/%zz%4", "/%zz%4"),
-            ("/%%41", "/%A"),
-            ("/%é41", "/%é41"),
+            ("/100%", "/100%25"),
+            ("/%zz%4", "/%25zz%254"),
+            ("/%%41", "/%25A"),
+            ("/%%341", "/%2541"),
+            ("/%é41", "/%25é41"),
             ("/%2541", "/%2541"),
             ("/a?x=%61", "/a?x=a"),
         ] {
             assert_eq!(purge_path(path), normal, "{path}");
-            assert_eq!(purge_path(&normal.replace("/%A", "/x")), normal.replace("/%A", "/x"), "{path} again");
+            assert_eq!(purge_path(normal), normal, "{path} again");
         }
     }
 
@@ -375,6 +377,7 @@ mod tests {
         fn normal_paths_stay_and_mean_the_same(path in "/[aA~%2fF7eE1é/]{0,12}") {
             let normal = purge_path(&path);
             prop_assert_eq!(percent::decode_lenient(&normal), percent::decode_lenient(&path));
+            prop_assert_eq!(&purge_path(&normal), &normal);
         }
     }
 }

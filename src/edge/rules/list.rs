@@ -1,5 +1,5 @@
-//! Lists in header values (RFC 9110 section 5.6.1): members between separators, of which those inside quoted strings are
-//! none.
+//! Lists in header values (RFC 9110 section 5.6.1): members between separators, of which those inside quoted strings
+//! are none.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! The rules of a cache, pure: heads of requests and responses, times and policies in, decisions out.
 //!
-//! RFC 9111 (caching), 5861 (stale responses), 9211 (`Cache-Status`), 9213 (`CDN-Cache-Control`), RFC 9110's conditions and
-//! ranges answered from stored responses, and CloudFront's policies. Each file names the sections it implements.
+//! RFC 9111 (caching), 5861 (stale responses), 9211 (`Cache-Status`), 9213 (`CDN-Cache-Control`), RFC 9110's conditions
+//! and ranges answered from stored responses, and CloudFront's policies. Each file names the sections it implements.
 
 pub mod age;
 pub mod bucket_request;
@@ -26,5 +26,7 @@ pub mod update;
 pub mod vary;
 pub mod wildcard;
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod testing;

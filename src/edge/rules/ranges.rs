@@ -1,5 +1,5 @@
-//! Byte ranges of stored responses (RFC 9110 section 14), several at once too, and the parts that origins send (RFC 9111
-//! sections 3.3 and 3.4).
+//! Byte ranges of stored responses (RFC 9110 section 14), several at once too, and the parts that origins send (RFC
+//! 9111 sections 3.3 and 3.4).
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -69,8 +69,8 @@ pub struct Multipart {
 }
 
 impl Multipart {
-    /// Lays the body out. `content_type` is that of the stored response, `total` its length; `boundary` is random, so that
-    /// no content can hold it on purpose.
+    /// Lays the body out. `content_type` is that of the stored response, `total` its length; `boundary` is random, so
+    /// that no content can hold it on purpose.
     pub fn new(parts: &[Range<u64>], total: u64, content_type: Option<&[u8]>, boundary: u128) -> Self {
         let mut laid = Vec::with_capacity(parts.len());
         let mut length = 0;
@@ -147,8 +147,8 @@ pub struct Part {
     pub range: Range<u64>,
 }
 
-/// Reads what a 206 brings (RFC 9111 section 3.3). Only parts with a strong tag and a known total are kept, and none that
-/// a coding was negotiated for: nothing else tells that two parts belong together.
+/// Reads what a 206 brings (RFC 9111 section 3.3). Only parts with a strong tag and a known total are kept, and none
+/// that a coding was negotiated for: nothing else tells that two parts belong together.
 pub fn part(status: StatusCode, headers: &HeaderMap) -> Result<Part, NotAPart> {
     let multipart = headers.get(CONTENT_TYPE).is_some_and(|value| {
         value.as_bytes().get(..20).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/byteranges"))
@@ -172,5 +172,126 @@ impl Part {
     pub fn belongs_to(&self, etag: &EntityTag, total: u64) -> Result<(), NotAPart> {
         let same = self.etag.matches_strongly(etag) && self.total == total;
         if same { Ok(()) } else { Err(NotAPart::OtherRepresentation) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::edge::rules::testing::headers;
+
+    #[test]
+    fn several_ranges_are_taken_where_they_ascend_and_do_not_overlap() {
+        for (range, expected) in [
+            ("bytes=0-1", Ranges::Part(0..2)),
+            ("bytes=0-1,4-5", Ranges::Parts(vec![0..2, 4..6])),
+            ("BYTES=0-1 ,\t, 4-5,-1", Ranges::Parts(vec![0..2, 4..6, 9..10])),
+            ("bytes=0-1,2-3", Ranges::Parts(vec![0..2, 2..4])),
+            ("bytes=0-1,50-60", Ranges::Part(0..2)),
+            ("bytes=50-60,70-", Ranges::Unsatisfiable),
+            ("bytes=50-60", Ranges::Unsatisfiable),
+            ("bytes=4-5,0-1", Ranges::Whole),
+            ("bytes=0-4,4-5", Ranges::Whole),
+            ("bytes=0-,0-", Ranges::Whole),
+            ("bytes=0-1,x", Ranges::Whole),
+            ("bytes=0-1,5-4", Ranges::Whole),
+            ("bytes=", Ranges::Whole),
+            ("bytes=,", Ranges::Whole),
+            ("lines=0-1", Ranges::Whole),
+            ("bytes 0-1", Ranges::Whole),
+            ("bytes=0-1;4-5", Ranges::Whole),
+        ] {
+            assert_eq!(select(range, 10), expected, "{range}");
+        }
+        let many = |count: u64| format!("bytes={}", (0..count).map(|at| format!("{at}-{at},")).collect::<String>());
+        assert!(matches!(select(&many(MAX_RANGES as u64), 100), Ranges::Parts(_)));
+        assert_eq!(select(&many(MAX_RANGES as u64 + 1), 100), Ranges::Whole);
+    }
+
+    #[test]
+    fn parts_stand_behind_their_heads() {
+        let multipart = Multipart::new(&[0..2, 7..10], 10, Some(b"text/plain"), 0xab);
+        let boundary = "000000000000000000000000000000ab";
+        assert_eq!(multipart.content_type, format!("multipart/byteranges; boundary={boundary}"));
+        let mut body = Vec::new();
+        for (head, part) in &multipart.parts {
+            body.extend_from_slice(head);
+            body.extend_from_slice(&b"0123456789"[part.start as usize..part.end as usize]);
+        }
+        body.extend_from_slice(&multipart.end);
+        let part = |range, bytes| {
+            format!("\r\n--{boundary}\r\nContent-Type: text/plain\r\nContent-Range: bytes {range}/10\r\n\r\n{bytes}")
+        };
+        let expected = format!("{}{}\r\n--{boundary}--\r\n", part("0-1", "01"), part("7-9", "789"));
+        assert_eq!(String::from_utf8(body).unwrap(), expected);
+        assert_eq!(multipart.length, expected.len() as u64);
+        let untyped = Multipart::new(&[0..1, 2..3], 10, None, 1);
+        assert!(!untyped.parts[0].0.windows(12).any(|window| window == b"Content-Type"));
+    }
+
+    #[test]
+    fn a_content_range_says_which_bytes_came() {
+        for (text, expected) in [
+            ("bytes 0-4/10", Some((0..5, Some(10)))),
+            ("Bytes  9-9/10", Some((9..10, Some(10)))),
+            ("bytes 0-4/*", Some((0..5, None))),
+            ("bytes 0-9/10", Some((0..10, Some(10)))),
+            ("bytes 0-10/10", None),
+            ("bytes 5-4/10", None),
+            ("bytes */10", None),
+            ("bytes 0-18446744073709551615/*", None),
+            ("bytes 0-99999999999999999999/*", None),
+            ("bytes=0-4/10", None),
+            ("items 0-4/10", None),
+            ("bytes 0-4", None),
+            ("bytes +0-4/10", None),
+            ("", None),
+        ] {
+            assert_eq!(ContentRange::parse(text).map(|range| (range.part, range.total)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_are_kept_where_it_is_certain_what_they_belong_to() {
+        let right = [("etag", "\"a\""), ("content-range", "bytes 0-4/10")];
+        let kept = part(StatusCode::PARTIAL_CONTENT, &headers(&right)).unwrap();
+        assert_eq!((kept.total, kept.range.clone()), (10, 0..5));
+        assert_eq!(part(StatusCode::OK, &headers(&right)), Err(NotAPart::NotOneRange));
+        for (fields, reason) in [
+            ([right[0], right[1], ("content-type", "Multipart/Byteranges; boundary=x")], NotAPart::NotOneRange),
+            ([right[0], right[1], ("content-encoding", "gzip")], NotAPart::Encoded),
+            ([right[0], ("content-range", "bytes 0-4/*"), ("x", "")], NotAPart::Unlocated),
+            ([right[0], ("y", ""), ("x", "")], NotAPart::Unlocated),
+            ([("etag", "W/\"a\""), right[1], ("x", "")], NotAPart::NoStrongTag),
+            ([("last-modified", "x"), right[1], ("x", "")], NotAPart::NoStrongTag),
+        ] {
+            assert_eq!(part(StatusCode::PARTIAL_CONTENT, &headers(&fields)), Err(reason), "{fields:?}");
+        }
+        let tag = |text| EntityTag::parse(text).unwrap();
+        assert_eq!(kept.belongs_to(&tag("\"a\""), 10), Ok(()));
+        for (etag, total) in [("\"b\"", 10), ("\"a\"", 11), ("W/\"a\"", 10)] {
+            assert_eq!(kept.belongs_to(&tag(etag), total), Err(NotAPart::OtherRepresentation));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_lie_within_the_content_and_ascend(range in "bytes=[0-9,-]{0,20}", length in 0_u64..200) {
+            let parts = match select(&range, length) {
+                Ranges::Part(part) => vec![part],
+                Ranges::Parts(parts) => {
+                    prop_assert!(parts.len() > 1);
+                    parts
+                }
+                Ranges::Whole | Ranges::Unsatisfiable => Vec::new(),
+            };
+            let mut end = 0;
+            for part in parts {
+                prop_assert!(end <= part.start && part.start < part.end && part.end <= length);
+                end = part.end;
+            }
+        }
     }
 }

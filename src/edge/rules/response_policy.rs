@@ -76,7 +76,8 @@ impl ResponsePolicy {
 }
 
 impl Cors {
-    /// Whether the answer to a preflight is known without the origin; then it is a 204 with the fields of [`Self::apply`].
+    /// Whether the answer to a preflight is known without the origin; then it is a 204 with the fields of
+    /// [`ResponsePolicy::apply`].
     pub fn answers_preflight(method: &Method, request: &HeaderMap) -> bool {
         method == Method::OPTIONS && request.contains_key(ORIGIN) && request.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
     }
@@ -126,5 +127,101 @@ impl Cors {
         }
         let text = origin.to_str().ok()?;
         self.origins.iter().any(|allowed| wildcard::matches(allowed, text)).then(|| origin.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::headers;
+
+    fn cors(origins: &[&str], overrides: bool) -> Cors {
+        Cors {
+            origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+            methods: HeaderValue::from_static("GET, HEAD"),
+            request_headers: Some(HeaderValue::from_static("x-a")),
+            exposed_headers: Some(HeaderValue::from_static("etag")),
+            credentials: false,
+            max_age_seconds: Some(600),
+            overrides,
+        }
+    }
+
+    fn applied(
+        policy: &ResponsePolicy,
+        method: &Method,
+        request: &[(&str, &str)],
+        response: &[(&str, &str)],
+    ) -> HeaderMap {
+        let mut response = headers(response);
+        policy.apply(method, &headers(request), &mut response);
+        response
+    }
+
+    #[test]
+    fn fields_are_taken_out_and_added_over_or_behind_the_origins() {
+        let added = |name, overrides| Added {
+            name: HeaderName::from_static(name),
+            value: HeaderValue::from_static("ours"),
+            overrides,
+        };
+        let policy = ResponsePolicy {
+            cors: None,
+            added: vec![added("x-over", true), added("x-behind", false), added("server", false)],
+            removed: vec![HeaderName::from_static("server"), HeaderName::from_static("x-gone")],
+        };
+        let origin = [("x-over", "1"), ("x-over", "2"), ("x-behind", "theirs"), ("server", "theirs"), ("x-gone", "")];
+        let expected = [("x-over", "ours"), ("x-behind", "theirs"), ("server", "ours")];
+        assert_eq!(applied(&policy, &Method::GET, &[], &origin), headers(&expected));
+        let added_all = [("x-over", "ours"), ("x-behind", "ours"), ("server", "ours")];
+        assert_eq!(applied(&policy, &Method::GET, &[], &[]), headers(&added_all));
+        assert!(ResponsePolicy::default().is_empty() && !policy.is_empty());
+    }
+
+    #[test]
+    fn pages_of_allowed_origins_may_read() {
+        let to = |origins: &[&str], origin: &str| {
+            let policy = ResponsePolicy { cors: Some(cors(origins, true)), ..ResponsePolicy::default() };
+            applied(&policy, &Method::GET, &[("origin", origin)], &[("access-control-allow-origin", "theirs")])
+        };
+        let allowed = |origin| [("access-control-allow-origin", origin), ("access-control-expose-headers", "etag")];
+        assert_eq!(to(&["*"], "https://a.example"), headers(&allowed("*")));
+        let varying = [allowed("https://a.example").as_slice(), &[("vary", "origin")]].concat();
+        assert_eq!(to(&["https://*.example"], "https://a.example"), headers(&varying));
+        assert_eq!(to(&["https://*.example"], "https://a.example.org"), headers(&[("vary", "origin")]));
+    }
+
+    #[test]
+    fn credentials_are_never_for_every_origin_at_once() {
+        let with = Cors { credentials: true, ..cors(&["*"], true) };
+        let policy = ResponsePolicy { cors: Some(with), ..ResponsePolicy::default() };
+        let response = applied(&policy, &Method::GET, &[("origin", "https://a")], &[]);
+        assert_eq!(response["access-control-allow-origin"], "https://a");
+        assert_eq!(response["access-control-allow-credentials"], "true");
+        assert_eq!(response["vary"], "origin");
+    }
+
+    #[test]
+    fn a_policy_that_does_not_override_leaves_what_the_origin_says() {
+        let policy = ResponsePolicy { cors: Some(cors(&["*"], false)), ..ResponsePolicy::default() };
+        let theirs = [("access-control-max-age", "1")];
+        assert_eq!(applied(&policy, &Method::GET, &[("origin", "https://a")], &theirs), headers(&theirs));
+        assert_eq!(applied(&policy, &Method::GET, &[], &[]), HeaderMap::new());
+    }
+
+    #[test]
+    fn preflights_are_answered() {
+        let request = [("origin", "https://a"), ("access-control-request-method", "GET")];
+        assert!(Cors::answers_preflight(&Method::OPTIONS, &headers(&request)));
+        assert!(!Cors::answers_preflight(&Method::GET, &headers(&request)));
+        assert!(!Cors::answers_preflight(&Method::OPTIONS, &headers(&request[..1])));
+        let policy = ResponsePolicy { cors: Some(cors(&["*"], true)), ..ResponsePolicy::default() };
+        let expected = [
+            ("access-control-allow-origin", "*"),
+            ("access-control-allow-methods", "GET, HEAD"),
+            ("access-control-allow-headers", "x-a"),
+            ("access-control-max-age", "600"),
+        ];
+        assert_eq!(applied(&policy, &Method::OPTIONS, &request, &[]), headers(&expected));
     }
 }

@@ -74,8 +74,8 @@ fn without_origin(freshness: &Freshness, standing: Standing, request: &RequestDi
     (borne && !too_short && !standing.soft_purged).then_some(Reuse::StaleAsAsked)
 }
 
-/// Whether a response that should be revalidated may be sent after all, since the origin failed (RFC 9111 section 4.2.4,
-/// RFC 5861 section 4).
+/// Whether a response that should be revalidated may be sent after all, since the origin failed (RFC 9111 section
+/// 4.2.4, RFC 5861 section 4).
 pub fn may_serve_on_error(
     freshness: &Freshness,
     standing: Standing,

@@ -169,15 +169,19 @@ fn check_directives(exchange: &Exchange<'_>, directives: &ResponseDirectives) ->
         return Err(NotStored::Authorization);
     }
     let shared = directives.public || directives.s_maxage.is_some();
-    let sets_cookies = exchange.response_headers.contains_key(SET_COOKIE);
+    // Where the origin names the field, the rest is stored without it.
+    let left_out =
+        directives.private.fields().iter().chain(directives.no_cache.fields()).any(|name| name == SET_COOKIE);
+    let sets_cookies = exchange.response_headers.contains_key(SET_COOKIE) && !left_out;
     if sets_cookies && exchange.set_cookies == SetCookies::WhereShared && !shared {
         return Err(NotStored::SetCookie);
     }
     Ok(())
 }
 
-/// Whether there is any use in what would be stored. What nobody calls fresh is kept to be validated where the origin says
-/// that it may be kept (`public`) or how it may be used (`no-cache`), and not otherwise: it may be for one client alone.
+/// Whether there is any use in what would be stored. What nobody calls fresh is kept to be validated where the origin
+/// says that it may be kept (`public`) or how it may be used (`no-cache`), and not otherwise: it may be for one client
+/// alone.
 fn check_use(
     exchange: &Exchange<'_>,
     directives: &ResponseDirectives,
@@ -259,6 +263,8 @@ mod tests {
             ([("cache-control", "max-age=60"), ("set-cookie", "a=b")], Err(NotStored::SetCookie)),
             ([("cache-control", "max-age=60, public"), ("set-cookie", "a=b")], Ok(())),
             ([("cache-control", "s-maxage=60"), ("set-cookie", "a=b")], Ok(())),
+            ([("cache-control", "max-age=60, no-cache=\"Set-Cookie\""), ("set-cookie", "a=b")], Ok(())),
+            ([("cache-control", "max-age=60, private=set-cookie"), ("set-cookie", "a=b")], Ok(())),
             ([("cache-control", "no-store"), ("cdn-cache-control", "max-age=60")], Ok(())),
             ([("cache-control", "max-age=60"), ("cdn-cache-control", "no-store")], Err(NotStored::NoStore)),
             ([("cache-control", "no-store"), ("cdn-cache-control", "max-age=\"60\"")], Err(NotStored::NoStore)),

@@ -13,8 +13,8 @@ pub const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-con
 /// A member whose value is of another type than its directive has.
 struct WrongType;
 
-/// Gives what rules the response: `CDN-Cache-Control` if there is a valid one, which then stands for `Cache-Control` *and*
-/// `Expires` (RFC 9213 section 2.2), otherwise `Cache-Control`. The second value says whether `Expires` counts.
+/// Gives what rules the response: `CDN-Cache-Control` if there is a valid one, which then stands for `Cache-Control`
+/// *and* `Expires` (RFC 9213 section 2.2), otherwise `Cache-Control`. The second value says whether `Expires` counts.
 pub fn effective(headers: &HeaderMap) -> (ResponseDirectives, bool) {
     match parse(headers) {
         Some(directives) => (directives, false),

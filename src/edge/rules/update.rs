@@ -1,16 +1,15 @@
 //! Which fields of a response are stored (RFC 9111 section 3.1), and how a 304 renews them (sections 3.2 and 4.3.4).
 
 use http::header::{
-    AGE, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG,
-    HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    AGE, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 
 use super::store::SetCookies;
 use super::{age, list, target};
 use crate::clock::Timestamp;
 use crate::http::date;
-use crate::http::tag::EntityTag;
 
 /// What the server tells an edge about a response, and nobody else.
 pub const BRIM_DEPENDS: HeaderName = HeaderName::from_static("brim-depends");
@@ -31,15 +30,14 @@ const HOP_BY_HOP: [HeaderName; 11] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// Fields that belong to the stored content, which a 304 does not bring anew. Servers are known to send them there with
-/// what would be right for an empty answer.
-const OF_CONTENT: [HeaderName; 7] = [
+/// Fields of the content as it is stored, which a 304 does not replace: the body stays, and what says how to read it
+/// does.
+const OF_CONTENT: [HeaderName; 6] = [
+    HeaderName::from_static("content-digest"),
     CONTENT_ENCODING,
     CONTENT_LENGTH,
-    CONTENT_LOCATION,
     HeaderName::from_static("content-md5"),
     CONTENT_RANGE,
-    CONTENT_TYPE,
     ETAG,
 ];
 
@@ -60,8 +58,8 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// Gives the fields of a response that are stored, and sent with every answer from the store. `fed` says that the
 /// response came from a server that feeds us: what it says to edges alone is then taken out.
 ///
-/// `Age` is taken out, for [`age::initial`] counts it, and `Date` is added where there is none that can be read (RFC 9110
-/// section 6.6.1).
+/// `Age` is taken out, for [`age::initial`] counts it, and `Date` is added where there is none that can be read (RFC
+/// 9110 section 6.6.1).
 pub fn stored_headers(response: &HeaderMap, set_cookies: SetCookies, fed: bool, response_time: Timestamp) -> HeaderMap {
     let mut headers = response.clone();
     remove_hop_by_hop(&mut headers);
@@ -92,10 +90,8 @@ fn remove_named(headers: &mut HeaderMap) {
 /// Whether a 304 speaks of the stored response (RFC 9111 section 4.3.4): a validator that it names must be the stored
 /// one. Where it does not, the stored response is of no use, and the origin is to be asked without conditions.
 pub fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> bool {
-    let tag = |headers: &HeaderMap| headers.get(ETAG).and_then(|value| EntityTag::parse(value.to_str().ok()?).ok());
-    match (tag(stored), tag(not_modified)) {
-        (Some(stored), Some(new)) if new.weak || stored.weak => stored.matches_weakly(&new),
-        (Some(stored), Some(new)) => stored.matches_strongly(&new),
+    match (stored.get(ETAG), not_modified.get(ETAG)) {
+        (Some(stored), Some(new)) => opaque(stored) == opaque(new),
         (None, Some(_)) => false,
         (_, None) => match (stored.get(LAST_MODIFIED), not_modified.get(LAST_MODIFIED)) {
             (Some(stored), Some(new)) => stored == new,
@@ -104,9 +100,9 @@ pub fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> bool {
     }
 }
 
-/// Gives the fields of the stored response as a 304 renews them (RFC 9111 section 3.2): what the 304 names replaces what
-/// is stored, but for fields of the content and those that are not stored. Whether the outcome may still be used, and for
-/// how long, is to be asked of [`super::store::storable`] with these fields. The body stays.
+/// Gives the fields of the stored response as a 304 renews them (RFC 9111 section 3.2): what the 304 names replaces
+/// what is stored, but for fields of the content and those that are not stored. Whether the outcome may still be used,
+/// and for how long, is to be asked of [`super::store::storable`] with these fields. The body stays.
 pub fn freshened(
     stored: &HeaderMap,
     not_modified: &HeaderMap,
@@ -126,6 +122,19 @@ pub fn freshened(
     headers
 }
 
+/// A tag without its mark of weakness: weak comparison (RFC 9110 section 8.8.3.2), which is what we asked by.
+fn opaque(tag: &HeaderValue) -> &[u8] {
+    tag.as_bytes().strip_prefix(b"W/").unwrap_or(tag.as_bytes())
+}
+
+/// Whether the answer to a HEAD still describes the stored response, whose body has `length` bytes (RFC 9111 section
+/// 4.3.5). If it does, [`freshened`] may renew what is stored with it; if not, that is outdated.
+pub fn describes(stored: &HeaderMap, length: u64, head: &HeaderMap) -> bool {
+    let agrees = |name: HeaderName| head.get(&name).is_none_or(|new| stored.get(&name) == Some(new));
+    let said = head.get(CONTENT_LENGTH).map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
+    agrees(ETAG) && agrees(LAST_MODIFIED) && said.is_none_or(|said| said == Some(length))
+}
+
 /// Makes a request one that asks whether the stored response still holds (RFC 9111 section 4.3.1). Conditions that the
 /// client sent must be gone. Gives whether the stored response has a validator at all.
 pub fn ask_to_validate(stored: &HeaderMap, request: &mut HeaderMap) -> bool {
@@ -138,4 +147,163 @@ pub fn ask_to_validate(stored: &HeaderMap, request: &mut HeaderMap) -> bool {
         }
     }
     asked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::rules::testing::{AT_NOW, HOUR_AFTER, HOUR_BEFORE, NOW, headers};
+
+    fn stored(fields: &[(&str, &str)]) -> HeaderMap {
+        stored_headers(&headers(fields), SetCookies::Store, false, NOW)
+    }
+
+    #[test]
+    fn fields_of_one_connection_are_not_stored() {
+        let stored = stored(&[
+            ("connection", "a, B ,, close"),
+            ("connection", "c"),
+            ("a", "1"),
+            ("b", "2"),
+            ("c", "3"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-authenticate", "x"),
+            ("proxy-authentication-info", "x"),
+            ("proxy-authorization", "x"),
+            ("proxy-connection", "x"),
+            ("te", "x"),
+            ("trailer", "x"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "x"),
+            ("age", "5"),
+            ("date", HOUR_BEFORE),
+            ("www-authenticate", "kept"),
+            ("x-unknown", "kept"),
+        ]);
+        assert_eq!(stored, headers(&[("date", HOUR_BEFORE), ("www-authenticate", "kept"), ("x-unknown", "kept")]));
+    }
+
+    #[test]
+    fn named_fields_and_cookies_are_left_out_where_that_is_wanted() {
+        let fields = [
+            ("cache-control", "max-age=1, private=\"set-cookie, a\", no-cache=b"),
+            ("a", "1"),
+            ("b", "2"),
+            ("c", "3"),
+            ("set-cookie", "x"),
+            ("date", AT_NOW),
+        ];
+        assert_eq!(stored(&fields), headers(&[fields[0], ("c", "3"), ("date", AT_NOW)]));
+        let cookies = headers(&[("set-cookie", "x"), ("date", AT_NOW)]);
+        assert_eq!(stored_headers(&cookies, SetCookies::Store, false, NOW), cookies);
+        assert_eq!(stored_headers(&cookies, SetCookies::Strip, false, NOW), headers(&[("date", AT_NOW)]));
+    }
+
+    #[test]
+    fn a_date_is_added_where_there_is_none_to_read() {
+        for fields in [[].as_slice(), &[("date", "yesterday")]] {
+            assert_eq!(stored(fields), headers(&[("date", AT_NOW)]));
+        }
+    }
+
+    #[test]
+    fn what_a_server_tells_its_edges_stays_with_them() {
+        let fields = headers(&[("brim-depends", "x"), ("cdn-cache-control", "max-age=1"), ("date", AT_NOW)]);
+        assert_eq!(stored_headers(&fields, SetCookies::Store, true, NOW), headers(&[("date", AT_NOW)]));
+        assert_eq!(stored_headers(&fields, SetCookies::Store, false, NOW), fields, "another's fields are not ours");
+    }
+
+    #[test]
+    fn a_304_speaks_of_the_response_whose_validator_it_names() {
+        for (stored, new, expected) in [
+            (("etag", "\"a\""), ("etag", "\"a\""), true),
+            (("etag", "\"a\""), ("etag", "\"b\""), false),
+            (("etag", "\"a\""), ("etag", "W/\"a\""), true),
+            (("etag", "W/\"a\""), ("etag", "W/\"b\""), false),
+            (("etag", "W/\"a\""), ("etag", "\"a\""), true),
+            (("etag", "\"é\""), ("etag", "\"é\""), true),
+            (("etag", "\"é\""), ("etag", "\"è\""), false),
+            (("etag", "\"a\""), ("x", ""), true),
+            (("x", ""), ("etag", "\"a\""), false),
+            (("last-modified", AT_NOW), ("last-modified", AT_NOW), true),
+            (("last-modified", AT_NOW), ("last-modified", HOUR_AFTER), false),
+            (("last-modified", AT_NOW), ("x", ""), true),
+        ] {
+            assert_eq!(confirms(&headers(&[stored]), &headers(&[new])), expected, "{stored:?} {new:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_head_describes_what_is_stored_or_outdates_it() {
+        let stored = headers(&[("etag", "\"a\""), ("last-modified", AT_NOW)]);
+        for (fields, expected) in [
+            ([].as_slice(), true),
+            (&[("etag", "\"a\""), ("content-length", "10")], true),
+            (&[("etag", "\"b\"")], false),
+            (&[("last-modified", HOUR_AFTER)], false),
+            (&[("content-length", "11")], false),
+            (&[("content-length", "x")], false),
+        ] {
+            assert_eq!(describes(&stored, 10, &headers(fields)), expected, "{fields:?}");
+        }
+        assert!(!describes(&headers(&[]), 10, &stored), "what is stored had no validator");
+    }
+
+    #[test]
+    fn a_304_renews_what_it_names_but_not_the_content() {
+        let stored = headers(&[
+            ("cache-control", "max-age=1"),
+            ("content-type", "text/plain"),
+            ("content-length", "5"),
+            ("etag", "\"a\""),
+            ("x-a", "1"),
+            ("x-a", "2"),
+            ("x-kept", "k"),
+            ("date", HOUR_BEFORE),
+        ]);
+        let new = headers(&[
+            ("cache-control", "max-age=2, no-cache=\"x-kept\""),
+            ("connection", "x-b"),
+            ("content-type", "text/html"),
+            ("content-location", "/b"),
+            ("content-length", "0"),
+            ("content-encoding", "gzip"),
+            ("content-md5", "x"),
+            ("etag", "W/\"a\""),
+            ("x-a", "3"),
+            ("x-b", "4"),
+            ("x-new", "5"),
+            ("x-new", "6"),
+            ("date", AT_NOW),
+        ]);
+        let expected = headers(&[
+            ("cache-control", "max-age=2, no-cache=\"x-kept\""),
+            ("content-type", "text/html"),
+            ("content-location", "/b"),
+            ("content-length", "5"),
+            ("etag", "\"a\""),
+            ("x-a", "3"),
+            ("x-new", "5"),
+            ("x-new", "6"),
+            ("date", AT_NOW),
+        ]);
+        assert_eq!(freshened(&stored, &new, SetCookies::Store, false, NOW), expected);
+    }
+
+    #[test]
+    fn a_stored_response_is_validated_by_all_it_has() {
+        for (stored, expected) in [
+            (
+                [("etag", "\"a\""), ("last-modified", AT_NOW)].as_slice(),
+                vec![("if-none-match", "\"a\""), ("if-modified-since", AT_NOW)],
+            ),
+            (&[("etag", "W/\"a\"")], vec![("if-none-match", "W/\"a\"")]),
+            (&[("last-modified", AT_NOW)], vec![("if-modified-since", AT_NOW)]),
+            (&[("x", "")], vec![]),
+        ] {
+            let mut request = HeaderMap::new();
+            assert_eq!(ask_to_validate(&headers(stored), &mut request), !expected.is_empty());
+            assert_eq!(request, headers(&expected));
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! Patterns with `*` (any characters, none too) and `?` (any one character): CloudFront's, for paths of behaviours and for
-//! signed URLs. `/` is no special character.
+//! Patterns with `*` (any characters, none too) and `?` (any one character): CloudFront's, for paths of behaviours and
+//! for signed URLs. `/` is no special character.
 
 /// Whether the whole text matches. Takes time in proportion to the product of both lengths at most.
 pub fn matches(pattern: &str, text: &str) -> bool {

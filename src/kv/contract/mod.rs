@@ -11,9 +11,10 @@ pub const RECORDS: Table = Table { id: 0, name: "records", profile: Profile::Rec
 pub const VALUES: Table = Table { id: 1, name: "values", profile: Profile::Values };
 pub const QUEUE: Table = Table { id: 2, name: "queue", profile: Profile::Queue };
 pub const OTHER_QUEUE: Table = Table { id: 3, name: "other-queue", profile: Profile::Queue };
+pub const RESIDENT: Table = Table { id: 4, name: "resident", profile: Profile::Resident };
 
 /// The tables that an engine under test is opened with.
-pub const TABLES: &[Table] = &[RECORDS, VALUES, QUEUE, OTHER_QUEUE];
+pub const TABLES: &[Table] = &[RECORDS, VALUES, QUEUE, OTHER_QUEUE, RESIDENT];
 
 /// Runs every test, each on an empty engine from `open`.
 pub async fn run<K: Kv>(open: impl Fn() -> K) {

@@ -79,6 +79,12 @@ impl<'m> Merge<'m> {
         Ok(committed)
     }
 
+    /// The tables whose rows the batch changes.
+    pub fn changed(&self) -> Vec<Table> {
+        let changes = self.database.tables.iter().zip(&self.changes);
+        changes.filter(|(_, changes)| !changes.is_empty()).map(|(table, _)| *table).collect()
+    }
+
     /// Gives the batch to write; empty when nothing was added.
     pub fn finish(mut self) -> WriteBatch {
         for (table, changes) in self.database.tables.iter().zip(&self.changes) {
@@ -140,6 +146,10 @@ impl<'m> Merge<'m> {
 }
 
 impl Changes {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.removed_ranges.is_empty()
+    }
+
     /// Gives what the batch leaves under `key`, or `None` if it does not touch it.
     fn get(&self, key: &Bytes) -> Option<Option<&Bytes>> {
         if let Some(row) = self.rows.get(key) {

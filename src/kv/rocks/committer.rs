@@ -108,8 +108,11 @@ impl Committer {
             let verdict = merge.add(request.commit);
             answers.push((request.answer, verdict));
         }
+        let changed = merge.changed();
         let batch = merge.finish();
+        let writing = database.resident.write(changed.into_iter());
         self.write(&database, batch)?;
+        drop(writing);
         if durable && self.durability == Durability::Relaxed { self.sync(&database) } else { Ok(()) }
     }
 

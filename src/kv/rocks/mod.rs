@@ -13,6 +13,7 @@ mod open;
 mod options;
 mod queue;
 mod read;
+mod resident;
 mod slot;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,8 @@ use rocksdb::{Cache, ColumnFamily, DBWithThreadMode, ErrorKind, Options, SingleT
 use super::super::{Commit, Error, Table};
 use super::aside::Aside;
 use super::options::{Durability, Layout, RocksOptions};
+use super::read::Gets;
+use super::resident::Resident;
 use super::wal::{self, Loss};
 
 /// What an operator can do about a damaged directory.
@@ -27,6 +29,8 @@ pub(super) struct Database {
     pub rocks: DBWithThreadMode<SingleThreaded>,
     pub tables: Vec<Table>,
     pub cache: Cache,
+    pub resident: Resident,
+    pub gets: Gets,
 }
 
 impl Database {
@@ -55,7 +59,13 @@ impl Database {
         let layout = Layout::new(options);
         let families = layout.families(tables)?;
         let rocks = DBWithThreadMode::open_cf_descriptors(&layout.database, path, families).map_err(explain)?;
-        Ok(Self { rocks, tables: tables.to_vec(), cache: layout.cache })
+        Ok(Self {
+            rocks,
+            tables: tables.to_vec(),
+            cache: layout.cache,
+            resident: Resident::default(),
+            gets: Gets::default(),
+        })
     }
 
     /// Opens the database in `path` without writing to it, apart from a file of messages.
@@ -66,7 +76,13 @@ impl Database {
         let layout = Layout::new(options);
         let families = layout.families(tables)?;
         let rocks = DBWithThreadMode::open_cf_descriptors_read_only(&layout.database, path, families, false);
-        Ok(Self { rocks: rocks.map_err(explain)?, tables: tables.to_vec(), cache: layout.cache })
+        Ok(Self {
+            rocks: rocks.map_err(explain)?,
+            tables: tables.to_vec(),
+            cache: layout.cache,
+            resident: Resident::default(),
+            gets: Gets::default(),
+        })
     }
 
     pub fn path(&self) -> &Path {

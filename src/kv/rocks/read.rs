@@ -5,6 +5,7 @@ use rocksdb::{ErrorKind, ReadOptions, ReadTier};
 
 use super::super::{Error, Item, Page, Scan, Table, successor_of_prefix};
 use super::open::{Database, engine_error};
+use super::resident::Known;
 
 /// How many deleted rows in a row a scan in memory steps over before it leaves them to a blocking thread.
 const INLINE_SKIPS: u64 = 1000;
@@ -15,6 +16,12 @@ pub(super) enum Tier {
     /// Unflushed writes and cached blocks only: never blocks, may come back with [`ReadError::NeedsDisk`].
     Memory,
     Disk,
+}
+
+/// The options of point reads, made once: RocksDB's are larger than most rows.
+pub(super) struct Gets {
+    memory: ReadOptions,
+    disk: ReadOptions,
 }
 
 /// Why a read gave nothing.
@@ -28,9 +35,18 @@ pub(super) enum ReadError {
 impl Database {
     /// Gives the value of `key`.
     pub fn get(&self, table: Table, key: &[u8], tier: Tier) -> Result<Option<Bytes>, ReadError> {
+        let reading = match self.resident.get(table, key) {
+            Known::Row(value) => return Ok(Some(value)),
+            Known::Unread(reading) => Some(reading),
+            Known::Foreign => None,
+        };
         let family = self.family(table)?;
-        let value = self.rocks.get_pinned_cf_opt(family, key, &tier.options())?;
-        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        let value = self.rocks.get_pinned_cf_opt(family, key, self.gets.of(tier))?;
+        let value = value.map(|value| Bytes::copy_from_slice(&value));
+        if let (Some(reading), Some(value)) = (reading, &value) {
+            self.resident.keep(reading, table, key, value);
+        }
+        Ok(value)
     }
 
     /// Gives one page. An iterator is a snapshot, so the page is consistent.
@@ -65,6 +81,21 @@ impl Database {
         // An iterator that met an error, or needs the disk, looks like one at its end.
         rows.status()?;
         Ok(Page { items, more: false })
+    }
+}
+
+impl Gets {
+    fn of(&self, tier: Tier) -> &ReadOptions {
+        match tier {
+            Tier::Memory => &self.memory,
+            Tier::Disk => &self.disk,
+        }
+    }
+}
+
+impl Default for Gets {
+    fn default() -> Self {
+        Self { memory: Tier::Memory.options(), disk: Tier::Disk.options() }
     }
 }
 

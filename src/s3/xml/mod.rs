@@ -2,7 +2,8 @@
 
 pub mod access;
 pub mod input;
-pub mod read;
 pub mod scalar;
 pub mod website;
 pub mod write;
+
+pub use crate::xml::read;

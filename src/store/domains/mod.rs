@@ -137,6 +137,8 @@ impl Store {
                 return Err(Error::TooMany);
             }
             let record = self.record_of(&bucket);
+            // Whoever reads of the change finds it in memory too.
+            let _closed = self.log_gate.close().await;
             if self.commit(claiming(claim, &record, &bucket, current)?).await?.is_ok() {
                 self.domains.learn(&claim.domain, Some(record));
                 return Ok(claimed);
@@ -165,6 +167,7 @@ impl Store {
             if let Some(bucket) = &bucket {
                 mutation = mutation.log(&change(bucket, self.clock.now(), cause));
             }
+            let _closed = self.log_gate.close().await;
             if self.commit(mutation).await?.is_ok() {
                 self.domains.learn(domain, None);
                 return Ok(row.record);

@@ -6,10 +6,10 @@ use super::fault::{Fault, Kind, Mend};
 use super::{Check, PAGE};
 use crate::kv::{Item, Scan, Table};
 use crate::report::{Place, Unit};
-use crate::store::change::Change;
 use crate::store::codec::{decode, encode};
 use crate::store::error::Error;
 use crate::store::lineage::GAP;
+use crate::store::log::Logged;
 use crate::store::record::Target;
 use crate::store::sweep::{FIRST_LOG, FIRST_SWEEP, queue_position};
 use crate::store::tables::{LOG, META, SWEEP};
@@ -36,7 +36,7 @@ impl Check<'_> {
                 if let Some(expected) = expected {
                     self.no_gap(expected, position).await?;
                 }
-                if decode::<Change>(&value).is_err() {
+                if Logged::decode(&value).is_err() {
                     let detail = format!("position {position} of the change log");
                     self.tell(Fault::new(Kind::UnreadableRecord, Place::default(), detail)).await?;
                 }

@@ -13,14 +13,14 @@ use crate::names::{BucketId, UploadId};
 use crate::report::{Place, Unit};
 use crate::store::bucket::NEXT_BUCKET_ID;
 use crate::store::codec::{decode, encode};
-use crate::store::domains;
 use crate::store::error::Error;
 use crate::store::held::BucketNames;
 use crate::store::record::{BucketRecord, Target, UploadRecord};
 use crate::store::tables::{
-    self, BUCKETS, CONFIGURATIONS, CURRENT, DOMAINS, HEADS, META, OFFSETS, PARTS, UPLOADS, VERSIONS,
+    self, BUCKETS, CONFIGURATIONS, CURRENT, DISTRIBUTIONS, DOMAINS, HEADS, META, OFFSETS, PARTS, UPLOADS, VERSIONS,
 };
 use crate::store::walk::Walk;
+use crate::store::{distributions, domains};
 
 impl Check<'_> {
     /// Rows agree with their keys, numbers are unique, and the next number is free.
@@ -173,6 +173,23 @@ impl Check<'_> {
                     let detail = format!("{domain}, bucket number {}", record.bucket_id.0);
                     let place = Place { bucket: Some(record.bucket.to_string()), ..Place::default() };
                     self.tell(Fault::new(Kind::DomainWithoutBucket, place, detail)).await?;
+                }
+            }
+        }
+    }
+
+    /// Distributions, their invalidations and what finds these decode.
+    pub(super) async fn distributions(&mut self) -> Result<(), Error> {
+        let mut walk = Walk::over(DISTRIBUTIONS, PAGE);
+        loop {
+            let rows = walk.next(&*self.store.kv).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.report.go_on()?;
+            for (row, value) in rows {
+                if !distributions::check(&row, &value) {
+                    self.tell(unreadable(DISTRIBUTIONS, &row)).await?;
                 }
             }
         }

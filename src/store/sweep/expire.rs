@@ -9,9 +9,9 @@ use crate::clock::Timestamp;
 use crate::kv::{Item, Scan, Table};
 use crate::store::Store;
 use crate::store::bucket::behind;
-use crate::store::change::Change;
 use crate::store::codec::{decode, encode};
 use crate::store::error::Error;
+use crate::store::log::Logged;
 use crate::store::mutation::Mutation;
 use crate::store::record::{CompletedRecord, RenamedRecord, Target, UploadRecord};
 use crate::store::tables::{self, COMPLETED, LOG, META, RENAMED, UPLOADS};
@@ -84,8 +84,7 @@ impl Store {
             let page = self.kv.scan(scan).await?;
             for item in page.items {
                 let Item::Row { key, value } = item else { continue };
-                let change: Change = decode(&value)?;
-                if now.since(change.at) <= self.options.log_retention {
+                if now.since(Logged::decode(&value)?.at()) <= self.options.log_retention {
                     break 'pages;
                 }
                 keep = queue_position(&key)? + 1;

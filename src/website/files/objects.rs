@@ -1,8 +1,10 @@
 //! The objects of a bucket as the files of its site.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::{Content, File, Files, Found};
+use crate::feed::{Dependency, Depends};
 use crate::names::ObjectKey;
 use crate::site::path::{is_internal, is_reserved};
 use crate::store::bucket::Bucket;
@@ -20,9 +22,16 @@ pub struct Objects<'r> {
     pub modern: bool,
     /// Whether files are opened, or only looked at.
     pub open: bool,
+    /// Every key that was looked for.
+    pub depends: &'r RefCell<Depends>,
 }
 
 impl Objects<'_> {
+    fn looks_at(&self, key: &ObjectKey) {
+        let (bucket, key) = (self.bucket.record.name.clone(), key.as_str().to_owned());
+        self.depends.borrow_mut().add(Dependency::Object { bucket, key });
+    }
+
     fn is_reserved(&self, key: &str) -> bool {
         if self.modern { is_reserved(key) } else { is_internal(key) }
     }
@@ -34,6 +43,7 @@ impl Objects<'_> {
     }
 
     async fn read(&self, key: &ObjectKey) -> Result<Option<File>, Failure> {
+        self.looks_at(key);
         let content = match self.open {
             true => self.store.open_object(self.bucket, key).await.map(|object| Content::Open(Box::new(object))),
             false => self.store.object(self.bucket, key).await.map(|row| Content::Described(Box::new(row.record))),
@@ -83,6 +93,7 @@ impl Files for Objects<'_> {
             return Ok(matches!(self.find(key).await?, Found::File(_)));
         }
         let Ok(key) = ObjectKey::parse(key) else { return Ok(false) };
+        self.looks_at(&key);
         match self.store.object(self.bucket, &key).await {
             Ok(_) => Ok(true),
             Err(store::Error::NoSuchKey(_) | store::Error::DeleteMarker { .. }) => Ok(false),

@@ -67,7 +67,7 @@ pub struct Condition {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EpochTime {
+pub struct EpochTime {
     #[serde(rename = "AWS:EpochTime")]
     seconds: u64,
 }
@@ -156,8 +156,8 @@ impl Claim {
         text
     }
 
-    /// What a claim whose signature was verified asks of a request for `url`. The text of a canned policy is never parsed:
-    /// it was made here, of a URL that may hold anything.
+    /// What a claim whose signature was verified asks of a request for `url`. The text of a canned policy is never
+    /// parsed: it was made here, of a URL that may hold anything.
     pub fn condition(&self, url: &str) -> Result<Condition, Refused> {
         let text = match self {
             Self::Canned(_, until) => return Ok(Condition { until: *until, from: None, address: None }),

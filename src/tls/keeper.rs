@@ -1,4 +1,4 @@
-//! The certificates of a running server: read at the start, at SIGHUP and when their files change, and watched until they
+//! The certificates of a running process: read at the start, at SIGHUP and when their files change, and watched until they
 //! end.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,13 +9,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::certificate::Certificate;
+use super::certificates::Certificates;
+use super::files::{Error as FileError, Files, Pair};
 use crate::clock::{Clock, Timestamp};
-use crate::config::ServerConfig;
 use crate::telemetry::metrics;
-use crate::tls::{Certificate, Certificates, FileError, Files, HTTP_1_1, Pair, server_configuration};
-
-use super::handshake::Handshakes;
-use super::start::StartError;
 
 /// How often the files are looked at: a question to the file system for each.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);
@@ -37,29 +35,20 @@ pub struct CertificateKeeper {
 }
 
 impl CertificateKeeper {
-    /// Reads every certificate that the configuration names; one fault is reason enough not to start.
-    pub async fn open(config: &ServerConfig, clock: &Clock) -> Result<Arc<Self>, StartError> {
+    /// Reads the files of `pairs`; gives all that is wrong with them, which is reason enough not to start.
+    pub async fn open(pairs: Vec<Pair>, clock: &Clock) -> Result<Arc<Self>, Vec<FileError>> {
         let keeper = Arc::new(Self {
             certificates: Arc::default(),
             files: Mutex::default(),
             measured: Mutex::default(),
             clock: clock.clone(),
         });
-        let faults = Arc::clone(&keeper).load(config.certificates.clone()).await;
+        let faults = Arc::clone(&keeper).load(pairs).await;
         if !faults.is_empty() {
-            return Err(StartError::Certificates(faults));
+            return Err(faults);
         }
         keeper.remind(Duration::ZERO);
         Ok(keeper)
-    }
-
-    /// What makes TLS of the connections of `listener`.
-    pub fn handshakes(&self, listener: &'static str, config: &ServerConfig) -> Result<Handshakes, StartError> {
-        let configuration =
-            server_configuration(Arc::clone(&self.certificates), &[HTTP_1_1]).map_err(StartError::Tls)?;
-        let limits = &config.limits;
-        // Half: those who only knock leave room for those who are inside.
-        Ok(Handshakes::new(listener, configuration, limits.head_timeout, limits.connections.div_ceil(2)))
     }
 
     /// Reads the files of `pairs`. What cannot be read keeps the certificate that it had.

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::connection::Connection;
 use crate::telemetry::metrics;
 
 /// RFC 8446 section 5.1: what every handshake begins with.
@@ -67,11 +66,11 @@ impl Handshakes {
     }
 
     /// Agrees on TLS with the client of `stream`; `bounded` makes a connection of the socket.
-    pub async fn shake(
+    pub async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: TcpStream,
-        bounded: impl FnOnce(TcpStream) -> io::Result<Connection>,
-    ) -> io::Result<TlsStream<Connection>> {
+        bounded: impl FnOnce(TcpStream) -> io::Result<S>,
+    ) -> io::Result<TlsStream<S>> {
         let peer = stream.peer_addr();
         let failure = match self.try_shake(stream, bounded).await {
             Ok(stream) => return Ok(stream),
@@ -82,11 +81,11 @@ impl Handshakes {
         Err(io::Error::other(failure))
     }
 
-    async fn try_shake(
+    async fn try_shake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: TcpStream,
-        bounded: impl FnOnce(TcpStream) -> io::Result<Connection>,
-    ) -> Result<TlsStream<Connection>, Failure> {
+        bounded: impl FnOnce(TcpStream) -> io::Result<S>,
+    ) -> Result<TlsStream<S>, Failure> {
         let _permit = self.room.try_acquire().map_err(|_| Failure::Busy)?;
         let shaking = async {
             if speaks_http(&stream).await? {

@@ -1,0 +1,71 @@
+use super::*;
+use crate::edge::origin::scripted::{Gate, answer};
+
+const KEPT: &str = "cache-control: max-age=60\r\n";
+
+fn numbered(gate: Gate) -> Edge {
+    Edge::new(move |seen| {
+        let text = format!("answer {}", seen.number);
+        let wait = if seen.target().ends_with("slow") { vec![Step::Wait(gate.clone())] } else { Vec::new() };
+        [wait, vec![answer(200, KEPT, &text)]].concat()
+    })
+}
+
+#[tokio::test]
+async fn a_method_that_changes_something_is_passed_on_and_drops_what_was_stored() {
+    let edge = numbered(Gate::default());
+    edge.get("/a").await;
+    edge.get("/b").await;
+    let posted = read(edge.ask(Method::POST, "/a", &[("x-own", "1")]).await).await.unwrap();
+    assert_eq!((posted.text(), posted.found()), ("answer 2", Found::Pass));
+    assert_eq!(posted.header("cache-status"), "brim-edge; fwd=method");
+    assert_eq!(edge.origin.seen()[2].header("x-own"), Some("1"));
+    assert_eq!(edge.get("/a").await.text(), "answer 3");
+    assert_eq!(edge.get("/b").await.found(), Found::Hit);
+    read(edge.ask("FROB".parse().unwrap(), "/b", &[]).await).await.unwrap();
+    assert_eq!(edge.get("/b").await.found(), Found::Miss, "unknown methods may change anything");
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_when_something_changes_is_not_stored() {
+    let gate = Gate::default();
+    let edge = numbered(gate.clone());
+    let old = edge.begin("/slow", &[]).await;
+    edge.until_seen(1).await;
+    let post = edge.begin("/none", &[]).await;
+    drop(post);
+    let posting = tokio::spawn(edge.ask(Method::DELETE, "/slow", &[]));
+    until(|| edge.origin.seen().iter().any(|seen| seen.target() == "DELETE /slow")).await;
+    gate.open();
+    posting.await.unwrap();
+    let _ = read(old.await.unwrap()).await.unwrap();
+    // The answer to the GET may have come before the one to the DELETE; then it was stored, and dropped.
+    assert_eq!(edge.get("/slow").await.found(), Found::Miss);
+}
+
+#[tokio::test]
+async fn queries_and_keys_go_together() {
+    let edge = Edge::with(
+        |seen| vec![answer(200, KEPT, seen.target())],
+        |behaviour| {
+            behaviour.key.query = crate::edge::rules::key::Selection::Listed(vec!["a".to_owned()]);
+            behaviour.key.sort_query = true;
+        },
+        Limits::default(),
+    );
+    assert_eq!(edge.get("/x?b=1&a=2").await.text(), "GET /x?a=2");
+    assert_eq!(edge.get("/x?a=2&c=3").await.found(), Found::Hit);
+    assert_eq!(edge.get("/x").await.text(), "GET /x");
+}
+
+#[tokio::test]
+async fn what_is_not_cached_at_all_is_passed_on_with_its_conditions() {
+    let edge =
+        Edge::with(|_| vec![answer(200, KEPT, "x")], |behaviour| behaviour.cached.enabled = false, Limits::default());
+    let got = edge.get_with("/a", &[("if-none-match", "\"1\""), ("range", "bytes=0-")]).await;
+    assert_eq!((got.found(), got.header("cache-status")), (Found::Pass, "brim-edge; fwd=bypass"));
+    let seen = &edge.origin.seen()[0];
+    assert_eq!((seen.header("if-none-match"), seen.header("range")), (Some("\"1\""), Some("bytes=0-")));
+    assert_eq!((seen.header("x-forwarded-for"), seen.header("cdn-loop")), (Some("192.0.2.1"), Some("edge-1")));
+    assert_eq!(edge.get("/a").await.found(), Found::Pass);
+}

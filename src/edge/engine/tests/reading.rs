@@ -1,0 +1,80 @@
+use super::*;
+use crate::edge::origin::scripted::{answer, send};
+
+const TAGGED: &str = "cache-control: max-age=60\r\netag: \"1\"\r\ncontent-type: text/plain\r\n";
+
+#[tokio::test]
+async fn conditions_and_ranges_are_answered_from_the_whole_stored_or_not() {
+    let edge = Edge::new(|_| vec![answer(200, TAGGED, "0123456789")]);
+    for (path, found) in [("/a", Found::Miss), ("/a", Found::Hit), ("/a", Found::Hit)] {
+        let same = edge.get_with(path, &[("if-none-match", "\"1\"")]).await;
+        assert_eq!((same.status.as_u16(), same.text(), same.found()), (304, "", found));
+        assert_eq!((same.header("etag"), same.header("content-type")), ("\"1\"", ""));
+    }
+    assert_eq!(edge.get_with("/a", &[("if-match", "\"2\"")]).await.status, StatusCode::PRECONDITION_FAILED);
+    let part = edge.get_with("/a", &[("range", "bytes=2-4")]).await;
+    assert_eq!((part.status.as_u16(), part.text(), part.header("content-range")), (206, "234", "bytes 2-4/10"));
+    assert_eq!(part.header("content-length"), "3");
+    let beyond = edge.get_with("/a", &[("range", "bytes=10-")]).await;
+    assert_eq!((beyond.status.as_u16(), beyond.header("content-range")), (416, "bytes */10"));
+    let other = edge.get_with("/a", &[("range", "bytes=2-4"), ("if-range", "\"2\"")]).await;
+    assert_eq!((other.status.as_u16(), other.text()), (200, "0123456789"));
+    let parts = edge.get_with("/a", &[("range", "bytes=0-1,8-")]).await;
+    assert_eq!(parts.status.as_u16(), 206);
+    assert_eq!(parts.header("content-length"), parts.body.len().to_string());
+    assert!(parts.header("content-type").starts_with("multipart/byteranges; boundary="));
+    assert!(parts.text().contains("Content-Range: bytes 8-9/10\r\n\r\n89\r\n--"), "{}", parts.text());
+    assert_eq!(edge.requests(), 1);
+    assert!(edge.origin.seen()[0].header("if-none-match").is_none());
+}
+
+#[tokio::test]
+async fn a_head_is_answered_from_what_a_get_stored() {
+    let edge = Edge::new(|seen| match seen.target().starts_with("HEAD") {
+        true => vec![send(format!("HTTP/1.1 200 OK\r\n{TAGGED}content-length: 10\r\n\r\n"))],
+        false => vec![answer(200, TAGGED, "0123456789")],
+    });
+    let head = || async { read(edge.ask(Method::HEAD, "/a", &[]).await).await.unwrap() };
+    let miss = head().await;
+    assert_eq!((miss.found(), miss.header("content-length"), miss.text()), (Found::Miss, "10", ""));
+    assert_eq!(edge.get("/a").await.found(), Found::Miss, "an answer to HEAD is not stored");
+    let hit = head().await;
+    assert_eq!((hit.found(), hit.header("content-length"), hit.text()), (Found::Hit, "10", ""));
+    assert_eq!(edge.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_compressed_form_is_made_once_and_is_validated_as_its_parent_is() {
+    let body = "all work and no play ".repeat(100);
+    let held = body.clone();
+    let script = move |_: &Seen| vec![answer(200, TAGGED, &held)];
+    let edge = Edge::with(script, |behaviour| behaviour.compression = Compression::ALL, Limits::default());
+    let accept = [("accept-encoding", "gzip")];
+    let mut lengths = Vec::new();
+    for found in [Found::Miss, Found::Hit, Found::Hit] {
+        let got = edge.get_with("/a", &accept).await;
+        assert_eq!((got.found(), got.header("content-encoding"), got.header("etag")), (found, "gzip", "W/\"1\""));
+        assert_eq!(got.header("vary"), "accept-encoding");
+        assert!(got.body.len() < body.len() / 4 && got.body.starts_with(&[0x1f, 0x8b]));
+        lengths.push(got.header("content-length").to_owned());
+    }
+    assert_eq!(lengths[0], "", "it was compressed as it came");
+    assert!(!lengths[1].is_empty() && lengths[1] == lengths[2]);
+    let same = edge.get_with("/a", &[("accept-encoding", "gzip"), ("if-none-match", "W/\"1\"")]).await;
+    assert_eq!(same.status, StatusCode::NOT_MODIFIED);
+    let plain = edge.get("/a").await;
+    assert_eq!((plain.text(), plain.header("vary")), (body.as_str(), "accept-encoding"));
+    let part = edge.get_with("/a", &[("accept-encoding", "gzip"), ("range", "bytes=0-2")]).await;
+    assert_eq!((part.text(), part.header("content-encoding")), ("all", ""));
+    assert_eq!(edge.requests(), 1);
+}
+
+#[tokio::test]
+async fn an_upstream_age_counts() {
+    let edge = Edge::answers(vec![vec![answer(200, "cache-control: max-age=60\r\nage: 50\r\n", "x")]]);
+    assert_eq!(edge.get("/a").await.header("age"), "50");
+    edge.pass(5);
+    assert_eq!(edge.get("/a").await.header("age"), "55");
+    edge.pass(5);
+    assert_eq!(edge.get("/a").await.found(), Found::Miss);
+}

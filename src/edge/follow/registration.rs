@@ -1,0 +1,11 @@
+//! What an edge tells the server of itself.
+
+use crate::feed::Site;
+
+/// What the configuration says that a server wants to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Registration {
+    pub sites: Vec<Site>,
+    /// The ids of the keys by which it signs what it asks of buckets and websites.
+    pub signers: Vec<String>,
+}

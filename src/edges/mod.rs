@@ -1,0 +1,170 @@
+//! The edges that read the change log: a transport beside S3, for requests that are signed for the service `brim`.
+//!
+//! An edge polls, and thereby says up to where it has dropped what it held; it hears what came since. From that is known
+//! which edges are live, and that nothing is left anywhere of what was overwritten, deleted or purged.
+
+mod answers;
+mod entries;
+mod gone;
+mod list;
+mod poll;
+mod purge;
+mod refusal;
+pub mod serve;
+mod sites;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::Caller;
+use crate::auth;
+use crate::clock::Clock;
+use crate::feed::{self, Behind, Moment, Registry};
+use crate::guard::Signers;
+use crate::identity::Identities;
+use crate::names::LogId;
+use crate::store::{self, Store};
+use crate::telemetry::metrics::RequestMetrics;
+use crate::transport::memory::DocumentMemory;
+
+pub use answers::told;
+pub use list::{EdgeState, Listed};
+pub use purge::CREATE_INVALIDATION;
+
+/// The permission to be an edge, in IAM's words: of `arn:aws:brim::ACCOUNT:edge/NAME`.
+pub const CONNECT_EDGE: &str = "brim:ConnectEdge";
+/// The permission to hear of changes in a bucket: of `arn:aws:s3:::BUCKET`.
+pub const READ_FEED: &str = "brim:ReadFeed";
+
+/// How many bytes of polls may be in memory at once.
+const POLL_MEMORY_BYTES: usize = 16 * 1024 * 1024;
+
+/// What requests are called in the metrics.
+const OPERATIONS: [&str; 2] = ["ReadFeed", "PurgeFeed"];
+
+/// What an operator can choose.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub auth: auth::Options,
+    /// How long a client may send nothing of its body.
+    pub body_idle: Duration,
+    /// The least bytes a second that a client must send.
+    pub min_rate: u64,
+}
+
+/// What is known of an edge beyond its lease.
+struct Details {
+    caller: Arc<Caller>,
+    /// Where it polls from; empty where that is unknown.
+    address: String,
+    /// `None` until it told.
+    sites: Option<Arc<[feed::Site]>>,
+    signers: Arc<[String]>,
+    behind: Vec<Behind>,
+}
+
+/// Every edge. Shared by all transports.
+pub struct Edges {
+    store: Arc<Store>,
+    signers: Signers,
+    clock: Clock,
+    options: Options,
+    memory: DocumentMemory,
+    metrics: RequestMetrics,
+    registry: Mutex<Registry<Details>>,
+    /// The keys by which live edges sign what they ask of buckets and websites.
+    their_keys: ArcSwap<HashSet<String>>,
+    /// Told whenever an edge said more, or is gone.
+    heard: watch::Sender<()>,
+    /// The log, in the name that edges know it by.
+    log: RwLock<LogId>,
+    /// Told when the log has another name.
+    renamed: watch::Sender<()>,
+    /// From when on all edges that may hold anything have been heard of.
+    known_from: Moment,
+    /// Where the log ended when this run began.
+    begun_at: u64,
+    stopping: CancellationToken,
+}
+
+impl Edges {
+    /// `configuration` is whatever answers follow from that is not in the store: where it is another one than before, edges
+    /// begin anew.
+    pub async fn open(
+        store: Arc<Store>,
+        identities: Arc<Identities>,
+        clock: Clock,
+        configuration: &[u8],
+        options: Options,
+    ) -> Result<Self, store::Error> {
+        // Who has a lease of the run before is not known, so its time is waited for.
+        let wait = if store.is_first_run() { Duration::ZERO } else { feed::LEASE + feed::MARGIN };
+        Ok(Self {
+            log: RwLock::new(name_of(store.log_id().await?, configuration)),
+            begun_at: *store.log_head().borrow(),
+            signers: Signers::new(identities, clock.clone(), options.auth.clone()),
+            store,
+            clock,
+            options,
+            memory: DocumentMemory::new(POLL_MEMORY_BYTES),
+            metrics: RequestMetrics::new(&OPERATIONS),
+            registry: Mutex::default(),
+            their_keys: ArcSwap::default(),
+            heard: watch::Sender::new(()),
+            renamed: watch::Sender::new(()),
+            known_from: Moment::now().plus(wait),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    /// The configuration that answers follow from is another one: every edge begins anew.
+    pub async fn reconfigure(&self, configuration: &[u8]) -> Result<(), store::Error> {
+        let log = name_of(self.store.log_id().await?, configuration);
+        {
+            let mut registry = self.registry.lock();
+            let mut current = self.log.write();
+            if *current == log {
+                return Ok(());
+            }
+            *current = log;
+            registry.begin_log();
+        }
+        self.renamed.send_replace(());
+        Ok(())
+    }
+
+    /// Answers every poll that waits, and refuses those that come.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Where the log ended when this run began.
+    pub fn begun_at(&self) -> u64 {
+        self.begun_at
+    }
+
+    fn log(&self) -> LogId {
+        *self.log.read()
+    }
+
+    /// Brings the keys of edges up to date after one came, told more of itself, or went.
+    fn learn_keys(&self, registry: &Registry<Details>, now: Moment) {
+        let keys = registry.live(now).flat_map(|(_, known)| known.details.signers.iter().cloned()).collect();
+        self.their_keys.store(Arc::new(keys));
+    }
+}
+
+/// The name of a log for edges: that of the store's log and of the configuration together.
+fn name_of(log: LogId, configuration: &[u8]) -> LogId {
+    let hash = digest::digest(&digest::SHA256, &[&log.0[..], configuration].concat());
+    LogId(hash.as_ref().first_chunk().copied().unwrap_or_default())
+}

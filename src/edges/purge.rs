@@ -1,0 +1,130 @@
+//! Purges that come from elsewhere than CloudFront's API: from edges that were asked for one, and from operators.
+
+use super::Edges;
+use super::refusal::Refusal;
+use crate::access::{self, Arn, Context, Rules};
+use crate::feed::{Position, Purge, PurgeAnswer, PurgeRequest, Scope, Site, Target};
+use crate::guard::Origin;
+use crate::identity::Key;
+use crate::names::AccountId;
+use crate::store::change::Cause;
+use crate::store::distributions::DistributionId;
+use crate::store::log::PurgeRecord;
+use crate::store::{self, Position as Offset};
+
+/// The permission to purge, in IAM's words: of `arn:aws:cloudfront::ACCOUNT:distribution/ID`.
+pub const CREATE_INVALIDATION: &str = "cloudfront:CreateInvalidation";
+
+/// The most purges that are handed in together: as many as an invalidation may have items.
+const MAX_PURGES: usize = 3000;
+
+impl Edges {
+    /// Takes purges that an edge hands in for all edges of its account.
+    pub(super) async fn purge_for(
+        &self,
+        key: &Key,
+        origin: Origin,
+        request: PurgeRequest,
+        request_id: &str,
+    ) -> Result<PurgeAnswer, Refusal> {
+        if request.purges.is_empty() || request.purges.len() > MAX_PURGES {
+            return Err(Refusal::Malformed(format!("there are 1 to {MAX_PURGES} purges at a time")));
+        }
+        for purge in &request.purges {
+            checked(&purge.target)?;
+            self.authorize_purge(key, &self.context(origin), &purge.scope).await?;
+        }
+        let cause = Cause {
+            principal: key.caller.user_id.clone(),
+            source_address: origin.address.map(|address| address.to_string()).unwrap_or_default(),
+            request_id: request_id.to_owned(),
+        };
+        let offset = self.purge(Some(key.account.id.clone()), &request.purges, cause).await?;
+        Ok(PurgeAnswer { position: Position { log: self.log(), offset: offset.0 } })
+    }
+
+    /// Puts purges into the log, for the edges of an account or for all. What is gone is told by [`Self::is_gone`].
+    pub async fn purge(
+        &self,
+        account: Option<AccountId>,
+        purges: &[Purge],
+        cause: Cause,
+    ) -> Result<Offset, store::Error> {
+        let document = serde_json::to_vec(purges).map_err(|_| store::Error::Record("purges that are no document"))?;
+        self.store.append_purge(&PurgeRecord { at: self.clock.now(), account, document, cause }).await
+    }
+
+    /// An edge may purge the sites that it told of; beyond these, policies decide.
+    async fn authorize_purge(&self, key: &Key, context: &Context<'_>, scope: &Scope) -> Result<(), Refusal> {
+        let account = &key.account.id;
+        let (resource, told_of) = match scope {
+            Scope::Everything => ("*".to_owned(), false),
+            Scope::Site(site) => {
+                let id = DistributionId::of(account, site);
+                let record = self.store.distribution(account, id).await;
+                (id.to_string(), record.is_ok_and(|record| record.registrant == key.caller.user_id))
+            }
+            Scope::Host(host) => ("*".to_owned(), self.has_told_of(key, host).await?),
+        };
+        let resource = format!("arn:aws:cloudfront::{account}:distribution/{resource}");
+        let may = |arn: &Arn| {
+            let rules = Rules::of_account(account);
+            access::decide(&key.caller, CREATE_INVALIDATION, arn, context, &rules).allowed
+        };
+        if told_of || Arn::parse(&resource).is_some_and(|arn| may(&arn)) {
+            return Ok(());
+        }
+        let principal = key.caller.principal.arn().unwrap_or_default();
+        Err(Refusal::Denied { principal, action: CREATE_INVALIDATION, resource })
+    }
+
+    async fn has_told_of(&self, key: &Key, host: &str) -> Result<bool, Refusal> {
+        let distributions = self.store.distributions(Some(&key.account.id)).await?;
+        let mut own = distributions.iter().filter(|(_, record)| record.registrant == key.caller.user_id);
+        Ok(own.any(|(_, record)| {
+            let site = serde_json::from_slice::<Site>(&record.document);
+            site.is_ok_and(|site| site.hosts.iter().any(|known| covers(known, host)))
+        }))
+    }
+}
+
+/// Whether a site's host stands for this one.
+fn covers(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(rest) => host.ends_with(rest),
+        None => pattern == host,
+    }
+}
+
+/// Holds a target to what can be written as an item of an invalidation.
+fn checked(target: &Target) -> Result<(), Refusal> {
+    Target::parse(&target.to_string())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_told_of_by_its_hosts() {
+        for (pattern, host, covered) in [
+            ("a.example", "a.example", true),
+            ("a.example", "b.example", false),
+            ("*.example", "a.example", true),
+            ("*.example", "example", false),
+            ("*.example", "aexample", false),
+            ("*", "a.example", true),
+        ] {
+            assert_eq!(covers(pattern, host), covered, "{pattern} {host}");
+        }
+    }
+
+    #[test]
+    fn purges_are_held_to_what_items_may_be() {
+        assert!(checked(&Target::Prefix("/a".into())).is_ok());
+        for target in [Target::Path("a".into()), Target::Prefix("/a*".into()), Target::Tag("a,b".into())] {
+            assert!(checked(&target).is_err(), "{target}");
+        }
+    }
+}

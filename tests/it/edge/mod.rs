@@ -1,0 +1,11 @@
+//! The edge: the real binary, between clients that send exact bytes and origins that do.
+
+mod conformance;
+mod hostile_origins;
+mod process;
+mod smuggling;
+mod smuggling_h2;
+
+#[path = "../../../src/edge/origin/scripted.rs"]
+#[allow(dead_code, reason = "shared with the unit tests, which use all of it")]
+mod scripted;
