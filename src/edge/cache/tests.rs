@@ -395,6 +395,40 @@ fn a_purge_that_cannot_be_recorded_gives_the_files_up_for_good() {
 }
 
 #[test]
+fn a_file_that_is_not_as_it_was_written_is_a_miss_and_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = on_disk(dir.path());
+    store(&cache, URL, "body");
+    flush(&cache);
+    drop(cache);
+    let cache = on_disk(dir.path());
+    let [file] = &files_of(dir.path())[..] else { panic!("one file was written") };
+    let mut bytes = fs::read(file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(file, bytes).unwrap();
+    assert!(matches!(cache.lookup(&key(URL), &none()), Found::Disk(_)));
+    assert_eq!(find(&cache, URL, &none()), None);
+    assert!(matches!(cache.lookup(&key(URL), &none()), Found::Miss));
+    flush(&cache);
+    assert_eq!((cache.figures().disk_corrupt, files_of(dir.path()).len()), (1, 0));
+}
+
+#[test]
+fn what_a_response_takes_the_place_of_does_not_come_back_when_that_is_purged() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = on_disk(dir.path());
+    store(&cache, URL, "first");
+    flush(&cache);
+    let second = response("second", tagged(&cache, &["news"], &[]));
+    cache.store(&key(URL), &Variation::default(), &second).unwrap();
+    purge(&cache, &[site_purge(What::Tag("news".to_owned()))]);
+    assert_eq!(find(&cache, URL, &none()), None);
+    flush(&cache);
+    drop(cache);
+    assert_eq!(find(&on_disk(dir.path()), URL, &none()), None);
+}
+
+#[test]
 fn two_processes_do_not_share_a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let _cache = on_disk(dir.path());
