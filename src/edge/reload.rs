@@ -58,9 +58,7 @@ impl Reload<'_> {
         self.front.replace(table);
         self.certificates.reload(config.certificates.clone()).await;
         if let Some(follower) = &self.follower {
-            let mut registration = registration(&config.sites);
-            registration.signers.extend(config.feed.iter().map(|feed| feed.signer.access_key_id.clone()));
-            follower.declare(registration);
+            follower.declare(registration(&config.sites));
         }
         let changed = self.started.changed(config);
         if !changed.is_empty() {

@@ -188,11 +188,12 @@ impl Arrived {
         front: &Front,
         table: &Table,
         behaviour: &Arc<Behaviour>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         received: Option<Arc<AtomicU64>>,
     ) -> Answer {
-        let viewer =
-            Viewer { address: self.client.address, secure: self.client.secure, host: Arc::clone(&self.way.host) };
+        let edge = feeding::is_edge(front, request.headers_mut());
+        let Client { address, secure, .. } = self.client;
+        let viewer = Viewer { address, secure, host: Arc::clone(&self.way.host), edge };
         let policy = (!behaviour.headers.is_empty()).then(|| (request.method().clone(), of_cors(request.headers())));
         let site = &self.way.served.site;
         let mut answer = match received {
