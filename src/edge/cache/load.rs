@@ -1,5 +1,6 @@
 //! The cache under load: its bound in bytes, what an object costs, and purges against fills on many threads.
 
+use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -163,7 +164,7 @@ fn a_million_objects_of_one_kilobyte() {
         let draft = Draft {
             status: http::StatusCode::OK,
             headers: &headers,
-            body: StoredBody::Whole(vec![1; 1024].into()),
+            body: StoredBody::Whole(Bytes::from(vec![1; 1024]).into()),
             request_time: NOW,
             response_time: NOW,
             initial_age: Duration::ZERO,

@@ -42,9 +42,11 @@ impl Work {
         if standing == Standing::Gone || !disk.recorder.reach(written.footing.filled_at()) {
             return Ok(());
         }
+        // Read together: a soft purge that is found meanwhile is later than `checked`, and will be found again.
+        let (checked, softened) = written.footing.checked();
         let name = written.meta.name();
-        let length = put(disk, name, &written, standing == Standing::Soft)?;
-        let entry = written.meta.entry(length, written.footing.known_up_to(), standing == Standing::Soft);
+        let length = put(disk, name, &written, softened)?;
+        let entry = written.meta.entry(length, checked, softened);
         let entered = self.tiers.queue.finish(|| {
             disk.catalog.insert(&write.key, written.meta.variation(), Arc::new(entry));
         });
@@ -61,7 +63,7 @@ fn written(write: &Write) -> Option<Written<'_>> {
     match (&write.item, &write.key) {
         (Item::Response(stored), Key::Response(key)) => {
             let body = match stored.body() {
-                StoredBody::Whole(bytes) => bytes.clone(),
+                StoredBody::Whole(body) => Bytes::clone(body),
                 StoredBody::Sliced(_) => Bytes::new(),
             };
             let meta = Meta::of_response(key, &write.variation, stored);
