@@ -94,6 +94,7 @@ impl Share {
     }
 
     /// Gives how many bytes it holds.
+    #[cfg(test)]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }

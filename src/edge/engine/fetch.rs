@@ -402,6 +402,7 @@ impl Fetch {
             (None, None) => WINDOW,
         };
         let opened = Arc::new(opened);
+        let in_background = own.is_none();
         let Some(share) = engine.0.budget.take(needed) else {
             return self.carry_unkept(lead, own, &opened, body).await;
         };
@@ -419,8 +420,8 @@ impl Fetch {
         let stopped = match &opened.sliced {
             Some((set, head)) => self.carry_sliced(lead, &opened, (set, head), body, since).await,
             None => {
-                // What is nearly there already is fetched to its end, also when nobody waits for it any more.
-                lead.writer.keep(Keep::Everything, opened.total.is_some());
+                // What has a known end is fetched to it, also when nobody waits for it any more; and what nobody ever waited for.
+                lead.writer.keep(Keep::Everything, opened.total.is_some() || in_background);
                 self.carry_entire(lead, &opened, body).await
             }
         };

@@ -236,6 +236,7 @@ impl Follower {
     }
 
     /// Waits for the next chunk, or for why there is none.
+    #[cfg(test)]
     pub async fn step(&mut self) -> Step {
         std::future::poll_fn(|cx| self.poll_step(cx)).await
     }

@@ -32,8 +32,10 @@ async fn a_body_that_is_cut_off_is_an_error_for_everybody_and_stored_for_nobody(
 
 #[tokio::test]
 async fn an_origin_that_is_dead_is_a_502_once_for_all() {
-    let edge = Edge::answers(vec![vec![Step::Close]]);
+    let gate = Gate::default();
+    let edge = Edge::answers(vec![vec![Step::Wait(gate.clone()), Step::Close]]);
     let (first, second) = (edge.begin("/a", &[]).await, edge.begin("/a", &[]).await);
+    gate.open();
     for task in [first, second] {
         let got = read(task.await.unwrap()).await.unwrap();
         assert_eq!((got.status, got.found()), (StatusCode::BAD_GATEWAY, Found::Error));

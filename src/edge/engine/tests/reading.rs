@@ -105,3 +105,17 @@ async fn an_upstream_age_counts() {
     edge.pass(5);
     assert_eq!(edge.get("/a").await.found(), Found::Miss);
 }
+
+/// What a hit costs in the engine alone: `cargo test --release --lib a_hit_costs -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn a_hit_costs_little() {
+    let edge = Edge::new(|_| vec![answer(200, TAGGED, &"x".repeat(1024))]);
+    edge.get("/a").await;
+    let start = std::time::Instant::now();
+    for _ in 0..200_000 {
+        let answer = edge.ask(Method::GET, "/a", &[("accept", "*/*"), ("user-agent", "test")]).await;
+        assert_eq!(answer.outcome.result, Found::Hit);
+    }
+    println!("{:?} a hit", start.elapsed() / 200_000);
+}
