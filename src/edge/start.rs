@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,6 +19,7 @@ use super::front::{
     AccessLog, Admin, Archive, Archiver, Front, Listener, Listening, LogError, Purger, Readiness, Table, Uploader,
 };
 use super::observe::{self, Observed};
+use super::orders::Orders;
 use super::reload::Reload;
 use super::sites::{SiteBuilder, SiteError, registration};
 use crate::clock::Clock;
@@ -26,7 +28,7 @@ use crate::process::{Hangup, ReadyLine, Signals};
 use crate::signer::Credentials;
 use crate::telemetry::metrics;
 use crate::tls::{
-    CertificateKeeper, Challenges, FileError, HTTP_1_1, HTTP_2, Handshakes, OutgoingError, server_configuration,
+    CertificateKeeper, Challenges, FileError, HTTP_1_1, HTTP_2, Handshakes, OutgoingError, acme, server_configuration,
 };
 
 /// Why an edge did not start. Each message is one line, for the operator.
@@ -46,6 +48,10 @@ pub enum StartError {
     Metrics(#[from] metrics::Error),
     #[error("{}", joined(.0))]
     Certificates(Vec<FileError>),
+    #[error("certificates from an authority: {0}")]
+    Acme(#[source] acme::Error),
+    #[error("cannot keep certificates in {}: {source}", path.display())]
+    AcmePath { path: PathBuf, source: io::Error },
     #[error("cannot set up TLS: {0}")]
     Tls(#[source] rustls::Error),
     #[error("cannot listen on {address} ({key}): {source}")]
@@ -87,7 +93,11 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
     let keeper =
         CertificateKeeper::open(config.certificates.clone(), &clock).await.map_err(StartError::Certificates)?;
     let (mut builder, sites) = build_sites(&config, &clock).await?;
-    let state = config.feed.is_some().then(|| Arc::new(FeedState::new()));
+    let state = config.feed.as_ref().map(|feed| {
+        let provider = feed.url.authority().map_or("", |authority| authority.as_str());
+        let state = FeedState::of(&feed.signer.access_key_id, provider);
+        Arc::new(if feed.relay { state.relaying() } else { state })
+    });
     let engine = open_engine(&config, state.clone(), &clock).await?;
     let follower = match (&config.feed, &state) {
         (Some(feed), Some(state)) => Some(Arc::new(follow(&config, feed, &engine, state, &clock).await?)),
@@ -112,6 +122,10 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
     let stopping = Arc::new(AtomicBool::new(false));
     let line = addresses.ready_line();
     let (listener, admin) = addresses.serve(&config, &front, &keeper, &stopping)?;
+    let orders = match &config.acme {
+        Some(acme) => Some(Orders::start(acme, &front).await?),
+        None => None,
+    };
     line.print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), sites = config.sites.len(), "ready");
 
@@ -125,6 +139,7 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
         certificates: Arc::clone(&keeper),
         follower: follower.clone(),
         builder: &mut builder,
+        wanted: orders.as_ref().map(Orders::wanted),
     };
     let signal = tokio::select! {
         signal = signals.next() => signal,
@@ -135,6 +150,9 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
     tracing::info!(signal, "stopping");
     signals.exit_at_next();
     stopping.store(true, Ordering::SeqCst);
+    if let Some(orders) = orders {
+        orders.stop().await;
+    }
     listener.stop(grace).await;
     admin.stop().await;
     drop((front, observed));
@@ -202,10 +220,7 @@ async fn follow(
         ca_bundle: feed.ca_bundle.clone(),
         relay: feed.relay,
     };
-    let mut registration = registration(&config.sites);
-    registration.signers.push(feed.signer.access_key_id.clone());
-    registration.signers.sort();
-    registration.signers.dedup();
+    let registration = registration(&config.sites);
     let (holder, state, clock) = (Arc::new(engine.clone()), Arc::clone(state), clock.clone());
     let runtime = tokio::runtime::Handle::current();
     let started = spawn_blocking(move || {

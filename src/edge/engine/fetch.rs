@@ -20,7 +20,7 @@ use super::pump::{Cutter, Stopped, WINDOW, carry_slices, carry_whole};
 use super::stream::Keep;
 use crate::clock::Timestamp;
 use crate::edge::cache::{Draft, Footing, Hit, NotKept, SLICE_LENGTH, Sequence, SliceSet, Stored, StoredBody, Tags};
-use crate::edge::origin::{FetchError, Fetched, Received};
+use crate::edge::origin::{FetchError, Fetched, Received, ViewerFacts};
 use crate::edge::rules::compress::{add_vary, compressible};
 use crate::edge::rules::ranges::{self, Part};
 use crate::edge::rules::reuse::{self, may_serve_on_error};
@@ -116,7 +116,7 @@ impl Fetch {
     /// Asks the origin; `None` where nobody waits for the answer any more.
     async fn ask_origin(&self, lead: &Leading, validate: Option<&HeaderMap>) -> Option<Result<Fetched, FetchError>> {
         let request = self.ask.to_origin(&self.engine, validate, self.part.as_ref().map(|part| (part, None)));
-        let facts = self.ask.facts();
+        let facts = ViewerFacts { feed: self.engine.0.feed.as_deref(), ..self.ask.facts() };
         tokio::select! {
             fetched = self.ask.site.origins.fetch(request, &facts) => Some(fetched),
             _ = lead.writer.abandoned() => None,
@@ -124,10 +124,9 @@ impl Fetch {
     }
 
     fn receive(&self, fetched: Fetched) -> (Answered, Received) {
-        let Fetched { response, request_time, response_time, .. } = fetched;
+        let Fetched { response, request_time, response_time, fed, .. } = fetched;
         let (parts, body) = response.into_parts();
-        let signs = self.ask.site.kind.is_signed();
-        let fed = signs && self.engine.0.feed.is_some() && parts.headers.contains_key(BRIM_DEPENDS);
+        let fed = fed && parts.headers.contains_key(BRIM_DEPENDS);
         let first_byte = response_time.since(request_time);
         let origin = OriginPart { first_byte, status: Some(parts.status) };
         let (status, version, headers) = (parts.status, parts.version, parts.headers);
@@ -141,6 +140,11 @@ impl Fetch {
         let how = reuse::Failure::Status(answered.status);
         may_serve_on_error(hit.stored.freshness(), standing, &self.ask.directives, how)
             .then(|| Head::Failed(Failure::Answered(answered.status), how, answered.origin))
+    }
+
+    /// Whether what only edges are told is not kept: nobody asks here who is to be told.
+    fn hides(&self, answered: &Answered) -> bool {
+        answered.fed && !self.engine.relays()
     }
 
     fn exchange<'a>(&'a self, sent: &'a HeaderMap, answered: &'a Answered, status: StatusCode) -> Exchange<'a> {
@@ -196,8 +200,12 @@ impl Fetch {
         (status, total, part): (StatusCode, Option<u64>, Option<Range<u64>>),
         set: Option<SliceSet>,
     ) -> Result<Opened, Reason> {
-        let mut headers =
-            update::stored_headers(&answered.headers, self.ask.set_cookies(), answered.fed, answered.response_time);
+        let mut headers = update::stored_headers(
+            &answered.headers,
+            self.ask.set_cookies(),
+            self.hides(answered),
+            answered.response_time,
+        );
         if answered.status == StatusCode::PARTIAL_CONTENT {
             headers.remove(CONTENT_RANGE);
         }
@@ -331,8 +339,13 @@ impl Fetch {
             let again = Self { engine: self.engine.clone(), ask: Arc::clone(&self.ask), stale: None, part: None };
             return Box::pin(again.run(lead, own)).await;
         }
-        let headers =
-            update::freshened(&stored, &answered.headers, self.ask.set_cookies(), answered.fed, answered.response_time);
+        let headers = update::freshened(
+            &stored,
+            &answered.headers,
+            self.ask.set_cookies(),
+            self.hides(answered),
+            answered.response_time,
+        );
         lead.open(match self.renewed(hit, answered, &headers, since) {
             Some(stored) => Head::Confirmed(Arc::new(Confirmed { stored, origin: answered.origin })),
             None => Head::Failed(Failure::Nonsense, reuse::Failure::Unreachable, answered.origin),
@@ -389,6 +402,7 @@ impl Fetch {
             (None, None) => WINDOW,
         };
         let opened = Arc::new(opened);
+        let in_background = own.is_none();
         let Some(share) = engine.0.budget.take(needed) else {
             return self.carry_unkept(lead, own, &opened, body).await;
         };
@@ -406,8 +420,8 @@ impl Fetch {
         let stopped = match &opened.sliced {
             Some((set, head)) => self.carry_sliced(lead, &opened, (set, head), body, since).await,
             None => {
-                // What is nearly there already is fetched to its end, also when nobody waits for it any more.
-                lead.writer.keep(Keep::Everything, opened.total.is_some());
+                // What has a known end is fetched to it, also when nobody waits for it any more; and what nobody ever waited for.
+                lead.writer.keep(Keep::Everything, opened.total.is_some() || in_background);
                 self.carry_entire(lead, &opened, body).await
             }
         };
