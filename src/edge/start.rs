@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
@@ -76,6 +77,7 @@ pub async fn check(config: EdgeConfig) -> Result<(), StartError> {
 /// Needs a multi-threaded tokio runtime. Gives an error where the edge cannot start; once it is ready, only `Ok`.
 pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError> {
     let clock = Clock::system();
+    raise_file_limit(config.limits.connections);
     let mut signals = Signals::install().map_err(StartError::Signals)?;
     let hangup = Hangup::install().map_err(StartError::Signals)?;
     metrics::describe()?;
@@ -144,6 +146,24 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Has the system allow as many open files as it may: every connection is one, and so is every file of the disk tier in use.
+fn raise_file_limit(connections: usize) {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+        tracing::warn!(%error, "the limit of open files was not raised");
+    }
+    // Each client's connection may have one to an origin beside it.
+    let wanted = 2 * connections as u64 + 1024;
+    if limit.maximum.is_some_and(|maximum| maximum < wanted) {
+        tracing::warn!(
+            allowed = limit.maximum,
+            wanted,
+            "few files may be open: raise LimitNOFILE, or lower limits.connections"
+        );
+    }
 }
 
 async fn build_sites(

@@ -70,7 +70,7 @@ pub fn sized(body: Bytes, footing: Footing) -> Arc<Stored> {
     let draft = Draft {
         status: StatusCode::OK,
         headers: &headers,
-        body: StoredBody::Whole(body),
+        body: StoredBody::Whole(body.into()),
         request_time: NOW,
         response_time: NOW,
         initial_age: Duration::ZERO,

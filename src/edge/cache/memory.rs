@@ -5,8 +5,8 @@
 //! it back when nobody uses it any more, clients that are still being sent it included: what lifts the counter above the
 //! bound has `moka` evict at once, and is taken out again if that does not help.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -59,6 +59,10 @@ pub(super) enum Chosen {
     Other,
     Stored(Arc<Stored>),
 }
+
+/// Part of the tier's bytes that is taken once, and given back with whatever has it.
+#[derive(Debug, Default)]
+pub(super) struct Part(OnceLock<Held>);
 
 /// Part of the tier's bytes; dropping it gives it back.
 #[derive(Debug)]
@@ -123,19 +127,20 @@ impl Memory {
 
     /// Keeps a response. False where there is no room for it.
     pub fn put(&self, key: &PrimaryKey, variation: &Variation, stored: &Arc<Stored>) -> bool {
-        let Some(held) = self.hold(stored.weight() + key.as_str().len() as u64) else { return false };
+        if !self.hold_for(key, stored) {
+            return false;
+        }
         let key = Key::Response(key.clone());
-        // Only a response that is put in twice has its part already.
-        let _ = stored.held.set(held);
         self.entries.entry(key.clone()).and_upsert_with(|old| Slot::new(self.joined(value_of(old), variation, stored)));
         self.fits() || self.take_out(&key, stored)
     }
 
-    /// Keeps a response that was read from disk, unless a newer one is there by now, which is given then. Given back alone
-    /// where there is no room for it.
-    pub fn put_back(&self, key: &PrimaryKey, variation: &Variation, stored: Arc<Stored>) -> Arc<Stored> {
-        let Some(held) = self.hold(stored.weight() + key.as_str().len() as u64) else { return stored };
-        let _ = stored.held.set(held);
+    /// Keeps a response that was read from disk, unless a newer one is there by now, which is given then. `None` where there
+    /// is no room for it.
+    pub fn put_back(&self, key: &PrimaryKey, variation: &Variation, stored: Arc<Stored>) -> Option<Arc<Stored>> {
+        if !self.hold_for(key, &stored) {
+            return None;
+        }
         let mut there = None;
         let key = Key::Response(key.clone());
         self.entries.entry(key.clone()).and_compute_with(|old| {
@@ -145,8 +150,23 @@ impl Memory {
         });
         if there.is_none() && !self.fits() {
             self.take_out(&key, &stored);
+            return None;
         }
-        there.unwrap_or(stored)
+        Some(there.unwrap_or(stored))
+    }
+
+    /// Takes a response's part of the tier's bytes, but for a body that has its own already: a 304 renewed what it was
+    /// stored with. False where it is larger than what one response may take.
+    fn hold_for(&self, key: &PrimaryKey, stored: &Stored) -> bool {
+        let body = stored.body_part();
+        let counted = body.filter(|(part, _)| part.0.get().is_some()).map_or(0, |(_, bytes)| bytes);
+        let Some(mut held) = self.hold(stored.weight() - counted + key.as_str().len() as u64) else { return false };
+        if let Some((part, bytes)) = body.filter(|_| counted == 0) {
+            let _ = part.0.set(held.split(bytes));
+        }
+        // Only a response that is put in twice has its part already.
+        let _ = stored.held.set(held);
+        true
     }
 
     /// Takes a response out again, and says that it is not there.
@@ -169,7 +189,10 @@ impl Memory {
 
     /// Weighs a response anew that gets a further form, if it is still there. False where there is no room for both.
     pub fn extend(&self, key: &PrimaryKey, stored: &Arc<Stored>, form: &Arc<Stored>, set: impl FnOnce()) -> bool {
-        let Some(held) = self.hold(form.own_weight()) else { return false };
+        let Some(mut held) = self.hold(form.own_weight()) else { return false };
+        if let Some((part, bytes)) = form.body_part() {
+            let _ = part.0.set(held.split(bytes));
+        }
         let _ = form.held.set(held);
         set();
         let key = Key::Response(key.clone());
@@ -190,7 +213,7 @@ impl Memory {
     /// Keeps a slice. `None` where there is no room for it.
     pub fn put_slice(&self, key: &SliceKey, bytes: Bytes, footing: Footing) -> Option<Arc<Slice>> {
         let held = self.hold((OVERHEAD + bytes.len()) as u64)?;
-        let slice = Arc::new(Slice { bytes, footing, _held: held });
+        let slice = Arc::new(Slice::new(bytes, footing, held));
         let key = Key::Slice(key.clone());
         self.entries.insert(key.clone(), Slot::new(Value::Slice(slice.clone())));
         if !self.fits() {
@@ -198,6 +221,11 @@ impl Memory {
             return None;
         }
         Some(slice)
+    }
+
+    /// Takes a part of the tier's bytes for something that is about to be read; `None` where there is no room.
+    pub fn reserve(&self, bytes: u64) -> Option<Held> {
+        self.hold(bytes).filter(|_| self.fits())
     }
 
     /// Takes a part of the tier's bytes; `None` where it is larger than what one response may take.
@@ -279,6 +307,14 @@ impl Value {
             Self::Many(variants) => variants.iter().any(|stored| Arc::ptr_eq(stored, wanted)),
             Self::Slice(_) => false,
         }
+    }
+}
+
+impl Held {
+    /// Takes out the part of `bytes` of them, of which there must be as many.
+    fn split(&mut self, bytes: u64) -> Self {
+        self.bytes -= bytes;
+        Self { counter: self.counter.clone(), bytes }
     }
 }
 

@@ -378,7 +378,8 @@ impl Cache {
 }
 
 impl DiskCandidate {
-    /// Reads and verifies the file, on a blocking thread. `None` where it was purged, evicted or corrupt: a miss.
+    /// Reads and verifies the file, on a blocking thread. `None` where it was purged, evicted or corrupt, or memory has no
+    /// room for it: a miss.
     pub async fn load(self) -> Option<Hit> {
         let Self { tiers, key, variant } = self;
         blocking(tiers, move |tiers| tiers.load_response(&key, &variant.variation, &variant.item)).await
@@ -386,7 +387,8 @@ impl DiskCandidate {
 }
 
 impl SliceCandidate {
-    /// Reads and verifies the file, on a blocking thread. `None` where it was purged, evicted or corrupt: a miss.
+    /// Reads and verifies the file, on a blocking thread. `None` where it was purged, evicted or corrupt, or memory has no
+    /// room for it: a miss.
     pub async fn load(self) -> Option<Bytes> {
         let Self { tiers, set, index, file } = self;
         blocking(tiers, move |tiers| tiers.load_slice(&set, index, &file)).await

@@ -16,7 +16,8 @@ const LONGEST: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(super) struct Passes {
     clock: Clock,
-    marks: sync::Cache<PrimaryKey, Timestamp>,
+    /// By hashes of keys, so that long keys take no more room: a mark too many costs a request that is not collapsed.
+    marks: sync::Cache<u128, Timestamp>,
 }
 
 impl Passes {
@@ -25,16 +26,17 @@ impl Passes {
     }
 
     pub fn mark(&self, key: &PrimaryKey, time: Duration) {
-        self.marks.insert(key.clone(), self.clock.now().plus(time.min(LONGEST)));
+        self.marks.insert(key.disk_name(), self.clock.now().plus(time.min(LONGEST)));
     }
 
     pub fn is_marked(&self, key: &PrimaryKey) -> bool {
-        self.marks.get(key).is_some_and(|until| self.clock.now() < until)
+        self.marks.get(&key.disk_name()).is_some_and(|until| self.clock.now() < until)
     }
 
     pub fn clear(&self, key: &PrimaryKey) {
-        if self.marks.contains_key(key) {
-            self.marks.invalidate(key);
+        let name = key.disk_name();
+        if self.marks.contains_key(&name) {
+            self.marks.invalidate(&name);
         }
     }
 }

@@ -28,10 +28,27 @@ pub struct SliceSet {
 /// One slice in memory.
 #[derive(Debug)]
 pub(super) struct Slice {
+    /// Whoever has some of them has their part of the memory tier's bytes.
     pub bytes: Bytes,
     pub footing: Footing,
-    /// Its part of the memory tier's bytes, for as long as it is used.
-    pub _held: Held,
+}
+
+/// What the bytes of a slice belong to.
+struct Owner {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Slice {
+    pub fn new(bytes: Bytes, footing: Footing, held: Held) -> Self {
+        Self { bytes: Bytes::from_owner(Owner { bytes, _held: held }), footing }
+    }
 }
 
 /// A slice of a set: what the tiers find it by.

@@ -1,6 +1,6 @@
 //! A stored response: immutable but for what purges find out about it and for the compressed forms made of it.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use http::header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 
 use super::head::{HeadBlock, TooManyHeaders};
-use super::memory::Held;
+use super::memory::{Held, Part};
 use super::purge::Footing;
 use super::slices::SliceSet;
 use crate::clock::Timestamp;
@@ -19,6 +19,10 @@ use crate::http::encoding::Coding;
 
 /// What every stored response costs beside its bytes and its key: measured, and rounded up.
 pub(super) const OVERHEAD: usize = 512;
+
+/// From this length on, a body counts for as long as anybody is sent it. Of shorter ones, all that clients can hold is little,
+/// and connections take their bytes at once.
+const COUNTED_APART: usize = 16 * 1024;
 
 /// What a response to be stored is made of.
 #[derive(Debug)]
@@ -56,16 +60,55 @@ pub struct Stored {
     last_modified: Option<Timestamp>,
     content_length: Option<u64>,
     compressed: OnceLock<Box<[OnceLock<Arc<Stored>>; 3]>>,
-    /// Its part of the memory tier's bytes, from when it was put there until nobody uses it any more.
+    /// Its part of the memory tier's bytes, from when it was put there until nobody uses it any more; but for its body's.
     pub(super) held: OnceLock<Held>,
 }
 
 /// Where the bytes are. Clones share them.
 #[derive(Debug, Clone)]
 pub enum StoredBody {
-    Whole(Bytes),
+    Whole(WholeBody),
     /// In slices, each of which may be missing.
     Sliced(Arc<SliceSet>),
+}
+
+/// A body in one piece. Clones share it, and so does whoever is sent a part of it: as long as one of them has it, it counts
+/// among the bytes of the memory tier.
+#[derive(Debug, Clone)]
+pub struct WholeBody {
+    bytes: Bytes,
+    /// `None` for a short one, which counts with its head.
+    part: Option<Arc<Part>>,
+}
+
+/// What the bytes of a [`WholeBody`] belong to.
+struct Owner {
+    bytes: Bytes,
+    _part: Arc<Part>,
+}
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl From<Bytes> for WholeBody {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.len() < COUNTED_APART {
+            return Self { bytes, part: None };
+        }
+        let part = Arc::new(Part::default());
+        Self { bytes: Bytes::from_owner(Owner { bytes, _part: part.clone() }), part: Some(part) }
+    }
+}
+
+impl Deref for WholeBody {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
 }
 
 impl Stored {
@@ -172,10 +215,23 @@ impl Stored {
     /// The bytes of memory that it takes, without its key and its compressed forms.
     pub(super) fn own_weight(&self) -> u64 {
         let body = match &self.response.body {
-            StoredBody::Whole(bytes) => bytes.len(),
+            StoredBody::Whole(bytes) => bytes.len() as u64,
             StoredBody::Sliced(_) => 0,
         };
-        (OVERHEAD + self.response.head.bytes().len() + size_of_val(self.response.footing.tags().hashes()) + body) as u64
+        self.head_weight() + body
+    }
+
+    /// The bytes of memory that it takes without its body.
+    fn head_weight(&self) -> u64 {
+        (OVERHEAD + self.response.head.bytes().len() + size_of_val(self.response.footing.tags().hashes())) as u64
+    }
+
+    /// The body's part of the memory tier's bytes, and how many these are; `None` where it has none of its own.
+    pub(super) fn body_part(&self) -> Option<(&Part, u64)> {
+        match &self.response.body {
+            StoredBody::Whole(body) => Some((body.part.as_deref()?, body.len() as u64)),
+            StoredBody::Sliced(_) => None,
+        }
     }
 
     /// When it is worth nothing any more: neither fresh, nor to be sent stale, nor to be validated.

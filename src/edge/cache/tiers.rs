@@ -53,10 +53,12 @@ impl Tiers {
         usable
     }
 
-    /// Reads the file of a response and puts it into memory. Blocks.
+    /// Reads the file of a response and puts it into memory; `None` also where that has no room for it. Blocks.
     pub fn load_response(&self, key: &PrimaryKey, variation: &Variation, file: &Arc<FileEntry>) -> Option<Hit> {
         let disk = self.disk()?;
         let tier_key = Key::Response(key.clone());
+        // Before it is read: what is being read takes memory too.
+        let held = self.memory.reserve(file.length)?;
         let (meta, body) = self.read(disk, &tier_key, variation, file)?;
         let stored = meta.into_stored(body, file.footing.copied());
         let stored = match stored {
@@ -66,26 +68,30 @@ impl Tiers {
                 return None;
             }
         };
-        let stored = self.memory.put_back(key, variation, stored);
+        drop(held);
+        let stored = self.memory.put_back(key, variation, stored)?;
         self.still_there(disk, &tier_key, file, || {
             self.memory.retain(&tier_key, |other| !std::ptr::eq(other, &*stored));
         })?;
         self.hit(key, stored)
     }
 
-    /// Reads the file of a slice and puts it into memory. Blocks.
+    /// Reads the file of a slice and puts it into memory; `None` also where that has no room for it. Blocks.
     pub fn load_slice(&self, set: &Arc<SliceSet>, index: u32, file: &Arc<FileEntry>) -> Option<Bytes> {
         let disk = self.disk()?;
+        let range = set.range(index);
+        // Before it is read: what is being read takes memory too.
+        let held = self.memory.reserve(range.end - range.start)?;
         let slice_key = SliceKey { set: set.clone(), index };
         let key = Key::Slice(slice_key.clone());
         let (_, bytes) = self.read(disk, &key, &Variation::default(), file)?;
-        let range = set.range(index);
         if bytes.len() as u64 != range.end - range.start {
             self.mistrust(disk, &key, file, &FileError::Corrupt);
             return None;
         }
-        // Without room in memory it is read again next time.
-        let _ = self.memory.put_slice(&slice_key, bytes.clone(), file.footing.copied());
+        drop(held);
+        let slice = self.memory.put_slice(&slice_key, bytes, file.footing.copied())?;
+        let bytes = slice.bytes.clone();
         self.still_there(disk, &key, file, || self.memory.remove(&key))?;
         (self.index.standing(&set.key, &file.footing) != Standing::Gone).then_some(bytes)
     }

@@ -79,14 +79,19 @@ impl<T> Variants<T> {
         Some(chosen)
     }
 
-    /// These and a new one, which takes the place of the one of its variation; of all where every request has it. The
-    /// least recently used ones beyond [`MAX_VARIANTS`] and beyond `most` are left out.
+    /// These and a new one, which takes the place of the one of its variation and of one that every request has; of all where
+    /// every request has it. The least recently used ones beyond [`MAX_VARIANTS`] and beyond `most` are left out.
     pub fn with(&self, variation: Variation, item: T, most: u64, weight: impl Fn(&T) -> u64) -> Self {
         let tick = self.ticks.load(Ordering::Relaxed);
         let mut room = most.saturating_sub(weight(&item));
         let mut kept = match variation.is_plain() {
             true => Vec::new(),
-            false => self.list.iter().filter(|variant| variant.variation != variation).cloned().collect(),
+            false => self
+                .list
+                .iter()
+                .filter(|variant| variant.variation != variation && !variant.variation.is_plain())
+                .cloned()
+                .collect(),
         };
         let mut by_use: Vec<_> = kept.iter().map(Arc::clone).collect::<Vec<Arc<Variant<T>>>>();
         by_use.sort_by_key(|variant| std::cmp::Reverse(variant.used.load(Ordering::Relaxed)));

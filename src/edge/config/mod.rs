@@ -4,6 +4,8 @@
 //! before anything is opened but the files that the configuration names.
 
 mod behaviour;
+#[cfg(test)]
+mod docs;
 mod fields;
 mod headers;
 mod keys;

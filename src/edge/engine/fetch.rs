@@ -438,7 +438,7 @@ impl Fetch {
     fn keep(&self, opened: &Opened, bytes: bytes::Bytes) {
         let mut headers = opened.headers.clone();
         Opened::note_length(&mut headers, opened.status, bytes.len() as u64);
-        let stored = opened.with_headers(&self.ask, &headers, StoredBody::Whole(bytes));
+        let stored = opened.with_headers(&self.ask, &headers, StoredBody::Whole(bytes.into()));
         let kept = stored.and_then(|stored| self.engine.0.cache.store(&self.ask.key, &opened.variation, &stored));
         self.note(kept);
     }

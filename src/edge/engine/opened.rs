@@ -112,7 +112,7 @@ pub(super) fn with_other_body(stored: &Stored, headers: &HeaderMap, bytes: bytes
     let draft = Draft {
         status: stored.status(),
         headers,
-        body: StoredBody::Whole(bytes),
+        body: StoredBody::Whole(bytes.into()),
         request_time: stored.request_time(),
         response_time: stored.response_time(),
         initial_age: stored.initial_age(),

@@ -278,9 +278,10 @@ fn of_cors(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// An answer of the front's own.
+/// An answer of the front's own: nothing was looked up for it.
 fn own(response: Response<Body>) -> Answer {
-    Answer { response, outcome: Outcome::of(Found::Error) }
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    Answer { response, outcome: Outcome::of(if failed { Found::Error } else { Found::Pass }) }
 }
 
 fn finish(response: Response<Body>, running: Running, mut account: Account) -> Response<Sent> {

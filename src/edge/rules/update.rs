@@ -32,7 +32,14 @@ const HOP_BY_HOP: [HeaderName; 11] = [
 
 /// Fields of the content as it is stored, which a 304 does not replace: the body stays, and what says how to read it
 /// does.
-const OF_CONTENT: [HeaderName; 4] = [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG];
+const OF_CONTENT: [HeaderName; 6] = [
+    HeaderName::from_static("content-digest"),
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    HeaderName::from_static("content-md5"),
+    CONTENT_RANGE,
+    ETAG,
+];
 
 /// Takes out what must not go beyond one connection: the fixed fields, and those that `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
@@ -261,6 +268,7 @@ mod tests {
             ("content-location", "/b"),
             ("content-length", "0"),
             ("content-encoding", "gzip"),
+            ("content-md5", "x"),
             ("etag", "W/\"a\""),
             ("x-a", "3"),
             ("x-b", "4"),

@@ -1,6 +1,6 @@
 //! `Vary` and secondary keys (RFC 9111 section 4.1).
 
-use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, VARY};
+use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderMap, HeaderName, VARY};
 
 use super::list;
 use crate::http::encoding::{AcceptEncoding, Coding};
@@ -77,8 +77,9 @@ impl SecondaryKey {
 }
 
 /// Gives the key that a request has among the variants of a response with this `vary`, which must not be `*`. Blanks
-/// around members of lists and empty members make no difference, nor whether a list is on one line or on several.
-/// `Accept-Encoding` counts in its normal form if `normalise` says so; then it must be forwarded in that form too.
+/// around members of lists and empty members make no difference, nor whether a list is on one line or on several, nor
+/// the case of languages (RFC 4647 section 2). `Accept-Encoding` counts in its normal form if `normalise` says so; then
+/// it must be forwarded in that form too.
 pub fn secondary(vary: &Vary, headers: &HeaderMap, normalise: bool) -> SecondaryKey {
     let mut key = Vec::new();
     for name in vary.names() {
@@ -87,10 +88,14 @@ pub fn secondary(vary: &Vary, headers: &HeaderMap, normalise: bool) -> Secondary
         } else if headers.contains_key(name) {
             // An empty header is another request than none.
             key.push(b'=');
+            let start = key.len();
             for member in list::field(headers, name) {
                 key.extend_from_slice(member);
                 // As no value holds a zero, a comma within quotes does not look like one between members.
                 key.push(0);
+            }
+            if name == ACCEPT_LANGUAGE {
+                key[start..].make_ascii_lowercase();
             }
         }
         // No value of a header holds a line break.
@@ -180,6 +185,14 @@ mod tests {
         }
         let stored = key(&[("foo", "1")]);
         assert_eq!(SecondaryKey::from_stored(stored.as_bytes()), stored);
+    }
+
+    #[test]
+    fn languages_are_the_same_in_every_case_but_not_in_every_order() {
+        let by_language = vary(&["accept-language"]);
+        let key = |value| secondary(&by_language, &headers(&[("accept-language", value)]), true);
+        assert_eq!(key("en-GB, de;q=0.5"), key("EN-gb,de;Q=0.5"));
+        assert_ne!(key("en, de"), key("de, en"), "servers take the order for a preference");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The edge: the real binary, between clients that send exact bytes and origins that do.
 
 mod conformance;
+mod front;
 mod hostile_origins;
 mod process;
 mod smuggling;

@@ -133,7 +133,7 @@ impl Catalog {
 
     /// Removes the files that a response of this variation takes the place of.
     pub fn make_way(&self, key: &Key, variation: &Variation) {
-        self.filter(key, |other, _| !variation.is_plain() && other != variation);
+        self.filter(key, |other, _| !variation.is_plain() && !other.is_plain() && other != variation);
     }
 
     fn filter(&self, key: &Key, keep: impl Fn(&Variation, &FileEntry) -> bool) {

@@ -139,7 +139,7 @@ impl Meta {
             return Err(FileError::Corrupt);
         };
         let body = match sliced {
-            None => StoredBody::Whole(body),
+            None => StoredBody::Whole(body.into()),
             Some((etag, total)) => StoredBody::Sliced(Arc::new(SliceSet {
                 key: PrimaryKey::from_stored(&self.key),
                 secondary: SecondaryKey::from_stored(&self.secondary),

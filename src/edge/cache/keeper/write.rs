@@ -61,7 +61,7 @@ fn written(write: &Write) -> Option<Written<'_>> {
     match (&write.item, &write.key) {
         (Item::Response(stored), Key::Response(key)) => {
             let body = match stored.body() {
-                StoredBody::Whole(bytes) => bytes.clone(),
+                StoredBody::Whole(body) => Bytes::clone(body),
                 StoredBody::Sliced(_) => Bytes::new(),
             };
             let meta = Meta::of_response(key, &write.variation, stored);

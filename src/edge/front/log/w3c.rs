@@ -75,7 +75,8 @@ pub fn result_type(record: &Record) -> &'static str {
         _ if status == 429 => "LimitExceeded",
         Found::Hit | Found::StaleHit => "Hit",
         Found::RefreshHit => "RefreshHit",
-        Found::Error if matches!(status, 301 | 308) => "Redirect",
+        // To HTTPS, by the edge itself.
+        Found::Pass if record.outcome.origin.is_none() && matches!(status, 301 | 308) => "Redirect",
         Found::Error => "Error",
         Found::Miss | Found::Pass if status >= 400 => "Error",
         Found::Miss if record.outcome.collapsed => "Hit",
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!(result(Found::Hit, 404, false), "Hit");
         assert_eq!(result(Found::RefreshHit, 200, false), "RefreshHit");
         assert_eq!(result(Found::Error, 502, false), "Error");
-        assert_eq!(result(Found::Error, 301, false), "Redirect");
+        assert_eq!(result(Found::Pass, 301, false), "Redirect");
         assert_eq!(result(Found::Error, 429, false), "LimitExceeded");
     }
 }
