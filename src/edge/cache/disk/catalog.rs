@@ -98,7 +98,7 @@ impl Catalog {
         self.files.entry(key.clone()).and_upsert_with(|old| {
             before = old.map(moka::Entry::into_value);
             Arc::new(match &before {
-                Some(files) => files.with(variation, file, u64::MAX, |file| file.length),
+                Some(files) => files.with(&variation, file, u64::MAX, |file| file.length),
                 None => Variants::new(variation, file),
             })
         });
