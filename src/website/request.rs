@@ -21,6 +21,9 @@ const CONDITIONS: [&str; 4] = ["if-match", "if-none-match", "if-modified-since",
 pub struct Request {
     pub id: RequestId,
     pub head: Head,
+    /// Where it was sent to: whose site it is.
+    pub sent_to: Authority,
+    /// What the visitor asked for, who may be an edge's: what the site's own addresses are made of.
     pub authority: Authority,
     pub origin: Origin,
     /// By which protocol the visitor came, who may be an edge's.
@@ -43,7 +46,8 @@ impl Request {
         let target = http.uri.authority().map(|authority| authority.as_str());
         let authority = authority(target, &head.headers)?;
         let protocol = if secure { Protocol::Https } else { Protocol::Http };
-        Ok(Self { id, head, authority, origin: Origin::of(http.peer_addr, secure), protocol })
+        let sent_to = authority.clone();
+        Ok(Self { id, head, sent_to, authority, origin: Origin::of(http.peer_addr, secure), protocol })
     }
 
     /// Whether only the head of the answer is wanted.

@@ -53,7 +53,13 @@ impl Service {
     pub(super) async fn answer(&self, request: &mut Request, site: &mut Option<String>) -> Result<Answer, Failure> {
         let visitor = self.visitor(&request.head, request.origin).await?;
         request.forward(&visitor.forwarded);
-        let place = self.place(&request.authority.host).await?;
+        let place = match self.place(&request.sent_to.host).await {
+            // An edge may have no name for the site but the one that its visitor used.
+            Err(failure) if failure.code == Code::NoSuchBucket && visitor.forwarded.host.is_some() => {
+                self.place(&request.authority.host).await?
+            }
+            place => place?,
+        };
         *site = Some(place.bucket.record.name.as_str().to_owned());
         let answered = self.answer_at(request, &visitor, &place).await;
         match place.preview {

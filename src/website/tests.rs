@@ -96,7 +96,8 @@ fn request(bucket: &str) -> Request {
     let head = Head { method: "GET".to_owned(), path: "/".to_owned(), ..Head::default() };
     let authority = Authority::parse(&format!("{bucket}.{DOMAIN}")).unwrap();
     let origin = Origin { address: None, secure: false };
-    Request { id: RequestId::new(), head, authority, origin, protocol: Protocol::Http }
+    let sent_to = authority.clone();
+    Request { id: RequestId::new(), head, sent_to, authority, origin, protocol: Protocol::Http }
 }
 
 fn status(answer: Result<super::answer::Answer, Failure>) -> u16 {

@@ -30,12 +30,12 @@ fn stores_and_purges_without_end() {
         cache.store(&key(&url(number)), &Variation::default(), &stored).unwrap();
         // Of each three neighbours one is purged, often while it is being written.
         let about = (version / 2) % URLS;
-        if version % 3 == 0 {
+        if version.is_multiple_of(3) {
             let what = What::Path(format!("/{about}"));
             purge(&cache, &[Purge::hard(Scope::Site(site()), what)]);
             println!("purged {about} {version}");
         }
-        if version % 50 == 0 {
+        if version.is_multiple_of(50) {
             cache.tiers.queue.ask_for_sweep();
         }
     }

@@ -64,6 +64,17 @@ impl HeadBlock {
         if block.iter().all(valid) { Ok(block) } else { Err(MalformedHead) }
     }
 
+    /// Puts a body behind the block, in the same memory: two allocations less for each small response, and nothing kept of
+    /// what the body was a slice of.
+    pub(super) fn joined_with(&self, body: &Bytes) -> (Self, Bytes) {
+        let mut both = Vec::with_capacity(self.0.len() + body.len());
+        both.extend_from_slice(&self.0);
+        both.extend_from_slice(body);
+        let mut block = Bytes::from(both);
+        let body = block.split_off(self.0.len());
+        (Self(block), body)
+    }
+
     /// The headers, with room for a few more. Values are slices of the block.
     pub fn to_headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(self.len() + SPARE);

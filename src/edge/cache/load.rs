@@ -1,5 +1,6 @@
 //! The cache under load: its bound in bytes, what an object costs, and purges against fills on many threads.
 
+use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -107,7 +108,7 @@ fn no_fill_outlives_a_purge_that_came_while_it_was_under_way() {
                     }
                     let footing = footing(cache);
                     let version = versions[at].load(Ordering::SeqCst);
-                    if next(&mut state) % 2 == 0 {
+                    if next(&mut state).is_multiple_of(2) {
                         thread::yield_now();
                     }
                     let stored = response(&version.to_string(), footing);
@@ -119,10 +120,10 @@ fn no_fill_outlives_a_purge_that_came_while_it_was_under_way() {
             let number = round % URLS;
             let old = versions[number as usize].fetch_add(1, Ordering::SeqCst);
             let path = format!("/assets/images/{number:08}.webp");
-            let what = if round % 3 == 0 { What::Prefix(path) } else { What::Path(path) };
+            let what = if round.is_multiple_of(3) { What::Prefix(path) } else { What::Path(path) };
             purge(&cache, &[Purge::hard(Scope::Site(site()), what)]);
             purged[number as usize].store(old, Ordering::SeqCst);
-            if round % 500 == 0 {
+            if round.is_multiple_of(500) {
                 cache.tiers.queue.ask_for_sweep();
             }
         }
@@ -163,7 +164,7 @@ fn a_million_objects_of_one_kilobyte() {
         let draft = Draft {
             status: http::StatusCode::OK,
             headers: &headers,
-            body: StoredBody::Whole(vec![1; 1024].into()),
+            body: StoredBody::Whole(Bytes::from(vec![1; 1024]).into()),
             request_time: NOW,
             response_time: NOW,
             initial_age: Duration::ZERO,

@@ -125,6 +125,18 @@ impl Memory {
         None
     }
 
+    /// How this response is chosen, for one of the requests that choose it; `None` where it is not there any more.
+    pub fn variation_of(&self, key: &PrimaryKey, headers: &HeaderMap, stored: &Arc<Stored>) -> Option<Variation> {
+        match self.get(&Key::Response(key.clone()))? {
+            Value::One(one) => Arc::ptr_eq(&one, stored).then(Variation::default),
+            Value::Many(variants) => {
+                let variant = variants.choose(headers)?;
+                Arc::ptr_eq(&variant.item, stored).then(|| variant.variation.clone())
+            }
+            Value::Slice(_) => None,
+        }
+    }
+
     /// Keeps a response. False where there is no room for it.
     pub fn put(&self, key: &PrimaryKey, variation: &Variation, stored: &Arc<Stored>) -> bool {
         if !self.hold_for(key, stored) {
@@ -181,7 +193,7 @@ impl Memory {
             return Value::One(stored.clone());
         }
         let variants = match old {
-            Some(Value::Many(old)) => old.with(variation.clone(), stored.clone(), self.most, |item| item.weight()),
+            Some(Value::Many(old)) => old.with(variation, stored.clone(), self.most, |item| item.weight()),
             _ => Variants::new(variation.clone(), stored.clone()),
         };
         Value::Many(Arc::new(variants))

@@ -207,6 +207,11 @@ impl Cache {
         Found::Disk(DiskCandidate { tiers: self.tiers.clone(), key: key.clone(), variant })
     }
 
+    /// How a stored response is chosen by requests like one that found it; `None` where it is not in memory any more.
+    pub fn variation_of(&self, key: &PrimaryKey, headers: &HeaderMap, stored: &Arc<Stored>) -> Option<Variation> {
+        self.tiers.memory.variation_of(key, headers, stored)
+    }
+
     /// Keeps a complete response, in memory at once and on disk in time. It takes the place of what was stored for its
     /// variation; one that does not vary takes the place of all.
     ///

@@ -210,10 +210,10 @@ impl Run {
     }
 
     fn check(&self) {
-        for url in 0..URLS.len() {
-            for of in 0..LANGUAGES.len() {
-                let found = find(self.cache(), URLS[url], &language(LANGUAGES[of]));
-                assert_eq!(found, self.model.expected(url, of), "{} {}", URLS[url], LANGUAGES[of]);
+        for (url, text) in URLS.iter().enumerate() {
+            for (of, name) in LANGUAGES.iter().enumerate() {
+                let found = find(self.cache(), text, &language(name));
+                assert_eq!(found, self.model.expected(url, of), "{text} {name}");
             }
         }
     }

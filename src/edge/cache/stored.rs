@@ -20,6 +20,9 @@ use crate::http::encoding::Coding;
 /// What every stored response costs beside its bytes and its key: measured, and rounded up.
 pub(super) const OVERHEAD: usize = 512;
 
+/// Bodies up to this length are kept in one piece with the headers.
+const SMALL_BODY: usize = 4096;
+
 /// From this length on, a body counts for as long as anybody is sent it. Of shorter ones, all that clients can hold is little,
 /// and connections take their bytes at once.
 const COUNTED_APART: usize = 16 * 1024;
@@ -56,9 +59,9 @@ pub(super) struct Received {
 #[derive(Debug)]
 pub struct Stored {
     response: Received,
+    /// Where it is in the head.
     etag: Option<(u32, u32)>,
     last_modified: Option<Timestamp>,
-    content_length: Option<u64>,
     compressed: OnceLock<Box<[OnceLock<Arc<Stored>>; 3]>>,
     /// Its part of the memory tier's bytes, from when it was put there until nobody uses it any more; but for its body's.
     pub(super) held: OnceLock<Held>,
@@ -130,14 +133,20 @@ impl Stored {
     }
 
     /// Reads from the head what is asked for often.
-    pub(super) fn received(response: Received) -> Self {
+    pub(super) fn received(mut response: Received) -> Self {
+        if let StoredBody::Whole(body) = &mut response.body
+            && body.len() <= SMALL_BODY
+        {
+            let (head, bytes) = response.head.joined_with(body);
+            *body = bytes.into();
+            response.head = head;
+        }
         let head = &response.head;
         let text = |name| head.get(name).and_then(|value| str::from_utf8(value).ok());
         let last_modified = text(&LAST_MODIFIED).and_then(date::parse_http);
-        let content_length = text(&CONTENT_LENGTH).and_then(digits);
         let place = |range: Range<usize>| Some((range.start.try_into().ok()?, range.end.try_into().ok()?));
         let etag = head.find(&ETAG).and_then(place);
-        Self { response, etag, last_modified, content_length, compressed: OnceLock::new(), held: OnceLock::new() }
+        Self { response, etag, last_modified, compressed: OnceLock::new(), held: OnceLock::new() }
     }
 
     pub fn status(&self) -> StatusCode {
@@ -187,7 +196,8 @@ impl Stored {
 
     /// `Content-Length` as it was received, which an answer to HEAD may have without a body.
     pub fn content_length(&self) -> Option<u64> {
-        self.content_length
+        let value = self.response.head.get(&CONTENT_LENGTH)?;
+        digits(str::from_utf8(value).ok()?)
     }
 
     pub fn has_validator(&self) -> bool {

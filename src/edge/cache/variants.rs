@@ -81,32 +81,25 @@ impl<T> Variants<T> {
 
     /// These and a new one, which takes the place of the one of its variation and of one that every request has; of all where
     /// every request has it. The least recently used ones beyond [`MAX_VARIANTS`] and beyond `most` are left out.
-    pub fn with(&self, variation: Variation, item: T, most: u64, weight: impl Fn(&T) -> u64) -> Self {
+    pub fn with(&self, variation: &Variation, item: T, most: u64, weight: impl Fn(&T) -> u64) -> Self {
         let tick = self.ticks.load(Ordering::Relaxed);
         let mut room = most.saturating_sub(weight(&item));
-        let mut kept = match variation.is_plain() {
-            true => Vec::new(),
-            false => self
-                .list
-                .iter()
-                .filter(|variant| variant.variation != variation && !variant.variation.is_plain())
-                .cloned()
-                .collect(),
-        };
-        let mut by_use: Vec<_> = kept.iter().map(Arc::clone).collect::<Vec<Arc<Variant<T>>>>();
-        by_use.sort_by_key(|variant| std::cmp::Reverse(variant.used.load(Ordering::Relaxed)));
-        let mut left_out = Vec::new();
-        for (at, variant) in by_use.into_iter().enumerate() {
-            let weight = weight(&variant.item);
-            if at + 1 < MAX_VARIANTS && weight <= room {
-                room -= weight;
-            } else {
-                left_out.push(variant);
-            }
-        }
-        kept.retain(|variant| !left_out.iter().any(|other| Arc::ptr_eq(variant, other)));
-        kept.insert(0, Arc::new(Variant { variation, item, used: AtomicU64::new(tick) }));
-        Self { list: kept, ticks: AtomicU64::new(tick + 1) }
+        let others = self.list.iter().filter(|variant| {
+            let other = &variant.variation;
+            !variation.is_plain() && !other.is_plain() && other != variation
+        });
+        let mut staying: Vec<_> = others.clone().collect();
+        staying.sort_by_key(|variant| std::cmp::Reverse(variant.used.load(Ordering::Relaxed)));
+        staying.truncate(MAX_VARIANTS - 1);
+        staying.retain(|variant| {
+            let left = room.checked_sub(weight(&variant.item));
+            room = left.unwrap_or(room);
+            left.is_some()
+        });
+        let stays = |variant: &&Arc<Variant<T>>| staying.iter().any(|other| Arc::ptr_eq(variant, other));
+        let mut list: Vec<_> = others.filter(stays).cloned().collect();
+        list.insert(0, Arc::new(Variant { variation: variation.clone(), item, used: AtomicU64::new(tick) }));
+        Self { list, ticks: AtomicU64::new(tick + 1) }
     }
 
     /// The one of this variation.

@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+/// How much is taken at a time for what has no known length, in bytes.
+const STEP: u64 = 64 * 1024;
+
 /// A number of bytes of which fills take their shares; clones share it.
 #[derive(Debug, Clone)]
 pub struct Budget(Arc<Bytes>);
@@ -55,6 +58,11 @@ impl Budget {
         self.0.taken.load(Ordering::Relaxed)
     }
 
+    fn give_back(&self, bytes: u64) {
+        self.0.taken.fetch_sub(bytes, Ordering::Relaxed);
+        self.0.returned.notify_waiters();
+    }
+
     fn reserve(&self, bytes: u64) -> bool {
         let limit = self.0.limit;
         let more = |taken: u64| taken.checked_add(bytes).filter(|sum| *sum <= limit);
@@ -72,7 +80,21 @@ impl Share {
         taken
     }
 
+    /// Takes more until it holds `bytes`, somewhat more at a time than asked for; `false` leaves it as it was.
+    pub fn reach(&mut self, bytes: u64) -> bool {
+        let missing = bytes.saturating_sub(self.bytes);
+        missing == 0 || self.grow(missing.max(STEP)) || self.grow(missing)
+    }
+
+    /// Gives back what it holds above `bytes`.
+    pub fn shrink(&mut self, bytes: u64) {
+        let back = self.bytes.saturating_sub(bytes);
+        self.bytes -= back;
+        self.budget.give_back(back);
+    }
+
     /// Gives how many bytes it holds.
+    #[cfg(test)]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -80,8 +102,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.0.taken.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.budget.0.returned.notify_waiters();
+        self.budget.give_back(self.bytes);
     }
 }
 
@@ -98,6 +119,9 @@ mod tests {
         assert!(first.grow(4));
         assert!(!first.grow(1) && !first.grow(u64::MAX));
         assert_eq!((first.bytes(), budget.taken()), (10, 10));
+        first.shrink(7);
+        assert!(first.reach(9) && !first.reach(11));
+        assert_eq!((first.bytes(), budget.taken()), (9, 9));
         drop(first);
         assert_eq!(budget.taken(), 0);
     }

@@ -16,7 +16,9 @@ use super::stream::{Follower, Stream, Writer, stream};
 
 /// The fetches that are under way; clones share the table.
 #[derive(Debug)]
-pub struct Table<K, H>(Arc<Mutex<HashMap<K, Arc<Fill<K, H>>>>>);
+pub struct Table<K, H>(Arc<Mutex<Fills<K, H>>>);
+
+type Fills<K, H> = HashMap<K, Arc<Fill<K, H>>>;
 
 /// One fetch, as those see it who follow.
 #[derive(Debug)]
@@ -101,11 +103,6 @@ impl<K: Clone + Eq + Hash, H: Clone> Table<K, H> {
             }
             !matched
         });
-    }
-
-    /// Whether something is being fetched under `key`.
-    pub fn contains(&self, key: &K) -> bool {
-        self.0.lock().contains_key(key)
     }
 
     /// Gives how much is being fetched.

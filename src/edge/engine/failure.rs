@@ -74,6 +74,10 @@ impl Failure {
     pub fn answer(&self, method: &Method, why: Option<Forward>, mut outcome: Outcome) -> Answer {
         let status = self.status();
         match self {
+            // Those that follow from failures, which were told.
+            Self::Fetch(error) if matches!(**error, FetchError::Suspended) => {
+                tracing::debug!(%error, "an origin is left alone");
+            }
             Self::Fetch(error) => tracing::warn!(error = %Chain(error.as_ref()), "an origin failed"),
             other => tracing::debug!(error = %other, "a request was not answered"),
         }

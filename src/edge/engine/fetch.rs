@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, VARY};
 use http::{Method, StatusCode, Version};
 use hyper::body::Body as _;
 use tokio::sync::oneshot;
@@ -363,10 +363,15 @@ impl Fetch {
             footing: Footing::new(self.ask.site.id.clone(), tags, since),
         };
         let renewed = Arc::new(Stored::new(draft).ok()?);
-        let vary = Vary::parse(headers);
         match verdict {
             Ok(_) => {
-                let variation = self.ask.variation(vary);
+                // The stored `Vary` may have a name that the edge added: only the origin's own says how to choose.
+                let cache = &self.engine.0.cache;
+                let variation = match answered.headers.contains_key(VARY) {
+                    true => None,
+                    false => cache.variation_of(&self.ask.key, &self.ask.headers, old),
+                };
+                let variation = variation.unwrap_or_else(|| self.ask.variation(Vary::parse(headers)));
                 self.note(self.engine.0.cache.store(&self.ask.key, &variation, &renewed));
             }
             // It holds for this once, but may not be kept any longer.
@@ -384,14 +389,14 @@ impl Fetch {
             (None, None) => WINDOW,
         };
         let opened = Arc::new(opened);
-        let Some(mut share) = engine.0.budget.take(needed) else {
+        let Some(share) = engine.0.budget.take(needed) else {
             return self.carry_unkept(lead, own, &opened, body).await;
         };
+        lead.writer.account(share);
         let shared = opened.is_shared(engine.0.clock.now(), engine.feed_is_live());
         if shared {
             lead.open(Head::Open(Arc::clone(&opened)));
         } else {
-            engine.0.cache.mark_uncacheable(&self.ask.key, APART);
             lead.leave_table();
             lead.open(Head::Alone);
             if let Some(own) = own {
@@ -403,24 +408,22 @@ impl Fetch {
             None => {
                 // What is nearly there already is fetched to its end, also when nobody waits for it any more.
                 lead.writer.keep(Keep::Everything, opened.total.is_some());
-                self.carry_entire(lead, &opened, body, &mut share).await
+                self.carry_entire(lead, &opened, body).await
             }
         };
+        if !shared {
+            // What was stored is there to be validated; nobody waits for another one's answer to that.
+            engine.0.cache.mark_uncacheable(&self.ask.key, APART);
+        }
         if let Err(error) = stopped {
             tracing::debug!(%error, "a body was not carried to its end");
         }
     }
 
-    async fn carry_entire(
-        &self,
-        mut lead: Leading,
-        opened: &Opened,
-        body: Received,
-        share: &mut super::budget::Share,
-    ) -> Result<(), Stopped> {
+    async fn carry_entire(&self, mut lead: Leading, opened: &Opened, body: Received) -> Result<(), Stopped> {
         let whole = {
             let (writer, leave) = lead.parts();
-            carry_whole(&self.engine, writer, body, share, leave).await?
+            carry_whole(&self.engine, writer, body, leave).await?
         };
         if let Some(bytes) = whole {
             if opened.total.is_some_and(|total| total != bytes.len() as u64) {

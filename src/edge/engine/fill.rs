@@ -84,6 +84,8 @@ enum Outturn {
     Variant(SecondaryKey),
     /// It cannot be shared.
     Alone,
+    /// What it came with began too early.
+    Again,
 }
 
 impl Engine {
@@ -100,11 +102,12 @@ impl Engine {
                 Outturn::Answer(answer) => return *answer,
                 Outturn::Variant(variant) => secondary = Some(variant),
                 Outturn::Alone => alone = true,
+                Outturn::Again => {}
             }
         }
         match turn.take(true, None).await {
             Outturn::Answer(answer) => *answer,
-            Outturn::Variant(_) | Outturn::Alone => {
+            Outturn::Variant(_) | Outturn::Alone | Outturn::Again => {
                 Failure::Lost.answer(&ask.method, Some(why), Outcome::of(Found::Error))
             }
         }
@@ -198,6 +201,9 @@ impl Turn<'_> {
 
     /// Whether a fetch whose head has come is still of use to somebody who comes only now.
     fn may_join(&self, head: &Head) -> bool {
+        if !self.is_current(head) {
+            return false;
+        }
         match head {
             Head::Open(opened) => {
                 opened.is_shared(self.ask.arrived, self.engine.feed_is_live()) && !self.ask.directives.no_cache
@@ -224,7 +230,7 @@ impl Turn<'_> {
     async fn follow(&self, seat: Seat<FillKey, Head>) -> Outturn {
         let Some(head) = seat.head().await else { return Outturn::Alone };
         if !self.is_current(&head) {
-            return Outturn::Alone;
+            return Outturn::Again;
         }
         let answer = match head {
             Head::Alone => return Outturn::Alone,

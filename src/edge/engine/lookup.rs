@@ -12,6 +12,7 @@ use super::answer::{Answer, Found, Outcome, Viewer};
 use super::ask::Ask;
 use super::failure::Failure;
 use super::pages::Page;
+use super::pass::is_presigned;
 use super::stored::Told;
 use crate::edge::cache::{self, DiskCandidate, Hit};
 use crate::edge::origin::BoxError;
@@ -171,6 +172,7 @@ fn is_looked_up<B: HttpBody>(site: &Site, behaviour: &Behaviour, request: &Reque
         && site.mode == Mode::Normal
         && !request.headers().contains_key(UPGRADE)
         && !has_body(request.headers())
+        && !is_presigned(site, behaviour, request.uri())
 }
 
 fn has_body(headers: &HeaderMap) -> bool {

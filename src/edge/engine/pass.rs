@@ -19,13 +19,13 @@ use super::opened::facts;
 use super::serve::{Cut, Head};
 use crate::clock::Timestamp;
 use crate::edge::cache::{Purge, Scope, What};
-use crate::edge::origin::{BoxError, Carried, Fetched, OriginBody, Received, Upgrade, ViewerFacts, empty};
+use crate::edge::origin::{BoxError, Carried, Fetched, OriginBody, Received, Upgrade, Verbatim, ViewerFacts, empty};
 use crate::edge::rules::bucket_request::{self, bucket_request};
 use crate::edge::rules::cache_status::{CacheStatus, Forward};
 use crate::edge::rules::conditional::{self, Selected};
 use crate::edge::rules::key::{self, Selection, Target, purge_path};
 use crate::edge::rules::{hygiene, invalidate};
-use crate::edge::site::{Behaviour, OriginKind, Site};
+use crate::edge::site::{Behaviour, OriginKind, Presigned, Site};
 
 /// A request that is passed on, but for its body.
 struct Passing<'p> {
@@ -210,16 +210,27 @@ impl Passing<'_> {
         let mut headers =
             hygiene::to_origin(&self.parts.headers, &hop(engine, self.viewer, self.parts.version, upgrade));
         let mut uri = self.parts.uri.clone();
-        if self.site.kind == OriginKind::Bucket {
+        let verbatim = is_presigned(self.site, self.behaviour, &uri);
+        if !verbatim && self.site.kind == OriginKind::Bucket {
             let allowed = &self.behaviour.bucket_query;
             let asked = bucket_request(&self.parts.method, &self.target(), &self.parts.headers, allowed)?;
             uri = Uri::from(path_and_query(asked.path, asked.query.as_deref())?);
             bucket_request::remove_unsigned(&mut headers);
         }
         let mut request = Request::new(body);
+        if verbatim {
+            request.extensions_mut().insert(Verbatim);
+        }
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         Ok(request)
     }
+}
+
+/// Whether a request carries a signature of its own for a bucket, and the behaviour has it go there as it came.
+pub(super) fn is_presigned(site: &Site, behaviour: &Behaviour, uri: &Uri) -> bool {
+    site.kind == OriginKind::Bucket
+        && behaviour.presigned == Presigned::Pass
+        && bucket_request::is_presigned(uri.query())
 }

@@ -2,20 +2,22 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use tokio::time::timeout;
 
 use super::Engine;
-use super::budget::Share;
 use super::stream::{Abandoned, Keep, Writer};
 use crate::edge::cache::{Footing, SLICE_LENGTH, Sequence, SliceSet, Stored};
 use crate::edge::origin::{self, Received};
 
 /// How much of a body that is not kept whole is on its way, in bytes.
 pub(super) const WINDOW: u64 = 1024 * 1024;
-/// How much memory a body of unknown length takes at a time.
-const STEP: u64 = 64 * 1024;
+
+/// How long a slice is read to its end that nobody waits for.
+const FINISHING: Duration = Duration::from_secs(30);
 
 /// Why a body was not carried to its end.
 #[derive(Debug, thiserror::Error)]
@@ -45,39 +47,64 @@ pub(super) async fn carry_whole(
     engine: &Engine,
     writer: &Writer,
     mut body: Received,
-    share: &mut Share,
     on_overflow: impl FnOnce(),
 ) -> Result<Option<Bytes>, Stopped> {
     let mut on_overflow = Some(on_overflow);
     let mut received = 0;
     while let Some(chunk) = next(writer, &mut body).await? {
         received += chunk.len() as u64;
-        let fits = received <= engine.0.limits.whole && grow(share, received);
+        let fits = received <= engine.0.limits.whole && writer.reach(received);
         if let (false, Some(overflow)) = (fits, on_overflow.take_if(|_| !fits)) {
             // Nobody can join any more, for the beginning goes; nor can anybody go on elsewhere who reads slowly.
             overflow();
-            writer.keep(Keep::Slowest { bytes: WINDOW.min(share.bytes()) }, false);
+            writer.keep(Keep::Slowest { bytes: WINDOW }, false);
+            writer.shrink(WINDOW);
         }
         writer.push(chunk).await?;
     }
     let chunks = if on_overflow.is_some() { writer.everything() } else { None };
     // The copy that is kept has memory of its own: chunks hold on to the larger buffers that they were received in.
-    let fits = grow(share, 2 * received);
-    Ok(chunks.filter(|_| fits).map(|chunks| joined(&chunks, received)))
+    let fits = writer.reach(2 * received);
+    let whole = chunks.filter(|_| fits).map(|chunks| joined(&chunks, received));
+    // From here on the copy counts as what the cache holds.
+    writer.shrink(received);
+    Ok(whole)
 }
 
-/// Carries a body that is kept in slices, of which `bytes` come.
+/// Carries a body that is kept in slices, of which `bytes` come. Where nobody reads it any more, the slice that was begun is
+/// brought to its end.
 pub(super) async fn carry_slices(
     writer: &Writer,
     mut body: Received,
     mut cutter: Cutter,
     bytes: &Range<u64>,
 ) -> Result<(), Stopped> {
-    while let Some(chunk) = next(writer, &mut body).await? {
+    let carried = push_slices(writer, &mut body, &mut cutter).await;
+    if let Err(Stopped::Abandoned(abandoned)) = carried {
+        // What takes too long is not worth its memory.
+        _ = timeout(FINISHING, finish_slice(body, cutter)).await;
+        return Err(abandoned.into());
+    }
+    carried?;
+    if cutter.at == bytes.end { Ok(()) } else { Err(Stopped::Length) }
+}
+
+async fn push_slices(writer: &Writer, body: &mut Received, cutter: &mut Cutter) -> Result<(), Stopped> {
+    while let Some(chunk) = next(writer, body).await? {
         cutter.add(&chunk);
         writer.push(chunk).await?;
     }
-    if cutter.at == bytes.end { Ok(()) } else { Err(Stopped::Length) }
+    Ok(())
+}
+
+async fn finish_slice(mut body: Received, mut cutter: Cutter) {
+    let end = cutter.at.next_multiple_of(SLICE_LENGTH);
+    while cutter.at < end {
+        let Some(Ok(frame)) = body.frame().await else { return };
+        if let Ok(chunk) = frame.into_data() {
+            cutter.add(&chunk);
+        }
+    }
 }
 
 /// Waits for the next bytes, as long as somebody wants them. Trailers are not kept: whoever wants them asks for himself.
@@ -95,12 +122,6 @@ async fn next(writer: &Writer, body: &mut Received) -> Result<Option<Bytes>, Sto
     }
 }
 
-/// Has the share be at least `bytes`.
-fn grow(share: &mut Share, bytes: u64) -> bool {
-    let missing = bytes.saturating_sub(share.bytes());
-    missing == 0 || share.grow(missing.max(STEP)) || share.grow(missing)
-}
-
 fn joined(chunks: &[Bytes], length: u64) -> Bytes {
     let mut whole = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     for chunk in chunks {
@@ -115,11 +136,6 @@ impl Cutter {
     pub fn new(engine: &Engine, set: &Arc<SliceSet>, head: &Arc<Stored>, since: Sequence, at: u64) -> Self {
         let (engine, set, head) = (engine.clone(), Arc::clone(set), Arc::clone(head));
         Self { engine, set, head, since, at, slice: BytesMut::new() }
-    }
-
-    /// The offset behind the last byte that was added.
-    pub fn at(&self) -> u64 {
-        self.at
     }
 
     pub fn add(&mut self, mut chunk: &[u8]) {

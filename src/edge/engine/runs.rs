@@ -14,8 +14,8 @@ use crate::edge::cache::{SLICE_LENGTH, SliceSet, Stored};
 
 /// How far ahead of what has come a byte may be for somebody to wait for it: beyond that a fetch of his own is quicker.
 const AHEAD: u64 = 2 * SLICE_LENGTH;
-/// The most bytes that one run fetches: a client that stops in the middle costs no more.
-const LONGEST: u64 = 16 * SLICE_LENGTH;
+/// The most slices that one run fetches: a client that stops in the middle costs no more.
+pub const MAX_RUN: usize = 16;
 
 /// The runs that are under way; clones share the table.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +93,12 @@ impl Runs {
 /// another run begins.
 fn to_fetch(set: &SliceSet, needed: &Range<u64>, runs: &[Run]) -> Range<u64> {
     let start = needed.start / SLICE_LENGTH * SLICE_LENGTH;
-    let wanted = needed.end.div_ceil(SLICE_LENGTH).saturating_mul(SLICE_LENGTH).min(start + LONGEST).min(set.total);
+    let wanted = needed
+        .end
+        .div_ceil(SLICE_LENGTH)
+        .saturating_mul(SLICE_LENGTH)
+        .min(start + MAX_RUN as u64 * SLICE_LENGTH)
+        .min(set.total);
     let next = runs.iter().map(|run| run.bytes.start).filter(|at| *at > start).min();
     start..next.unwrap_or(wanted).min(wanted)
 }

@@ -9,13 +9,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
 
 use super::Engine;
 use super::ask::Ask;
 use super::body::BodyError;
-use super::pump::{Cutter, WINDOW};
-use super::runs::{Claim, Listed};
+use super::pump::{Cutter, WINDOW, carry_slices};
+use super::runs::{Claim, Listed, MAX_RUN};
 use super::stream::{Keep, Writer};
 use super::tail::{Next, Tail};
 use crate::edge::cache::{FoundSlice, SLICE_LENGTH, SliceCandidate, SliceSet, Stored};
@@ -69,7 +68,8 @@ impl SliceSource {
 
     /// Comes along with whoever fetches the first byte of `left`, or has it fetched.
     fn follow(self: &Arc<Self>, left: &Range<u64>) -> State {
-        let (follower, bytes) = match self.engine.0.runs.claim(&self.set, &self.head, left) {
+        let missing = left.start..self.missing_until(left);
+        let (follower, bytes) = match self.engine.0.runs.claim(&self.set, &self.head, &missing) {
             Claim::Join { follower, bytes } => (follower, bytes),
             Claim::Lead { writer, follower, bytes, listed } => {
                 let source = Arc::clone(self);
@@ -80,10 +80,19 @@ impl SliceSource {
         State::Run(Tail::of_part(follower, bytes.start, left.start..left.end.min(bytes.end)))
     }
 
+    /// Where the first slice begins that follows the one of the first byte of `left` and is there.
+    fn missing_until(&self, left: &Range<u64>) -> u64 {
+        let slices = self.set.covering(left);
+        let there = |index: &u32| !matches!(self.engine.0.cache.slice(&self.set, *index), FoundSlice::Miss);
+        let next = slices.skip(1).take(MAX_RUN).find(there);
+        next.map_or(left.end, |index| self.set.range(index).start)
+    }
+
     /// Fetches these bytes, if the origin still has the body that they belong to. Ends early when nobody reads them.
     async fn fetch(self: Arc<Self>, bytes: Range<u64>, writer: Writer, listed: Listed) {
         let since = self.engine.0.cache.sequence();
-        let Some(_share) = self.engine.0.budget.wait(WINDOW + SLICE_LENGTH, PATIENCE).await else { return };
+        let Some(share) = self.engine.0.budget.wait(WINDOW + SLICE_LENGTH, PATIENCE).await else { return };
+        writer.account(share);
         writer.keep(Keep::Window { bytes: WINDOW }, false);
         let request = self.ask.to_origin(&self.engine, None, Some((&bytes, Some(&self.set.etag))));
         let facts = self.ask.facts();
@@ -102,19 +111,13 @@ impl SliceSource {
             self.drop_all();
             return;
         }
-        let mut cutter = Cutter::new(&self.engine, &self.set, &self.head, since, bytes.start);
-        let mut body = fetched.response.into_body();
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return };
-            let Ok(chunk) = frame.into_data() else { continue };
-            cutter.add(&chunk);
-            if writer.push(chunk).await.is_err() {
-                return;
+        let cutter = Cutter::new(&self.engine, &self.set, &self.head, since, bytes.start);
+        match carry_slices(&writer, fetched.response.into_body(), cutter, &bytes).await {
+            Ok(()) => {
+                drop(listed);
+                writer.finish();
             }
-        }
-        if cutter.at() == bytes.end {
-            drop(listed);
-            writer.finish();
+            Err(error) => tracing::debug!(%error, "a run of slices was not carried to its end"),
         }
     }
 

@@ -1,7 +1,8 @@
 //! A body on its way: chunks that one writer appends and any number of followers read, each at its own pace.
 //!
 //! What is kept of it is decided by [`Keep`]: everything, for a body that is to be stored whole, or a window, for one that is too
-//! long for that. Nothing here waits with a lock held, and every chunk that is kept was accounted for by whoever made the writer.
+//! long for that. Nothing here waits with a lock held. What the chunks take of the
+//! budget of all fills is given back when the last of those is gone who could read them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+
+use super::budget::Share;
 
 /// What a stream keeps of the bytes that it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +74,8 @@ struct State {
     followers: BTreeMap<u64, Place>,
     next_id: u64,
     writer: Option<Waker>,
+    /// What accounts for the chunks, as long as anybody may read them.
+    share: Option<Share>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +138,23 @@ impl Writer {
     pub fn keep(&self, keep: Keep, alone: bool) {
         let mut state = self.0.0.lock();
         (state.keep, state.alone) = (keep, alone);
+    }
+
+    /// Accounts for the chunks by `share`, which is given back when nobody can read them any more.
+    pub fn account(&self, share: Share) {
+        self.0.0.lock().share = Some(share);
+    }
+
+    /// Has the share be at least `bytes`; `false` where there is not so much memory.
+    pub fn reach(&self, bytes: u64) -> bool {
+        self.0.0.lock().share.as_mut().is_some_and(|share| share.reach(bytes))
+    }
+
+    /// Gives back what the share is above `bytes`.
+    pub fn shrink(&self, bytes: u64) {
+        if let Some(share) = &mut self.0.0.lock().share {
+            share.shrink(bytes);
+        }
     }
 
     /// Appends `chunk` as soon as there is room for it.
@@ -214,6 +236,7 @@ impl Follower {
     }
 
     /// Waits for the next chunk, or for why there is none.
+    #[cfg(test)]
     pub async fn step(&mut self) -> Step {
         std::future::poll_fn(|cx| self.poll_step(cx)).await
     }
@@ -243,6 +266,7 @@ impl State {
             followers: BTreeMap::new(),
             next_id: 0,
             writer: None,
+            share: None,
         }
     }
 

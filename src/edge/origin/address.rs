@@ -44,6 +44,11 @@ pub(super) struct Address {
     manner: Manner,
 }
 
+/// Marks a request, in its extensions, that carries a signature of its own for the viewer's host: it goes to a bucket as it
+/// came, and is not signed.
+#[derive(Debug, Clone, Copy)]
+pub struct Verbatim;
+
 enum Manner {
     Plain,
     Bucket { name: BucketName, signer: Signer },
@@ -77,14 +82,16 @@ impl Address {
     ) -> Result<Request<()>, FetchError> {
         let mut request = Request::new(());
         *request.method_mut() = head.method.clone();
-        *request.uri_mut() = self.uri(&self.target(&head.uri)).map_err(|error| FetchError::Request(error.into()))?;
+        *request.uri_mut() = self.uri(&self.target(head)).map_err(|error| FetchError::Request(error.into()))?;
         *request.headers_mut() = head.headers.clone();
         for name in &OF_THE_CONNECTION {
             request.headers_mut().remove(name);
         }
-        let host = if self.viewers_host { viewer.host } else { self.authority.as_str() };
+        let verbatim = head.extensions.get::<Verbatim>().is_some();
+        let host = if self.viewers_host || verbatim { viewer.host } else { self.authority.as_str() };
         request.headers_mut().insert(header::HOST, value(host)?);
         match &self.manner {
+            _ if verbatim => {}
             Manner::Plain => {}
             Manner::Bucket { signer, .. } => {
                 remove_claims(request.headers_mut());
@@ -103,11 +110,12 @@ impl Address {
 
     /// Path and query as they go over the wire. A key is written in its canonical form, which every S3 service signs
     /// alike; to other origins the viewer's bytes go as they are.
-    fn target(&self, uri: &Uri) -> String {
+    fn target(&self, head: &Parts) -> String {
+        let (uri, verbatim) = (&head.uri, head.extensions.get::<Verbatim>().is_some());
         let (prefix, path) = (&self.location.path, uri.path());
         let mut target = match &self.manner {
-            Manner::Bucket { name, .. } => format!("{prefix}/{name}{}", recode_path(path)),
-            Manner::Plain | Manner::Website { .. } => format!("{prefix}{path}"),
+            Manner::Bucket { name, .. } if !verbatim => format!("{prefix}/{name}{}", recode_path(path)),
+            _ => format!("{prefix}{path}"),
         };
         if let Some(query) = uri.query() {
             target.push('?');

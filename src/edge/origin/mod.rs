@@ -20,6 +20,7 @@ mod settings;
 mod tests;
 mod tunnel;
 
+pub use address::Verbatim;
 pub use error::{BodyError, FetchError};
 pub use origins::{Fetched, Origins, Upgrade, ViewerFacts, Which};
 pub use received::Received;

@@ -1,6 +1,7 @@
 //! The edge: the real binary, between clients that send exact bytes and origins that do.
 
 mod conformance;
+mod feed;
 mod front;
 mod hostile_origins;
 mod process;

@@ -56,6 +56,12 @@ impl Edge {
         Self { child, http, admin, ready: line, log, directory }
     }
 
+    /// Ends the process as a crash does.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Gets this from the host `site.test`.
     pub async fn get(&self, target: &str) -> Answer {
         self.ask("GET", target, &[]).await

@@ -7,8 +7,9 @@ mod journal;
 pub(super) mod meta;
 mod recorder;
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -75,7 +76,8 @@ impl Disk {
     pub fn open(options: &DiskOptions, index: &Arc<Index>) -> Result<Self, DiskError> {
         let failed = |error| DiskError::Directory(options.path.clone(), error);
         let root = options.path.clone();
-        fs::create_dir_all(root.join(FILES)).map_err(failed)?;
+        // Others must not read what may be private.
+        DirBuilder::new().recursive(true).mode(0o700).create(root.join(FILES)).map_err(failed)?;
         let lock = File::create(root.join("lock")).map_err(failed)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| DiskError::InUse(root.clone()))?;
         let (journal, cursor) = Self::open_journal(&root, index)?;

@@ -23,15 +23,17 @@ pub(super) struct Sweeper {
     last: Timestamp,
     /// The last purge then. One that old is retired next time: so fills of up to [`INTERVAL`] can still be kept.
     settled: Sequence,
+    /// Purges could not be retired: that is tried again only when everything is looked at anyway.
+    failed: bool,
 }
 
 impl Sweeper {
     pub fn new(tiers: &Tiers) -> Self {
-        Self { last: tiers.clock.now(), settled: Sequence::default() }
+        Self { last: tiers.clock.now(), settled: Sequence::default(), failed: false }
     }
 
     pub fn is_due(&self, tiers: &Tiers) -> bool {
-        tiers.clock.now().since(self.last) >= INTERVAL || tiers.index.len() > MANY_RULES
+        tiers.clock.now().since(self.last) >= INTERVAL || (tiers.index.len() > MANY_RULES && !self.failed)
     }
 
     /// Looks at everything. Retires the purges of before the last time, or all of them where there are many or `all`.
@@ -39,7 +41,8 @@ impl Sweeper {
         let latest = tiers.index.latest();
         let floor = if all || tiers.index.len() > MANY_RULES { latest } else { self.settled };
         sweep_memory(tiers);
-        if sweep_disk(tiers) && floor > tiers.index.floor() {
+        self.failed = !sweep_disk(tiers);
+        if !self.failed && floor > tiers.index.floor() {
             tiers.index.retire(floor);
             if let Some(disk) = tiers.disk() {
                 disk.recorder.rewrite();

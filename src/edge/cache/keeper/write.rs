@@ -42,9 +42,11 @@ impl Work {
         if standing == Standing::Gone || !disk.recorder.reach(written.footing.filled_at()) {
             return Ok(());
         }
+        // Read together: a soft purge that is found meanwhile is later than `checked`, and will be found again.
+        let (checked, softened) = written.footing.checked();
         let name = written.meta.name();
-        let length = put(disk, name, &written, standing == Standing::Soft)?;
-        let entry = written.meta.entry(length, written.footing.known_up_to(), standing == Standing::Soft);
+        let length = put(disk, name, &written, softened)?;
+        let entry = written.meta.entry(length, checked, softened);
         let entered = self.tiers.queue.finish(|| {
             disk.catalog.insert(&write.key, written.meta.variation(), Arc::new(entry));
         });

@@ -47,13 +47,8 @@ impl Footing {
         self.filled_at
     }
 
-    /// The last purge that it was compared with.
-    pub(in super::super) fn known_up_to(&self) -> Sequence {
-        self.checked().0
-    }
-
     /// The last purge compared with, and whether a soft one hit until then.
-    pub(super) fn checked(&self) -> (Sequence, bool) {
+    pub(in super::super) fn checked(&self) -> (Sequence, bool) {
         let checked = self.checked.load(Ordering::Acquire);
         (Sequence::new(checked >> 1), checked & 1 == 1)
     }

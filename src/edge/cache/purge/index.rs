@@ -340,7 +340,9 @@ mod tests {
     #[test]
     fn repeated_purges_take_the_room_of_one() {
         let index = Index::new(10);
-        (0..100).for_each(|number| drop(apply(&index, path("a", number % 5))));
+        for number in 0..100 {
+            apply(&index, path("a", number % 5));
+        }
         assert_eq!((index.len(), index.folded(), index.latest()), (5, 0, Sequence::new(100)));
     }
 
@@ -362,7 +364,9 @@ mod tests {
         let index = Index::new(3);
         let (mine, other, fresh) = (footing("a", &index), footing("b", &index), footing("c", &index));
         apply(&index, path("b", 100));
-        (0..2).for_each(|number| drop(apply(&index, path("a", number))));
+        for number in 0..2 {
+            apply(&index, path("a", number));
+        }
         assert_eq!((index.standing(&key(7), &mine), index.folded()), (Standing::Good, 0));
         apply(&index, path("a", 2));
         assert_eq!((index.standing(&key(7), &mine), index.folded()), (Standing::Gone, 1));

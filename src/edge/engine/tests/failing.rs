@@ -1,21 +1,27 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
-use crate::edge::origin::scripted::{answer, send};
+use crate::edge::origin::scripted::{Gate, answer, send};
 use crate::edge::rules::pages::ErrorPage;
 
 const KEPT: &str = "cache-control: max-age=60\r\n";
 
 #[tokio::test]
 async fn a_body_that_is_cut_off_is_an_error_for_everybody_and_stored_for_nobody() {
-    let edge = Edge::new(|seen| match seen.number {
-        0 => vec![send(format!("HTTP/1.1 200 OK\r\n{KEPT}content-length: 10\r\n\r\nhello")), Step::Close],
-        1 => vec![
-            send(format!("HTTP/1.1 200 OK\r\n{KEPT}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")),
-            Step::Reset,
-        ],
-        _ => vec![answer(200, KEPT, "helloworld")],
+    let gates: [Gate; 2] = Default::default();
+    let held = gates.clone();
+    let edge = Edge::new(move |seen| {
+        let head = |framing: &str| send(format!("HTTP/1.1 200 OK\r\n{KEPT}{framing}\r\n\r\n"));
+        let wait = |number: usize| Step::Wait(held[number].clone());
+        match seen.number {
+            0 => vec![wait(0), head("content-length: 10"), send("hello"), Step::Close],
+            1 => vec![wait(1), head("transfer-encoding: chunked"), send("5\r\nhello\r\n"), Step::Reset],
+            _ => vec![answer(200, KEPT, "helloworld")],
+        }
     });
-    for _ in 0..2 {
+    for gate in gates {
         let (first, second) = (edge.begin("/a", &[]).await, edge.begin("/a", &[]).await);
+        gate.open();
         let (first, second) = (first.await.unwrap(), second.await.unwrap());
         assert!(read(first).await.is_err());
         assert!(read(second).await.is_err());
@@ -26,8 +32,10 @@ async fn a_body_that_is_cut_off_is_an_error_for_everybody_and_stored_for_nobody(
 
 #[tokio::test]
 async fn an_origin_that_is_dead_is_a_502_once_for_all() {
-    let edge = Edge::answers(vec![vec![Step::Close]]);
+    let gate = Gate::default();
+    let edge = Edge::answers(vec![vec![Step::Wait(gate.clone()), Step::Close]]);
     let (first, second) = (edge.begin("/a", &[]).await, edge.begin("/a", &[]).await);
+    gate.open();
     for task in [first, second] {
         let got = read(task.await.unwrap()).await.unwrap();
         assert_eq!((got.status, got.found()), (StatusCode::BAD_GATEWAY, Found::Error));
@@ -38,20 +46,23 @@ async fn an_origin_that_is_dead_is_a_502_once_for_all() {
 
 #[tokio::test]
 async fn stale_is_better_than_an_error_where_the_origin_allows_it() {
-    let lenient = "cache-control: max-age=10, stale-if-error=100\r\n";
-    let edge = Edge::new(move |seen| match (seen.number, seen.target()) {
-        (0 | 1, "GET /lenient") => vec![answer(200, lenient, "good")],
-        (0 | 1, _) => vec![answer(200, "cache-control: max-age=10, must-revalidate\r\n", "good")],
-        (2 | 3, _) => vec![Step::Close],
+    let phase = Arc::new(AtomicUsize::new(0));
+    let held = Arc::clone(&phase);
+    let edge = Edge::new(move |seen| match (held.load(Ordering::SeqCst), seen.target()) {
+        (0, "GET /lenient") => vec![answer(200, "cache-control: max-age=10, stale-if-error=100\r\n", "good")],
+        (0, _) => vec![answer(200, "cache-control: max-age=10, must-revalidate\r\n", "good")],
+        (1, _) => vec![Step::Close],
         _ => vec![answer(503, "", "bad")],
     });
     edge.get("/lenient").await;
     edge.get("/strict").await;
     edge.pass(20);
+    phase.store(1, Ordering::SeqCst);
     let stale = edge.get("/lenient").await;
     assert_eq!((stale.text(), stale.found(), stale.header("age")), ("good", Found::StaleHit, "20"));
     assert_eq!(stale.header("cache-status"), "brim-edge; hit; ttl=-10; detail=origin-failed");
     assert_eq!(edge.get("/strict").await.status, StatusCode::BAD_GATEWAY);
+    phase.store(2, Ordering::SeqCst);
     assert_eq!(edge.get("/lenient").await.text(), "good");
     let strict = edge.get("/strict").await;
     assert_eq!((strict.status, strict.text()), (StatusCode::SERVICE_UNAVAILABLE, "bad"));

@@ -20,13 +20,15 @@ use super::{Answer, Body, BodyError, Engine, Found, Limits, Outcome, Parts, View
 use crate::clock::{Clock, Timestamp};
 use crate::edge::cache::{Cache, CacheOptions, Purge, Scope, SiteId, What};
 use crate::edge::origin::scripted::{Scripted, Seen, Step};
-use crate::edge::origin::{Kind, Location, Origin, Origins, Settings, empty};
+use crate::edge::origin::{Kind, Location, Origin, Origins, Settings, Signing, empty};
 use crate::edge::rules::compress::Compression;
 use crate::edge::rules::key::KeyPolicy;
 use crate::edge::rules::pages::Pages;
 use crate::edge::rules::response_policy::ResponsePolicy;
 use crate::edge::rules::ttl::{ErrorTtls, TtlPolicy};
 use crate::edge::site::{Access, Behaviour, Cached, HostPattern, Mode, OriginKind, PathPattern, Presigned, Site};
+use crate::names::BucketName;
+use crate::signer::Credentials;
 
 /// An engine, its site, and the origin behind it.
 pub struct Edge {
@@ -59,19 +61,41 @@ impl Edge {
         change: impl FnOnce(&mut Behaviour),
         limits: Limits,
     ) -> Self {
+        Self::of_kind(OriginKind::Http, script, change, limits)
+    }
+
+    /// In front of the bucket `pail`.
+    pub fn bucket(
+        script: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static,
+        change: impl FnOnce(&mut Behaviour),
+    ) -> Self {
+        Self::of_kind(OriginKind::Bucket, script, change, Limits::default())
+    }
+
+    fn of_kind(
+        kind: OriginKind,
+        script: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static,
+        change: impl FnOnce(&mut Behaviour),
+        limits: Limits,
+    ) -> Self {
         let origin = Scripted::start(script);
         // Ahead of no date that an origin could send by itself: tests send none.
         let clock = Clock::fixed(Timestamp::from_seconds(1_800_000_000));
         let cache = Cache::open(CacheOptions { memory: 64 << 20, disk: None }, clock.clone()).unwrap();
         let location: Location = origin.url().parse().unwrap();
-        let settings = Settings { primary: Origin::at(location, Kind::Http), failover: None };
+        let of_bucket = Kind::Bucket {
+            name: BucketName::parse("pail").unwrap(),
+            signing: Signing { region: "us-east-1".to_owned(), credentials: credentials() },
+        };
+        let of_origin = if kind == OriginKind::Bucket { of_bucket } else { Kind::Http };
+        let settings = Settings { primary: Origin::at(location, of_origin), failover: None };
         let mut behaviour = behaviour();
         change(&mut behaviour);
         let site = Site {
             id: SiteId::new("site"),
             hosts: vec![HostPattern::Any],
             mode: Mode::Normal,
-            kind: OriginKind::Http,
+            kind,
             origin_headers: Vec::new(),
             origins: Arc::new(Origins::new(&settings, &clock).unwrap()),
             behaviours: vec![Arc::new(behaviour)],
@@ -200,4 +224,8 @@ pub async fn until(holds: impl Fn() -> bool) {
 /// Bytes that differ from place to place.
 pub fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8 ^ (at / 1021) as u8).collect()
+}
+
+fn credentials() -> Credentials {
+    Credentials { access_key: "AKID".to_owned(), secret_key: "secret".to_owned().into(), session_token: None }
 }

@@ -69,3 +69,66 @@ async fn what_is_not_cached_at_all_is_passed_on_with_its_conditions() {
     assert_eq!((seen.header("x-forwarded-for"), seen.header("cdn-loop")), (Some("192.0.2.1"), Some("edge-1")));
     assert_eq!(edge.get("/a").await.found(), Found::Pass);
 }
+
+#[tokio::test]
+async fn a_field_that_the_origin_is_not_shown_chooses_nothing_for_others() {
+    let edge = Edge::with(
+        |seen| {
+            let (language, tenant) = (seen.header("accept-language"), seen.header("x-tenant"));
+            vec![answer(
+                200,
+                "cache-control: max-age=60\r\nvary: accept-language\r\n",
+                &format!("{language:?} {tenant:?}"),
+            )]
+        },
+        |behaviour| behaviour.key.headers = vec![http::HeaderName::from_static("x-tenant")],
+        Limits::default(),
+    );
+    let fields = [("accept-language", "de"), ("x-tenant", "1")];
+    let hidden = [("connection", "accept-language, x-tenant"), fields[0], fields[1]];
+    assert_eq!(edge.get_with("/a", &hidden).await.text(), "None None");
+    assert_eq!(edge.get_with("/a", &fields).await.text(), "Some(\"de\") Some(\"1\")");
+    assert_eq!(edge.get("/a").await.found(), Found::Hit);
+async fn a_bucket_is_asked_for_objects_alone() {
+    let edge = Edge::bucket(|seen| vec![answer(200, KEPT, seen.target())], |_| ());
+    for (method, path, status) in [
+        (Method::GET, "/", 404),
+        (Method::GET, "/?list-type=2", 404),
+        (Method::PUT, "/key", 405),
+        (Method::DELETE, "/key", 405),
+        (Method::POST, "/key?uploads", 405),
+        (Method::GET, "/key?X-Amz-Signature=1", 400),
+        (Method::GET, "/a/../key", 400),
+    ] {
+        let got = edge.ask(method.clone(), path, &[]).await;
+        assert_eq!(got.response.status().as_u16(), status, "{method} {path}");
+    }
+    assert_eq!(edge.requests(), 0);
+    let got = edge.get_with("/key?policy&versionId=1", &[("x-amz-request-payer", "requester")]).await;
+    assert_eq!(got.text(), "GET /pail/key");
+    let seen = &edge.origin.seen()[0];
+    assert!(seen.header("authorization").unwrap().starts_with("AWS4-HMAC-SHA256"));
+    assert_eq!(seen.header("x-amz-request-payer"), None);
+    assert_eq!(edge.get("/key?acl").await.found(), Found::Hit, "dropped from the key as well");
+}
+
+#[tokio::test]
+async fn what_a_bucket_may_be_asked_beside_the_key_counts() {
+    let allow = |behaviour: &mut Behaviour| behaviour.bucket_query = vec!["response-content-type".to_owned()];
+    let edge = Edge::bucket(|seen| vec![answer(200, KEPT, seen.target())], allow);
+    let html = edge.get("/key?response-content-type=text/html").await;
+    assert_eq!(html.text(), "GET /pail/key?response-content-type=text/html");
+    assert_eq!(edge.get("/key").await.text(), "GET /pail/key");
+}
+
+#[tokio::test]
+async fn a_presigned_request_goes_through_as_it_came_where_that_is_wanted() {
+    let edge = Edge::bucket(|_| vec![answer(200, KEPT, "x")], |behaviour| behaviour.presigned = Presigned::Pass);
+    for _ in 0..2 {
+        let got = edge.get("/pail/key?X-Amz-Signature=1&x=%20").await;
+        assert_eq!((got.text(), got.found()), ("x", Found::Pass));
+    }
+    let seen = &edge.origin.seen()[1];
+    assert_eq!(seen.target(), "GET /pail/key?X-Amz-Signature=1&x=%20");
+    assert_eq!((seen.header("host"), seen.header("authorization")), (Some("www.example.com"), None));
+}

@@ -70,6 +70,33 @@ async fn a_compressed_form_is_made_once_and_is_validated_as_its_parent_is() {
 }
 
 #[tokio::test]
+async fn a_confirmed_response_is_chosen_as_before() {
+    let body = "all work and no play ".repeat(100);
+    let script = move |seen: &Seen| match seen.header("if-none-match") {
+        Some(_) => vec![send("HTTP/1.1 304 x\r\ncache-control: max-age=60\r\n\r\n")],
+        None => vec![answer(200, TAGGED, &body)],
+    };
+    let edge = Edge::with(script, |behaviour| behaviour.compression = Compression::ALL, Limits::default());
+    edge.get_with("/a", &[("accept-encoding", "gzip")]).await;
+    edge.pass(70);
+    let renewed = edge.get_with("/a", &[("accept-encoding", "gzip")]).await;
+    assert_eq!((renewed.found(), renewed.header("content-encoding")), (Found::RefreshHit, "gzip"));
+    let other = edge.get_with("/a", &[("accept-encoding", "br")]).await;
+    assert_eq!((other.found(), other.header("content-encoding")), (Found::Hit, "br"), "of the same parent");
+}
+
+#[tokio::test]
+async fn what_slow_readers_hold_counts_until_they_are_done() {
+    let edge = Edge::new(|_| vec![answer(200, TAGGED, &"x".repeat(1000))]);
+    let slow = edge.ask(Method::GET, "/a", &[]).await;
+    until(|| edge.engine.under_way().fills == 0).await;
+    assert!(edge.engine.under_way().bytes >= 1000);
+    assert_eq!(edge.get("/a").await.found(), Found::Hit);
+    read(slow).await.unwrap();
+    assert_eq!(edge.engine.under_way().bytes, 0);
+}
+
+#[tokio::test]
 async fn an_upstream_age_counts() {
     let edge = Edge::answers(vec![vec![answer(200, "cache-control: max-age=60\r\nage: 50\r\n", "x")]]);
     assert_eq!(edge.get("/a").await.header("age"), "50");
@@ -77,4 +104,18 @@ async fn an_upstream_age_counts() {
     assert_eq!(edge.get("/a").await.header("age"), "55");
     edge.pass(5);
     assert_eq!(edge.get("/a").await.found(), Found::Miss);
+}
+
+/// What a hit costs in the engine alone: `cargo test --release --lib a_hit_costs -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn a_hit_costs_little() {
+    let edge = Edge::new(|_| vec![answer(200, TAGGED, &"x".repeat(1024))]);
+    edge.get("/a").await;
+    let start = std::time::Instant::now();
+    for _ in 0..200_000 {
+        let answer = edge.ask(Method::GET, "/a", &[("accept", "*/*"), ("user-agent", "test")]).await;
+        assert_eq!(answer.outcome.result, Found::Hit);
+    }
+    println!("{:?} a hit", start.elapsed() / 200_000);
 }
