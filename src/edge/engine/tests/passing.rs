@@ -89,6 +89,9 @@ async fn a_field_that_the_origin_is_not_shown_chooses_nothing_for_others() {
     assert_eq!(edge.get_with("/a", &hidden).await.text(), "None None");
     assert_eq!(edge.get_with("/a", &fields).await.text(), "Some(\"de\") Some(\"1\")");
     assert_eq!(edge.get("/a").await.found(), Found::Hit);
+}
+
+#[tokio::test]
 async fn a_bucket_is_asked_for_objects_alone() {
     let edge = Edge::bucket(|seen| vec![answer(200, KEPT, seen.target())], |_| ());
     for (method, path, status) in [
