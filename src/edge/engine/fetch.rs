@@ -4,47 +4,36 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, VARY};
-use http::{Method, StatusCode, Version};
-use hyper::body::Body as _;
+use http::header::HeaderMap;
+use http::{StatusCode, Version};
 use tokio::sync::oneshot;
 
 use super::Engine;
-use super::answer::OriginPart;
+use super::answer::{Found, OriginPart, Outcome};
 use super::ask::Ask;
 use super::collapse::Lead;
 use super::failure::Failure;
-use super::fill::{Confirmed, FillKey, Head, Own};
+use super::fill::{FillKey, Head, Own};
+use super::judge::{Answered, Reason};
 use super::opened::Opened;
 use super::pump::{Cutter, Stopped, WINDOW, carry_slices, carry_whole};
 use super::stream::Keep;
+<<<<<<< HEAD
 use crate::clock::Timestamp;
 use crate::edge::cache::{Draft, Footing, Hit, NotKept, SLICE_LENGTH, Sequence, SliceSet, Stored, StoredBody, Tags};
 use crate::edge::origin::{FetchError, Fetched, Received, ViewerFacts};
 use crate::edge::rules::compress::{add_vary, compressible};
 use crate::edge::rules::ranges::{self, Part};
+=======
+use crate::edge::cache::{Hit, NotKept, SLICE_LENGTH, Sequence, SliceSet, Stored, StoredBody};
+use crate::edge::origin::{FetchError, Fetched, Received};
+use crate::edge::rules::hygiene;
+>>>>>>> 995d64eb2ce45feaa1e67460c743404893e389f9
 use crate::edge::rules::reuse::{self, may_serve_on_error};
-use crate::edge::rules::store::{Exchange, NotStored, storable};
-use crate::edge::rules::ttl::Freshness;
-use crate::edge::rules::update::{self, BRIM_DEPENDS};
-use crate::edge::rules::vary::Vary;
-use crate::edge::rules::{age, hygiene};
-use crate::feed::Depends;
-use crate::http::range::Selection;
-use crate::http::tag::EntityTag;
+use crate::edge::rules::update::BRIM_DEPENDS;
 
 /// For how long requests for what cannot be shared do not wait for one another.
 const APART: Duration = Duration::from_secs(120);
-
-/// The longest body that is kept in slices: S3's longest object.
-const MAX_SLICED: u64 = 5 * 1024 * 1024 * 1024 * 1024;
-
-/// Headers that carry tags, with what stands between them.
-const TAG_HEADERS: [(HeaderName, char); 3] = [
-    (HeaderName::from_static("surrogate-key"), ' '),
-    (HeaderName::from_static("cache-tag"), ','),
-    (HeaderName::from_static("x-amz-meta-cache-tag"), ','),
-];
 
 /// One fetch.
 pub(super) struct Fetch {
@@ -56,36 +45,8 @@ pub(super) struct Fetch {
     pub part: Option<Range<u64>>,
 }
 
-type Leading = Lead<FillKey, Head>;
-type ToOwn = Option<oneshot::Sender<Own>>;
-
-/// An answer's head, and when it came.
-struct Answered {
-    status: StatusCode,
-    version: Version,
-    headers: HeaderMap,
-    request_time: Timestamp,
-    response_time: Timestamp,
-    origin: OriginPart,
-    /// Whether the change feed tells of what the answer depends on.
-    fed: bool,
-}
-
-/// Gives the bytes that are asked for where a request has one range that begins somewhere, and slices are kept: from the slice
-/// of its first byte to that of its last.
-pub(super) fn ranged(ask: &Ask) -> Option<Range<u64>> {
-    if !ask.behaviour.cached.slices || ask.method != Method::GET {
-        return None;
-    }
-    let range = ask.range()?;
-    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
-    // Only a range that has a beginning can be told apart from others before the length is known.
-    first.parse::<u64>().ok()?;
-    let length = if last.is_empty() { MAX_SLICED } else { last.parse::<u64>().ok()?.checked_add(1)? };
-    let Selection::Part(part) = crate::http::range::select(Some(range), length.min(MAX_SLICED)) else { return None };
-    let start = part.start / SLICE_LENGTH * SLICE_LENGTH;
-    Some(start..part.end.div_ceil(SLICE_LENGTH) * SLICE_LENGTH)
-}
+pub(super) type Leading = Lead<FillKey, Head>;
+pub(super) type ToOwn = Option<oneshot::Sender<Own>>;
 
 impl Fetch {
     /// Fetches, for all who follow, and for the one alone who had it begin.
@@ -142,6 +103,7 @@ impl Fetch {
             .then(|| Head::Failed(Failure::Answered(answered.status), how, answered.origin))
     }
 
+<<<<<<< HEAD
     /// Whether what only edges are told is not kept: nobody asks here who is to be told.
     fn hides(&self, answered: &Answered) -> bool {
         answered.fed && !self.engine.relays()
@@ -300,6 +262,8 @@ impl Fetch {
         sent
     }
 
+=======
+>>>>>>> 995d64eb2ce45feaa1e67460c743404893e389f9
     /// Gives an answer that cannot be shared to the one who had it fetched, and sends the others to fetches of their own.
     async fn release(&self, lead: &mut Leading, own: ToOwn, answered: Answered, body: Received, reason: Reason) {
         if reason.holds_for_others() {
@@ -315,12 +279,7 @@ impl Fetch {
                 self.engine.pass_on(&self.ask, reason.forward()).await
             }
             StatusCode::NOT_MODIFIED => {
-                let failure = Failure::Nonsense;
-                failure.answer(
-                    &self.ask.method,
-                    Some(reason.forward()),
-                    super::answer::Outcome::of(super::answer::Found::Error),
-                )
+                Failure::Nonsense.answer(&self.ask.method, Some(reason.forward()), Outcome::of(Found::Error))
             }
             _ => {
                 let Answered { status, version, headers, response_time, origin, .. } = answered;
@@ -331,6 +290,7 @@ impl Fetch {
         drop(own.send(Own::Passed(answer)));
     }
 
+<<<<<<< HEAD
     /// Renews what is stored by a 304.
     async fn confirm(&self, lead: Leading, own: ToOwn, hit: &Hit, answered: &Answered, since: Sequence) {
         let stored = hit.stored.head().to_headers();
@@ -393,6 +353,8 @@ impl Fetch {
         Some(renewed)
     }
 
+=======
+>>>>>>> 995d64eb2ce45feaa1e67460c743404893e389f9
     /// Carries the body of a response that is stored.
     async fn carry(&self, mut lead: Leading, own: ToOwn, opened: Opened, body: Received, since: Sequence) {
         let engine = &self.engine;
@@ -497,7 +459,7 @@ impl Fetch {
         drop(own.send(Own::Passed(answer)));
     }
 
-    fn note(&self, kept: Result<(), NotKept>) {
+    pub(super) fn note(&self, kept: Result<(), NotKept>) {
         if let Err(error) = kept {
             tracing::debug!(%error, key = %self.ask.key, "a response is not kept");
         }
@@ -506,44 +468,4 @@ impl Fetch {
 
 fn failed(error: FetchError) -> Head {
     Head::Failed(error.into(), reuse::Failure::Unreachable, OriginPart::NONE)
-}
-
-/// Why an answer is not shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Reason {
-    #[error("{0}")]
-    NotStored(#[from] NotStored),
-    #[error("too-many-tags")]
-    Tags,
-    #[error("partial")]
-    Part,
-    #[error("too-long")]
-    TooLong,
-    #[error("head")]
-    Head,
-    #[error("memory")]
-    Memory,
-}
-
-impl Reason {
-    /// Whether the next one's answer will probably not be shared either: not where the reason was in the request.
-    fn holds_for_others(self) -> bool {
-        use NotStored::{Authorization, Precondition, RequestNoStore};
-        !matches!(self, Self::NotStored(Authorization | Precondition | RequestNoStore) | Self::Memory)
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::NotStored(reason) => reason.word(),
-            Self::Tags => "too-many-tags",
-            Self::Part => "partial",
-            Self::TooLong => "too-long",
-            Self::Head => "head",
-            Self::Memory => "memory",
-        }
-    }
-
-    fn forward(self) -> crate::edge::rules::cache_status::Forward {
-        crate::edge::rules::cache_status::Forward::UriMiss
-    }
 }
