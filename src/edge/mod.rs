@@ -11,6 +11,7 @@ pub mod engine;
 pub mod follow;
 pub mod front;
 mod observe;
+mod orders;
 pub mod origin;
 mod reload;
 pub mod rules;

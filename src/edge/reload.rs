@@ -9,6 +9,7 @@ use super::front::{Front, Table};
 use super::sites::{SiteBuilder, registration};
 use crate::process::Hangup;
 use crate::tls::CertificateKeeper;
+use crate::tls::acme::Wanted;
 
 /// What is read again, and what it is compared with.
 pub struct Reload<'r> {
@@ -20,6 +21,8 @@ pub struct Reload<'r> {
     pub certificates: Arc<CertificateKeeper>,
     pub follower: Option<Arc<Follower>>,
     pub builder: &'r mut SiteBuilder,
+    /// Where certificates are ordered from an authority.
+    pub wanted: Option<Wanted>,
 }
 
 impl Reload<'_> {
@@ -57,10 +60,11 @@ impl Reload<'_> {
         let table = Table::new(sites, proxies, purge, config.limits.clone(), Some(&before));
         self.front.replace(table);
         self.certificates.reload(config.certificates.clone()).await;
+        if let Some(wanted) = &self.wanted {
+            wanted.hurry();
+        }
         if let Some(follower) = &self.follower {
-            let mut registration = registration(&config.sites);
-            registration.signers.extend(config.feed.iter().map(|feed| feed.signer.access_key_id.clone()));
-            follower.declare(registration);
+            follower.declare(registration(&config.sites));
         }
         let changed = self.started.changed(config);
         if !changed.is_empty() {

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
@@ -17,6 +19,7 @@ use super::front::{
     AccessLog, Admin, Archive, Archiver, Front, Listener, Listening, LogError, Purger, Readiness, Table, Uploader,
 };
 use super::observe::{self, Observed};
+use super::orders::Orders;
 use super::reload::Reload;
 use super::sites::{SiteBuilder, SiteError, registration};
 use crate::clock::Clock;
@@ -25,7 +28,7 @@ use crate::process::{Hangup, ReadyLine, Signals};
 use crate::signer::Credentials;
 use crate::telemetry::metrics;
 use crate::tls::{
-    CertificateKeeper, Challenges, FileError, HTTP_1_1, HTTP_2, Handshakes, OutgoingError, server_configuration,
+    CertificateKeeper, Challenges, FileError, HTTP_1_1, HTTP_2, Handshakes, OutgoingError, acme, server_configuration,
 };
 
 /// Why an edge did not start. Each message is one line, for the operator.
@@ -45,6 +48,10 @@ pub enum StartError {
     Metrics(#[from] metrics::Error),
     #[error("{}", joined(.0))]
     Certificates(Vec<FileError>),
+    #[error("certificates from an authority: {0}")]
+    Acme(#[source] acme::Error),
+    #[error("cannot keep certificates in {}: {source}", path.display())]
+    AcmePath { path: PathBuf, source: io::Error },
     #[error("cannot set up TLS: {0}")]
     Tls(#[source] rustls::Error),
     #[error("cannot listen on {address} ({key}): {source}")]
@@ -76,6 +83,7 @@ pub async fn check(config: EdgeConfig) -> Result<(), StartError> {
 /// Needs a multi-threaded tokio runtime. Gives an error where the edge cannot start; once it is ready, only `Ok`.
 pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError> {
     let clock = Clock::system();
+    raise_file_limit(config.limits.connections);
     let mut signals = Signals::install().map_err(StartError::Signals)?;
     let hangup = Hangup::install().map_err(StartError::Signals)?;
     metrics::describe()?;
@@ -85,7 +93,11 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
     let keeper =
         CertificateKeeper::open(config.certificates.clone(), &clock).await.map_err(StartError::Certificates)?;
     let (mut builder, sites) = build_sites(&config, &clock).await?;
-    let state = config.feed.is_some().then(|| Arc::new(FeedState::new()));
+    let state = config.feed.as_ref().map(|feed| {
+        let provider = feed.url.authority().map_or("", |authority| authority.as_str());
+        let state = FeedState::of(&feed.signer.access_key_id, provider);
+        Arc::new(if feed.relay { state.relaying() } else { state })
+    });
     let engine = open_engine(&config, state.clone(), &clock).await?;
     let follower = match (&config.feed, &state) {
         (Some(feed), Some(state)) => Some(Arc::new(follow(&config, feed, &engine, state, &clock).await?)),
@@ -110,6 +122,10 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
     let stopping = Arc::new(AtomicBool::new(false));
     let line = addresses.ready_line();
     let (listener, admin) = addresses.serve(&config, &front, &keeper, &stopping)?;
+    let orders = match &config.acme {
+        Some(acme) => Some(Orders::start(acme, &front).await?),
+        None => None,
+    };
     line.print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), sites = config.sites.len(), "ready");
 
@@ -123,6 +139,7 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
         certificates: Arc::clone(&keeper),
         follower: follower.clone(),
         builder: &mut builder,
+        wanted: orders.as_ref().map(Orders::wanted),
     };
     let signal = tokio::select! {
         signal = signals.next() => signal,
@@ -133,6 +150,9 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
     tracing::info!(signal, "stopping");
     signals.exit_at_next();
     stopping.store(true, Ordering::SeqCst);
+    if let Some(orders) = orders {
+        orders.stop().await;
+    }
     listener.stop(grace).await;
     admin.stop().await;
     drop((front, observed));
@@ -144,6 +164,24 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Has the system allow as many open files as it may: every connection is one, and so is every file of the disk tier in use.
+fn raise_file_limit(connections: usize) {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+        tracing::warn!(%error, "the limit of open files was not raised");
+    }
+    // Each client's connection may have one to an origin beside it.
+    let wanted = 2 * connections as u64 + 1024;
+    if limit.maximum.is_some_and(|maximum| maximum < wanted) {
+        tracing::warn!(
+            allowed = limit.maximum,
+            wanted,
+            "few files may be open: raise LimitNOFILE, or lower limits.connections"
+        );
+    }
 }
 
 async fn build_sites(
@@ -182,10 +220,7 @@ async fn follow(
         ca_bundle: feed.ca_bundle.clone(),
         relay: feed.relay,
     };
-    let mut registration = registration(&config.sites);
-    registration.signers.push(feed.signer.access_key_id.clone());
-    registration.signers.sort();
-    registration.signers.dedup();
+    let registration = registration(&config.sites);
     let (holder, state, clock) = (Arc::new(engine.clone()), Arc::clone(state), clock.clone());
     let runtime = tokio::runtime::Handle::current();
     let started = spawn_blocking(move || {

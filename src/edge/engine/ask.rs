@@ -49,8 +49,9 @@ impl Ask {
         site: &Arc<Site>,
         behaviour: &Arc<Behaviour>,
         viewer: &Viewer,
-        parts: Parts,
+        mut parts: Parts,
     ) -> Result<Self, Failure> {
+        update::remove_connection_named(&mut parts.headers);
         let (key, target) = identify(site, behaviour, viewer, &parts)?;
         let directives = match behaviour.cached.honour_requests {
             true => RequestDirectives::parse(&parts.headers),
@@ -87,7 +88,7 @@ impl Ask {
     }
 
     pub fn facts(&self) -> ViewerFacts<'_> {
-        ViewerFacts { host: &self.viewer.host, secure: self.viewer.secure }
+        ViewerFacts { host: &self.viewer.host, secure: self.viewer.secure, feed: None }
     }
 
     /// What becomes of answers that set cookies.

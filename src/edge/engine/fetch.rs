@@ -19,7 +19,7 @@ use super::opened::Opened;
 use super::pump::{Cutter, Stopped, WINDOW, carry_slices, carry_whole};
 use super::stream::Keep;
 use crate::edge::cache::{Hit, NotKept, SLICE_LENGTH, Sequence, SliceSet, Stored, StoredBody};
-use crate::edge::origin::{FetchError, Fetched, Received};
+use crate::edge::origin::{FetchError, Fetched, Received, ViewerFacts};
 use crate::edge::rules::hygiene;
 use crate::edge::rules::reuse::{self, may_serve_on_error};
 use crate::edge::rules::update::BRIM_DEPENDS;
@@ -69,7 +69,7 @@ impl Fetch {
     /// Asks the origin; `None` where nobody waits for the answer any more.
     async fn ask_origin(&self, lead: &Leading, validate: Option<&HeaderMap>) -> Option<Result<Fetched, FetchError>> {
         let request = self.ask.to_origin(&self.engine, validate, self.part.as_ref().map(|part| (part, None)));
-        let facts = self.ask.facts();
+        let facts = ViewerFacts { feed: self.engine.0.feed.as_deref(), ..self.ask.facts() };
         tokio::select! {
             fetched = self.ask.site.origins.fetch(request, &facts) => Some(fetched),
             _ = lead.writer.abandoned() => None,
@@ -77,10 +77,9 @@ impl Fetch {
     }
 
     fn receive(&self, fetched: Fetched) -> (Answered, Received) {
-        let Fetched { response, request_time, response_time, .. } = fetched;
+        let Fetched { response, request_time, response_time, fed, .. } = fetched;
         let (parts, body) = response.into_parts();
-        let signs = self.ask.site.kind.is_signed();
-        let fed = signs && self.engine.0.feed.is_some() && parts.headers.contains_key(BRIM_DEPENDS);
+        let fed = fed && parts.headers.contains_key(BRIM_DEPENDS);
         let first_byte = response_time.since(request_time);
         let origin = OriginPart { first_byte, status: Some(parts.status) };
         let (status, version, headers) = (parts.status, parts.version, parts.headers);

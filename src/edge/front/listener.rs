@@ -66,7 +66,6 @@ pub struct Listener {
 }
 
 /// What the connections of one listener share.
-#[derive(Clone)]
 struct Shared {
     front: Arc<Front>,
     tls: Option<Handshakes>,
@@ -78,7 +77,6 @@ struct Shared {
 }
 
 /// hyper's settings, made once.
-#[derive(Clone)]
 struct Protocols {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
@@ -113,7 +111,7 @@ impl Listener {
                 protocols: Protocols::new(limits),
                 stopping: stopping.clone(),
             };
-            tasks.spawn(accept(listener, shared, Arc::clone(&room), connections.clone()));
+            tasks.spawn(accept(listener, Arc::new(shared), Arc::clone(&room), connections.clone()));
         }
         Self { tasks, stopping, connections }
     }
@@ -142,7 +140,7 @@ impl Protocols {
         let mut http1 = http1::Builder::new();
         // The socket keeps the time of heads, without a timer for each request.
         http1.max_buf_size(limits.head_size.max(MIN_READ_BUFFER)).max_headers(MAX_HEADERS).header_read_timeout(None);
-        http1.max_header_size(limits.head_size).pipeline_flush(true);
+        http1.max_header_size(limits.head_size);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         let head_size = u32::try_from(limits.head_size).unwrap_or(u32::MAX);
         http2
@@ -157,11 +155,7 @@ impl Protocols {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(limits.body_idle_timeout);
         let mut either = auto::Builder::new(TokioExecutor::new());
-        either
-            .http1()
-            .max_buf_size(limits.head_size.max(MIN_READ_BUFFER))
-            .max_headers(MAX_HEADERS)
-            .pipeline_flush(true);
+        either.http1().max_buf_size(limits.head_size.max(MIN_READ_BUFFER)).max_headers(MAX_HEADERS);
         either
             .http2()
             .timer(TokioTimer::new())
@@ -177,7 +171,7 @@ impl Protocols {
 }
 
 /// Takes connections until told to stop. Whoever comes when there is no room waits in the system's queue.
-async fn accept(listener: TcpListener, shared: Shared, room: Arc<Semaphore>, connections: TaskTracker) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>, room: Arc<Semaphore>, connections: TaskTracker) {
     let stopping = shared.stopping.clone();
     loop {
         let next = async {
@@ -190,7 +184,7 @@ async fn accept(listener: TcpListener, shared: Shared, room: Arc<Semaphore>, con
                 let gauge = metrics::edge_connections();
                 gauge.increment(1.0);
                 let counted = Counted { gauge, _permit: permit };
-                let shared = shared.clone();
+                let shared = Arc::clone(&shared);
                 connections.spawn(async move {
                     if let Err(error) = connection(stream, peer, shared).await {
                         tracing::debug!(%peer, %error, "a connection ended badly");
@@ -209,27 +203,40 @@ async fn accept(listener: TcpListener, shared: Shared, room: Arc<Semaphore>, con
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// One connection, from the PROXY protocol to its end.
-async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: Shared) -> Result<(), Failure> {
-    let peer = if shared.proxied { proxied(&mut stream, peer, &shared).await? } else { peer };
+/// One connection, from the PROXY protocol to its end. Until its client sends something, next to nothing is kept for it.
+async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Result<(), Failure> {
+    let peer = if shared.proxied { Box::pin(proxied(&mut stream, peer, &shared)).await? } else { peer };
+    bound(&stream, shared.patience.least.window);
+    let knock = tokio::time::timeout(shared.patience.head, stream.readable());
+    match shared.stopping.or(knock).await {
+        Some(Ok(ready)) => ready?,
+        // Overdue, or the edge stops.
+        Some(Err(_)) | None => return Ok(()),
+    }
+    match shared.tls.clone() {
+        Some(tls) => Box::pin(secure(stream, peer, tls, shared)).await,
+        None => Box::pin(plain(stream, peer, shared)).await,
+    }
+}
+
+async fn plain(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Result<(), Failure> {
     let activity = Arc::new(Activity::default());
-    let patience = shared.patience;
-    bound(&stream, patience.least.window);
-    let Some(tls) = shared.tls.clone() else {
-        let socket = Socket::new(stream, Arc::clone(&activity), patience)?;
-        let link = Link::new(peer, None, None, activity);
-        let speaks = if shared.h2c { Speaks::Either } else { Speaks::Http1 };
-        return speak(socket, link, speaks, shared).await;
-    };
-    let socket = |stream| Socket::new(stream, Arc::clone(&activity), patience);
-    let shaking = shared.stopping.or(tls.shake(stream, socket));
-    let Some(shaken) = shaking.await else { return Ok(()) };
+    let socket = Socket::new(stream, Arc::clone(&activity), shared.patience)?;
+    let speaks = if shared.h2c { Speaks::Either } else { Speaks::Http1 };
+    speak(socket, Link::new(peer, None, None, activity), speaks, &shared).await
+}
+
+async fn secure(stream: TcpStream, peer: SocketAddr, tls: Handshakes, shared: Arc<Shared>) -> Result<(), Failure> {
+    let activity = Arc::new(Activity::default());
+    let socket = |stream| Socket::new(stream, Arc::clone(&activity), shared.patience);
+    let shaking = Box::pin(tls.shake(stream, socket));
+    let Some(shaken) = shared.stopping.or(shaking).await else { return Ok(()) };
     let stream = Box::new(shaken?);
     let session = stream.get_ref().1;
     let server_name = session.server_name().map(|name| name.to_ascii_lowercase().into_boxed_str());
     let speaks = if session.alpn_protocol() == Some(HTTP_2) { Speaks::Http2 } else { Speaks::Http1 };
     let link = Link::new(peer, Some(spoken(session)), server_name, activity);
-    speak(stream, link, speaks, shared).await
+    speak(stream, link, speaks, &shared).await
 }
 
 /// Who the client is, where a trusted proxy may say so.
@@ -259,24 +266,24 @@ enum Speaks {
     Either,
 }
 
-async fn speak<S>(stream: S, link: Link, speaks: Speaks, shared: Shared) -> Result<(), Failure>
+async fn speak<S>(stream: S, link: Link, speaks: Speaks, shared: &Shared) -> Result<(), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Shared { front, protocols, stopping, .. } = shared;
-    let link = Arc::new(link);
+    let Shared { protocols, stopping, .. } = shared;
+    let (front, link) = (Arc::clone(&shared.front), Arc::new(link));
     // In a box: an idle connection keeps room for what its service returns.
     let service = service_fn(move |request| Box::pin(serve(Arc::clone(&front), Arc::clone(&link), request)));
     let io = TokioIo::new(stream);
     match speaks {
         Speaks::Http1 => {
             let connection = protocols.http1.serve_connection(io, service).with_upgrades();
-            Draining::new(connection, &stopping).await
+            Draining::new(connection, stopping).await
         }
-        Speaks::Http2 => Draining::new(protocols.http2.serve_connection(io, service), &stopping).await,
+        Speaks::Http2 => Draining::new(protocols.http2.serve_connection(io, service), stopping).await,
         Speaks::Either => {
             let connection = protocols.either.serve_connection_with_upgrades(io, service).into_owned();
-            Draining::new(connection, &stopping).await
+            Draining::new(connection, stopping).await
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod feed;
+mod front;
 mod hostile_origins;
 mod process;
 mod smuggling;

@@ -17,6 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub struct Edge {
     child: Child,
     pub http: SocketAddr,
+    /// Where `/healthz`, `/metrics`, `/sites` and `/purge` are.
+    pub admin: SocketAddr,
+    /// The line that says where it listens.
+    ready: String,
     log: NamedTempFile,
     directory: TempDir,
 }
@@ -31,7 +35,7 @@ impl Edge {
     pub fn start(config: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (file, log) = (directory.path().join("edge.toml"), NamedTempFile::new().expect("a temporary file"));
-        let listen = "listen = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n";
+        let listen = "listen = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\nshutdown_grace = \"1s\"\n";
         std::fs::write(&file, format!("{listen}{config}")).expect("the file can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_brim-edge"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BRIM_")) {
@@ -44,9 +48,12 @@ impl Edge {
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         stdout.read_line(&mut line).expect("stdout is readable");
         let said = || String::from_utf8_lossy(&std::fs::read(log.path()).unwrap_or_default()).into_owned();
-        let http = line.split_whitespace().find_map(|word| word.strip_prefix("http=http://")?.parse().ok());
-        let http = http.unwrap_or_else(|| panic!("no address in {line:?}: {}", said()));
-        Self { child, http, log, directory }
+        let address = |name: &str| {
+            let found = line.split_whitespace().find_map(|word| word.strip_prefix(name)?.parse().ok());
+            found.unwrap_or_else(|| panic!("no {name} in {line:?}: {}", said()))
+        };
+        let (http, admin) = (address("http=http://"), address("admin=http://"));
+        Self { child, http, admin, ready: line, log, directory }
     }
 
     /// Ends the process as a crash does.
@@ -80,6 +87,49 @@ impl Edge {
             std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process is there");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says how much");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Where it serves HTTPS.
+    pub fn https(&self) -> SocketAddr {
+        let found = self.ready.split_whitespace().find_map(|word| word.strip_prefix("https=https://")?.parse().ok());
+        found.unwrap_or_else(|| panic!("no https in {:?}", self.ready))
+    }
+
+    /// Has it read another configuration, but for what it listens on; returns once it is in force.
+    pub fn reload(&self, config: &str) {
+        let before = self.log().matches("are in force").count();
+        let listen = "listen = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n";
+        std::fs::write(self.directory.path().join("edge.toml"), format!("{listen}{config}"))
+            .expect("it can be written");
+        self.signal("HUP");
+        let deadline = Instant::now() + PATIENCE;
+        // Certificates, then sites.
+        while self.log().matches("are in force").count() < before + 2 {
+            assert!(Instant::now() < deadline, "not taken: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        _ = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+    }
+
+    /// Waits for the process to end, and tells whether that went well; false where it does not end.
+    pub fn ended_well(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return status.success();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
+    /// Its directory: where paths of its configuration begin.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     /// What it wrote to standard error so far.
