@@ -24,8 +24,13 @@ impl Fetch {
             let again = Self { engine: self.engine.clone(), ask: Arc::clone(&self.ask), stale: None, part: None };
             return Box::pin(again.run(lead, own)).await;
         }
-        let headers =
-            update::freshened(&stored, &answered.headers, self.ask.set_cookies(), answered.fed, answered.response_time);
+        let headers = update::freshened(
+            &stored,
+            &answered.headers,
+            self.ask.set_cookies(),
+            self.hides(answered),
+            answered.response_time,
+        );
         lead.open(match self.renewed(hit, answered, &headers, since) {
             Some(stored) => Head::Confirmed(Arc::new(Confirmed { stored, origin: answered.origin })),
             None => Head::Failed(Failure::Nonsense, reuse::Failure::Unreachable, answered.origin),

@@ -65,6 +65,11 @@ pub(super) fn ranged(ask: &Ask) -> Option<Range<u64>> {
 }
 
 impl Fetch {
+    /// Whether what only edges are told is not kept: nobody asks here who is to be told.
+    pub(super) fn hides(&self, answered: &Answered) -> bool {
+        answered.fed && !self.engine.relays()
+    }
+
     pub(super) fn exchange<'a>(
         &'a self,
         sent: &'a HeaderMap,
@@ -123,8 +128,12 @@ impl Fetch {
         (status, total, part): (StatusCode, Option<u64>, Option<Range<u64>>),
         set: Option<SliceSet>,
     ) -> Result<Opened, Reason> {
-        let mut headers =
-            update::stored_headers(&answered.headers, self.ask.set_cookies(), answered.fed, answered.response_time);
+        let mut headers = update::stored_headers(
+            &answered.headers,
+            self.ask.set_cookies(),
+            self.hides(answered),
+            answered.response_time,
+        );
         if answered.status == StatusCode::PARTIAL_CONTENT {
             headers.remove(CONTENT_RANGE);
         }
