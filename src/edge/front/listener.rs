@@ -155,10 +155,7 @@ impl Protocols {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(limits.body_idle_timeout);
         let mut either = auto::Builder::new(TokioExecutor::new());
-        either
-            .http1()
-            .max_buf_size(limits.head_size.max(MIN_READ_BUFFER))
-            .max_headers(MAX_HEADERS);
+        either.http1().max_buf_size(limits.head_size.max(MIN_READ_BUFFER)).max_headers(MAX_HEADERS);
         either
             .http2()
             .timer(TokioTimer::new())
