@@ -64,9 +64,7 @@ impl Reload<'_> {
             wanted.hurry();
         }
         if let Some(follower) = &self.follower {
-            let mut registration = registration(&config.sites);
-            registration.signers.extend(config.feed.iter().map(|feed| feed.signer.access_key_id.clone()));
-            follower.declare(registration);
+            follower.declare(registration(&config.sites));
         }
         let changed = self.started.changed(config);
         if !changed.is_empty() {

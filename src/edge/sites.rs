@@ -95,18 +95,12 @@ fn site(config: &SiteConfig, origins: &Arc<Origins>) -> Site {
 pub fn registration(configs: &[SiteConfig]) -> Registration {
     let mut registration = Registration::default();
     for config in configs {
-        let origins = [Some(&config.origin), config.failover.as_ref()];
-        for origin in origins.into_iter().flatten() {
-            registration.signers.extend(origin.signer.as_ref().map(|signer| signer.access_key_id.clone()));
-        }
         let site = described(config);
         match site.check() {
             Ok(()) => registration.sites.push(site),
             Err(why) => tracing::warn!(site = config.id, %why, "the server is not told of a site"),
         }
     }
-    registration.signers.sort();
-    registration.signers.dedup();
     registration
 }
 

@@ -93,7 +93,11 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
     let keeper =
         CertificateKeeper::open(config.certificates.clone(), &clock).await.map_err(StartError::Certificates)?;
     let (mut builder, sites) = build_sites(&config, &clock).await?;
-    let state = config.feed.is_some().then(|| Arc::new(FeedState::new()));
+    let state = config.feed.as_ref().map(|feed| {
+        let provider = feed.url.authority().map_or("", |authority| authority.as_str());
+        let state = FeedState::of(&feed.signer.access_key_id, provider);
+        Arc::new(if feed.relay { state.relaying() } else { state })
+    });
     let engine = open_engine(&config, state.clone(), &clock).await?;
     let follower = match (&config.feed, &state) {
         (Some(feed), Some(state)) => Some(Arc::new(follow(&config, feed, &engine, state, &clock).await?)),
@@ -216,10 +220,7 @@ async fn follow(
         ca_bundle: feed.ca_bundle.clone(),
         relay: feed.relay,
     };
-    let mut registration = registration(&config.sites);
-    registration.signers.push(feed.signer.access_key_id.clone());
-    registration.signers.sort();
-    registration.signers.dedup();
+    let registration = registration(&config.sites);
     let (holder, state, clock) = (Arc::new(engine.clone()), Arc::clone(state), clock.clone());
     let runtime = tokio::runtime::Handle::current();
     let started = spawn_blocking(move || {

@@ -3,8 +3,9 @@
 use super::Edges;
 use super::entries::may_read_feed;
 use crate::access::Context;
-use crate::feed::{Depends, Moment};
-use crate::names::AccountId;
+use crate::feed::{Depends, EDGE_HEADER};
+use crate::http::head::Head;
+use crate::names::{AccountId, BucketName};
 
 /// How long an edge may keep an answer while it follows the feed: a year.
 pub const KEPT: &str = "max-age=31536000";
@@ -13,19 +14,20 @@ pub const KEPT: &str = "max-age=31536000";
 pub const KEPT_HEADER: &str = "cdn-cache-control";
 
 impl Edges {
-    /// Whether a request that is signed with this key comes from an edge that hears of all changes of the bucket.
-    pub fn follows(&self, access_key_id: &str, account: &AccountId, bucket: &crate::names::BucketName) -> bool {
-        // Hardly any request is: no lock is taken for the others.
-        if !self.their_keys.load().contains(access_key_id) {
-            return false;
+    /// Whether a signed request comes from an edge that hears of all changes of the bucket: it names the key by which the edge
+    /// reads the feed. Anybody who may sign could name it, and would learn the names of keys that he asked for.
+    ///
+    /// Whether the edge reads the feed just now is its own affair: only then does it trust what it was told.
+    pub async fn follows(&self, head: &Head, account: &AccountId, bucket: &BucketName) -> bool {
+        let Ok(Some(id)) = head.headers.text(EDGE_HEADER) else { return false };
+        match self.identities.authenticate(id, None).await {
+            Ok(Some(key)) => may_read_feed(&key.caller, account, bucket, &Context::at(self.clock.now())),
+            Ok(None) => false,
+            Err(error) => {
+                tracing::error!(%error, "an edge's key was not looked up");
+                false
+            }
         }
-        let context = Context::at(self.clock.now());
-        let registry = self.registry.lock();
-        registry.live(Moment::now()).any(|(_, known)| {
-            let details = &known.details;
-            details.signers.iter().any(|signer| signer == access_key_id)
-                && may_read_feed(&details.caller, account, bucket, &context)
-        })
     }
 }
 

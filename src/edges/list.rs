@@ -63,7 +63,10 @@ impl Edges {
                     address: String::new(),
                     state: if live { EdgeState::Live } else { EdgeState::Lost },
                     lease: if live { other.live.min(lease) } else { 0 },
-                    applied: other.applied.filter(|applied| applied.log == log).map_or(0, |applied| applied.offset),
+                    applied: other
+                        .applied
+                        .filter(|applied| applied.log == details.log)
+                        .map_or(0, |applied| applied.offset),
                     sites: Vec::new(),
                 });
             }

@@ -15,11 +15,9 @@ mod sites;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -64,28 +62,29 @@ pub struct Options {
 /// What is known of an edge beyond its lease.
 struct Details {
     caller: Arc<Caller>,
+    /// The log, in the name that this edge knows it by; and in the one that is common to all.
+    log: LogId,
+    common: LogId,
     /// Where it polls from; empty where that is unknown.
     address: String,
     /// `None` until it told.
     sites: Option<Arc<[feed::Site]>>,
-    signers: Arc<[String]>,
     behind: Vec<Behind>,
 }
 
 /// Every edge. Shared by all transports.
 pub struct Edges {
     store: Arc<Store>,
+    identities: Arc<Identities>,
     signers: Signers,
     clock: Clock,
     options: Options,
     memory: DocumentMemory,
     metrics: RequestMetrics,
     registry: Mutex<Registry<Details>>,
-    /// The keys by which live edges sign what they ask of buckets and websites.
-    their_keys: ArcSwap<HashSet<String>>,
     /// Told whenever an edge said more, or is gone.
     heard: watch::Sender<()>,
-    /// The log, in the name that edges know it by.
+    /// The log, by a name of its own for every configuration.
     log: RwLock<LogId>,
     /// Told when the log has another name.
     renamed: watch::Sender<()>,
@@ -111,14 +110,14 @@ impl Edges {
         Ok(Self {
             log: RwLock::new(name_of(store.log_id().await?, configuration)),
             begun_at: *store.log_head().borrow(),
-            signers: Signers::new(identities, clock.clone(), options.auth.clone()),
+            signers: Signers::new(Arc::clone(&identities), clock.clone(), options.auth.clone()),
             store,
+            identities,
             clock,
             options,
             memory: DocumentMemory::new(POLL_MEMORY_BYTES),
             metrics: RequestMetrics::new(&OPERATIONS),
             registry: Mutex::default(),
-            their_keys: ArcSwap::default(),
             heard: watch::Sender::new(()),
             renamed: watch::Sender::new(()),
             known_from: Moment::now().plus(wait),
@@ -155,12 +154,13 @@ impl Edges {
     fn log(&self) -> LogId {
         *self.log.read()
     }
+}
 
-    /// Brings the keys of edges up to date after one came, told more of itself, or went.
-    fn learn_keys(&self, registry: &Registry<Details>, now: Moment) {
-        let keys = registry.live(now).flat_map(|(_, known)| known.details.signers.iter().cloned()).collect();
-        self.their_keys.store(Arc::new(keys));
-    }
+/// The name of a log for whoever may hear of it and read what it is about as these policies say. Where they are others, what
+/// he holds may be what he may not have any more, and what he hears may not be all of it: he begins anew.
+fn name_for(log: LogId, caller: &Caller) -> LogId {
+    let Caller { principal, policies, session_policies, .. } = caller;
+    name_of(log, format!("{principal:?} {policies:?} {session_policies:?}").as_bytes())
 }
 
 /// The name of a log for edges: that of the store's log and of the configuration together.

@@ -7,13 +7,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::entries::Ear;
 use super::refusal::Refusal;
-use super::{CONNECT_EDGE, Details, Edges};
-use crate::access::{self, Arn, Context, Rules};
-use crate::feed::{self, EdgeId, Entry, HEARTBEAT, LEASE, MAX_ENTRIES, Moment, Page, Poll, VERSION};
+use super::{CONNECT_EDGE, Details, Edges, name_for};
+use crate::access::{self, Arn, Caller, Context, Rules};
+use crate::feed::{self, EdgeId, Entry, HEARTBEAT, LEASE, MAX_ENTRIES, Moment, Page, Poll, Position, VERSION};
 use crate::guard::Origin;
 use crate::identity::Key;
 use crate::names::LogId;
-use crate::store::Position;
+use crate::store::Position as Offset;
 
 /// How many bytes of entries a page has at most, unless its one entry has more.
 const PAGE_BYTES: usize = 2 * 1024 * 1024;
@@ -40,11 +40,26 @@ impl Edges {
             self.forget(&poll.edge);
             return Ok(page(self.log(), 0, 0));
         }
-        let register = self.heard_of(key, origin, &poll).await?;
+        let common = self.log();
+        let name = self.name_for(&poll.edge, &key.caller, common);
+        let known = |position: Option<Position>| position.filter(|position| position.log == name);
+        let common_of = |position: Option<Position>| known(position).map(|known| Position { log: common, ..known });
+        let poll = Poll { from: common_of(poll.from), applied: common_of(poll.applied), ..poll };
+        let register = self.heard_of(key, origin, &poll, name).await?;
         let end = Instant::now() + Duration::from_millis(poll.wait).min(HEARTBEAT);
         let mut answer = self.read_for(&poll, &mut Ear::new(&key.caller, context), end, register).await?;
         answer.register = register;
+        answer.log = name_for(answer.log, &key.caller);
         Ok(answer)
+    }
+
+    /// The name by which an edge knows the log. Made anew only where the edge or its policies are others.
+    fn name_for(&self, edge: &EdgeId, caller: &Arc<Caller>, log: LogId) -> LogId {
+        let registry = self.registry.lock();
+        match registry.get(edge).map(|known| &known.details) {
+            Some(details) if Arc::ptr_eq(&details.caller, caller) && details.common == log => details.log,
+            _ => name_for(log, caller),
+        }
     }
 
     pub(super) fn context(&self, origin: Origin) -> Context<'static> {
@@ -57,7 +72,7 @@ impl Edges {
     }
 
     /// Notes the poll before anything is read for it, and tells whether the edge is to say which sites it serves.
-    async fn heard_of(&self, key: &Key, origin: Origin, poll: &Poll) -> Result<bool, Refusal> {
+    async fn heard_of(&self, key: &Key, origin: Origin, poll: &Poll, log: LogId) -> Result<bool, Refusal> {
         let now = Moment::now();
         if let Some(sites) = &poll.sites {
             self.register(&poll.edge, key, sites, now).await?;
@@ -65,28 +80,18 @@ impl Edges {
         let mut registry = self.registry.lock();
         let before = registry.get(&poll.edge).map(|known| &known.details);
         let sites = poll.sites.as_deref().map(Arc::from).or_else(|| before.and_then(|before| before.sites.clone()));
-        let signers = match &poll.sites {
-            Some(_) => poll.signers.as_slice().into(),
-            None => before.map(|before| before.signers.clone()).unwrap_or_default(),
-        };
-        let is_new = before.is_none() || poll.sites.is_some();
         let unknown = sites.is_none();
         let address = origin.address.map(|address| address.to_string()).unwrap_or_default();
-        let details = Details { caller: key.caller.clone(), address, sites, signers, behind: poll.behind.clone() };
+        let (caller, common) = (key.caller.clone(), self.log());
+        let details = Details { caller, common, log, address, sites, behind: poll.behind.clone() };
         registry.polled(&poll.edge, poll.applied, now, details)?;
-        if is_new {
-            self.learn_keys(&registry, now);
-        }
         drop(registry);
         self.heard.send_replace(());
         Ok(unknown)
     }
 
     fn forget(&self, edge: &EdgeId) {
-        let mut registry = self.registry.lock();
-        registry.leave(edge);
-        self.learn_keys(&registry, Moment::now());
-        drop(registry);
+        self.registry.lock().leave(edge);
         self.heard.send_replace(());
     }
 
@@ -103,7 +108,7 @@ impl Edges {
                 return Err(Refusal::Stopping);
             }
             head.mark_unchanged();
-            let Some(read) = self.read(Position(read_to), ear).await? else { return Ok(self.begin(log)) };
+            let Some(read) = self.read(Offset(read_to), ear).await? else { return Ok(self.begin(log)) };
             if self.log() != log {
                 return Ok(self.begin(self.log()));
             }
@@ -134,7 +139,7 @@ impl Edges {
     }
 
     /// Reads a piece of the log; `None` where it does not go on from there.
-    async fn read(&self, after: Position, ear: &mut Ear<'_>) -> Result<Option<Read>, Refusal> {
+    async fn read(&self, after: Offset, ear: &mut Ear<'_>) -> Result<Option<Read>, Refusal> {
         let Some(found) = self.store.read_log(after, MAX_ENTRIES).await? else { return Ok(None) };
         let mut read = Read { entries: Vec::new(), next: after.0, more: found.more };
         let mut bytes = 0;

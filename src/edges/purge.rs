@@ -1,7 +1,7 @@
 //! Purges that come from elsewhere than CloudFront's API: from edges that were asked for one, and from operators.
 
-use super::Edges;
 use super::refusal::Refusal;
+use super::{Edges, name_for};
 use crate::access::{self, Arn, Context, Rules};
 use crate::feed::{Position, Purge, PurgeAnswer, PurgeRequest, Scope, Site, Target};
 use crate::guard::Origin;
@@ -40,7 +40,7 @@ impl Edges {
             request_id: request_id.to_owned(),
         };
         let offset = self.purge(Some(key.account.id.clone()), &request.purges, cause).await?;
-        Ok(PurgeAnswer { position: Position { log: self.log(), offset: offset.0 } })
+        Ok(PurgeAnswer { position: Position { log: name_for(self.log(), &key.caller), offset: offset.0 } })
     }
 
     /// Puts purges into the log, for the edges of an account or for all. What is gone is told by [`Self::is_gone`].

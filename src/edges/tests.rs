@@ -11,6 +11,7 @@ use crate::feed::{
     Purge, PurgeRequest, Scope, Site, Target, VERSION, What,
 };
 use crate::guard::Origin;
+use crate::http::head::Head;
 use crate::identity::{EntityName, Holder, IDENTITIES, Identities, KEYS, Key, MasterKey, RootKey};
 use crate::names::AccountId;
 use crate::store::change::Cause;
@@ -81,7 +82,6 @@ fn poll(name: &str, from: Option<Position>) -> Poll {
         applied: from,
         wait: 0,
         sites: Some(Vec::new()),
-        signers: Vec::new(),
         behind: Vec::new(),
         leaving: false,
     }
@@ -277,19 +277,36 @@ async fn edges_that_contradict_each_other_are_refused_until_the_other_is_gone() 
 }
 
 #[tokio::test]
-async fn the_server_asks_for_sites_that_it_does_not_know_and_knows_the_keys_of_live_edges() {
+async fn the_server_asks_for_sites_that_it_does_not_know() {
     let bench = Bench::new().await;
-    let bucket = bench.fixture.bucket("pail").await;
-    let follows = |id: &str| bench.edges.follows(id, &bucket.record.account, &bucket.record.name);
     let silent = bench.poll(Poll { sites: None, ..poll("a", None) }).await;
     assert!(silent.register);
-    let told = Poll { sites: Some(vec![site("www", "a.example")]), signers: vec!["BRIMA".into()], ..poll("a", None) };
-    assert!(!bench.poll(told).await.register && follows("BRIMA") && !follows("BRIMB"));
-    assert!(!bench.poll(Poll { sites: None, ..poll("a", None) }).await.register && follows("BRIMA"));
+    let told = Poll { sites: Some(vec![site("www", "a.example")]), ..poll("a", None) };
+    assert!(!bench.poll(told).await.register);
+    assert!(!bench.poll(Poll { sites: None, ..poll("a", None) }).await.register);
     let (listed, _) = bench.edges.list();
     assert_eq!((listed[0].name.as_str(), listed[0].sites.as_slice()), ("a", &["www".to_owned()][..]));
-    bench.poll(Poll { leaving: true, ..poll("a", None) }).await;
-    assert!(!follows("BRIMA"));
+}
+
+#[tokio::test]
+async fn a_request_that_names_a_key_that_reads_the_feed_of_the_bucket_is_an_edge_s() {
+    let bench = Bench::new().await;
+    let bucket = bench.fixture.bucket("pail").await;
+    let read = r#"{"Effect":"Allow","Action":"brim:ReadFeed","Resource":"arn:aws:s3:::pail"}"#;
+    let other = r#"{"Effect":"Allow","Action":"brim:ReadFeed","Resource":"arn:aws:s3:::tub"}"#;
+    let (edge, stranger) = (bench.user("edge", read).await, bench.user("stranger", other).await);
+    for (named, follows) in [
+        (Some(&*edge.access_key_id), true),
+        (Some(&*bench.root.access_key_id), true),
+        (Some(&*stranger.access_key_id), false),
+        (Some("BRIMUNKNOWN"), false),
+        (None, false),
+    ] {
+        let headers = named.map(|id| ("brim-edge", id)).into_iter().collect();
+        let head = Head { headers, ..Head::default() };
+        let owner = &bucket.record.account;
+        assert_eq!(bench.edges.follows(&head, owner, &bucket.record.name).await, follows, "{named:?}");
+    }
 }
 
 #[tokio::test]

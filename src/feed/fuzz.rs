@@ -9,7 +9,7 @@ use crate::fuzz::{self, Mutated};
 const POLL: &str = r#"{"version":1,"edge":{"name":"fra-1","run":7},"from":"00000000000000000000000000000001:5",
     "applied":"00000000000000000000000000000001:5","wait":2000,"sites":[{"id":"www","hosts":["www.example.com","*"],
     "origins":[{"name":"pail","kind":"bucket"}],"behaviours":[{"path":"*","min_ttl":0,"default_ttl":0,"max_ttl":60,
-    "compress":true}]}],"signers":["BRIMA"],"behind":[{"edge":{"name":"b","run":1},"applied":null,"live":1}]}"#;
+    "compress":true}]}],"behind":[{"edge":{"name":"b","run":1},"applied":null,"live":1}]}"#;
 const PAGE: &str = r#"{"version":1,"log":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1],"from":5,"entries":[
     {"offset":6,"at":1500,"what":{"kind":"object","bucket":"pail","key":"a","configuration":true}},
     {"offset":7,"at":1500,"what":{"kind":"purge","purges":[{"scope":"everything","target":"all","soft":true},

@@ -55,6 +55,8 @@ pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 pub const DEPENDS_HEADER: &str = "brim-depends";
 /// The host that the viewer asked for, in a signed request for a page.
 pub const HOST_HEADER: &str = "brim-host";
+/// In a signed request for an object or a page: the id of the key by which the edge reads the feed.
+pub const EDGE_HEADER: &str = "brim-edge";
 /// The protocol that the viewer came by, `http` or `https`, in a signed request for a page.
 pub const PROTO_HEADER: &str = "brim-proto";
 /// What a shield recognises the edges behind it by: [`Page::pass`].

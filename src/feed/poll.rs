@@ -25,9 +25,6 @@ pub struct Poll {
     /// The sites that it serves, where the server may not know them: in its first poll, and when it was asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sites: Option<Vec<Site>>,
-    /// With which keys it signs what it asks of buckets and websites; with `sites`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub signers: Vec<String>,
     /// The edges that read the feed through it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<Behind>,

@@ -14,6 +14,12 @@ pub struct FeedState {
     /// When the lease ends, in milliseconds; 0 before the first.
     until: AtomicU64,
     offset: AtomicU64,
+    /// The id of the key by which the feed is read.
+    key: String,
+    /// The authority of whoever gives it.
+    provider: String,
+    /// Whether edges read the feed here.
+    relays: bool,
     pass: ArcSwapOption<String>,
 }
 
@@ -21,6 +27,25 @@ impl FeedState {
     /// An edge that trusts nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An edge that trusts nothing yet, and reads the feed of `provider`, a host maybe with a port, by the key with this id.
+    pub fn of(key: &str, provider: &str) -> Self {
+        Self { key: key.to_owned(), provider: provider.to_owned(), ..Self::default() }
+    }
+
+    /// The same, where edges read the feed here: they are to be told what answers depend on.
+    pub fn relaying(self) -> Self {
+        Self { relays: true, ..self }
+    }
+
+    pub fn relays(&self) -> bool {
+        self.relays
+    }
+
+    /// The id of the key by which the feed is read, for [`EDGE_HEADER`](super::EDGE_HEADER).
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// Whether what follows the feed may be trusted now. Costs a look at the clock.
@@ -52,10 +77,10 @@ impl FeedState {
         self.until.fetch_max(until.as_millis(), Ordering::AcqRel);
     }
 
-    /// What a shield recognises this edge by, to be sent to it as [`PASS_HEADER`](super::PASS_HEADER); `None` where the feed
-    /// comes from no shield.
-    pub fn pass(&self) -> Option<Arc<String>> {
-        self.pass.load_full()
+    /// What `origin` recognises this edge by, to be sent to it as [`PASS_HEADER`](super::PASS_HEADER); `None` where it is not
+    /// the shield that gives the feed.
+    pub fn pass_for(&self, origin: &str) -> Option<Arc<String>> {
+        if origin == self.provider { self.pass.load_full() } else { None }
     }
 
     pub fn set_pass(&self, pass: &str) {

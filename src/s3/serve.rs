@@ -123,7 +123,7 @@ pub async fn handle(http: HttpRequest, payload: web::Payload, service: Arc<Servi
     if let Some(bucket) = &admitted.bucket {
         line.cross_origin = service.cross_origin(&head, bucket).await;
     }
-    line.depends = service.depends_for_edge(&admitted);
+    line.depends = service.depends_for_edge(&head, &admitted).await;
     let result = service.run(head, admitted, payload, source_address(&http), &mut line).await;
     let answer = match result {
         Ok(answer) => answer,
@@ -188,15 +188,15 @@ impl Service {
 
     /// What the answer depends on, where the request is an edge's that follows the bucket: what there is of the key, and
     /// everything that is said of the bucket.
-    fn depends_for_edge(&self, admitted: &Admitted) -> Depends {
+    async fn depends_for_edge(&self, head: &Head, admitted: &Admitted) -> Depends {
         let mut depends = Depends::new();
         let reads = matches!(admitted.operation, Operation::GetObject | Operation::HeadObject);
-        let (true, Some(bucket), Some(id)) = (reads, &admitted.bucket, &admitted.caller.access_key_id) else {
+        let (true, Some(bucket), Some(_)) = (reads, &admitted.bucket, &admitted.caller.access_key_id) else {
             return depends;
         };
         let (owner, name) = (&bucket.record.account, &bucket.record.name);
         if let Ok(key) = admitted.target.object_key()
-            && self.edges.follows(id, owner, name)
+            && self.edges.follows(head, owner, name).await
         {
             depends.add(Dependency::Configuration { bucket: name.clone() });
             depends.add(Dependency::Object { bucket: name.clone(), key: key.as_str().to_owned() });

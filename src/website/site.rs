@@ -95,8 +95,8 @@ impl Service {
         let said = self.say(request, visitor, place, &depends).await?;
         let Said::Answer(answer) = said else { return Ok(said) };
         let bucket = &place.bucket.record;
-        let follows = |id: &Arc<str>| self.edges.follows(id, &bucket.account, &bucket.name);
-        if !visitor.access_key_id.as_ref().is_some_and(follows) {
+        let is_signed = visitor.signing.is_some();
+        if !is_signed || !self.edges.follows(&request.head, &bucket.account, &bucket.name).await {
             return Ok(Said::Answer(answer));
         }
         let mut depends = depends.into_inner();

@@ -23,8 +23,6 @@ const PRESIGNED: &str = "X-Amz-Signature";
 pub struct Visitor {
     pub identity: Arc<Caller>,
     pub signing: Option<Signing>,
-    /// The key that signed; `None` for nobody.
-    pub access_key_id: Option<Arc<str>>,
     /// What an edge says that its own visitor asked for.
     pub forwarded: Forwarded,
     pub origin: Origin,
@@ -43,7 +41,7 @@ impl Service {
     pub(super) async fn visitor(&self, head: &Head, origin: Origin) -> Result<Visitor, Failure> {
         if !is_signed(head) {
             let (identity, forwarded) = (Arc::clone(&self.anonymous), Forwarded::default());
-            return Ok(Visitor { identity, signing: None, access_key_id: None, forwarded, origin });
+            return Ok(Visitor { identity, signing: None, forwarded, origin });
         }
         let options = &self.options.auth;
         let Some(claim) = auth::parse(head, options)? else {
@@ -58,9 +56,9 @@ impl Service {
         let now = self.clock.now();
         // What is said of the body is not held against it: nothing here reads one.
         auth::verify(&claim, head, None, key.secret.expose(), now, options, &self.signing_keys)?;
-        let (access_key_id, signing) = (Some(key.access_key_id), Some(Signing::of(&claim, now)));
+        let signing = Some(Signing::of(&claim, now));
         let forwarded = Forwarded::parse(head, &claim)?;
-        Ok(Visitor { identity: key.caller, signing, access_key_id, forwarded, origin })
+        Ok(Visitor { identity: key.caller, signing, forwarded, origin })
     }
 }
 

@@ -50,7 +50,7 @@ class Edge:
 
     def document(self, wait=0, **more):
         document = {"version": 1, "edge": self.id, "from": self.position, "applied": self.position, "wait": wait}
-        return {**document, "sites": self.sites, "signers": [self.keys.access_key], **more}
+        return {**document, "sites": self.sites, **more}
 
     def poll(self, wait=0, apply=True, **more):
         """One exchange that must succeed. With `apply`, what it says counts as applied from the next poll on."""

@@ -17,6 +17,8 @@ pub struct Viewer {
     pub secure: bool,
     /// The host in its one form: lower case, without the port where that is the protocol's own.
     pub host: Arc<str>,
+    /// An edge that reads the feed here: it is told what answers depend on.
+    pub edge: bool,
 }
 
 /// An answer on its way to a client, before the response header policy of its behaviour.

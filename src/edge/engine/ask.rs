@@ -88,7 +88,7 @@ impl Ask {
     }
 
     pub fn facts(&self) -> ViewerFacts<'_> {
-        ViewerFacts { host: &self.viewer.host, secure: self.viewer.secure }
+        ViewerFacts { host: &self.viewer.host, secure: self.viewer.secure, feed: None }
     }
 
     /// What becomes of answers that set cookies.

@@ -11,9 +11,11 @@ mod body;
 mod budget;
 mod collapse;
 mod compress;
+mod confirm;
 mod failure;
 mod fetch;
 mod fill;
+mod judge;
 mod lookup;
 mod opened;
 mod pages;
@@ -43,6 +45,8 @@ use self::fill::{FillKey, Head};
 use self::runs::Runs;
 use super::cache::{Cache, DiskError, Purge, Sequence};
 use super::origin::BoxError;
+use super::rules::target::CDN_CACHE_CONTROL;
+use super::rules::update::BRIM_DEPENDS;
 use super::site::{Behaviour, Site};
 use crate::clock::Clock;
 use crate::feed::FeedState;
@@ -133,7 +137,16 @@ impl Engine {
         B: hyper::body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        self.answer_request(site, behaviour, viewer, request).await
+        let mut answer = self.answer_request(site, behaviour, viewer, request).await;
+        if self.relays() && !viewer.edge && answer.response.headers_mut().remove(BRIM_DEPENDS).is_some() {
+            answer.response.headers_mut().remove(CDN_CACHE_CONTROL);
+        }
+        answer
+    }
+
+    /// Whether edges read the feed here. What only these are told is kept then, and taken out for all others.
+    fn relays(&self) -> bool {
+        self.0.feed.as_ref().is_some_and(|feed| feed.relays())
     }
 
     /// Purges: no request that begins after this returned is answered with what a purge is about, nor comes along with a fetch

@@ -24,6 +24,7 @@ use crate::edge::rules::bucket_request::{self, bucket_request};
 use crate::edge::rules::cache_status::{CacheStatus, Forward};
 use crate::edge::rules::conditional::{self, Selected};
 use crate::edge::rules::key::{self, Selection, Target, purge_path};
+use crate::edge::rules::update::BRIM_DEPENDS;
 use crate::edge::rules::{hygiene, invalidate};
 use crate::edge::site::{Behaviour, OriginKind, Presigned, Site};
 
@@ -82,20 +83,21 @@ impl Engine {
             Ok(request) => request,
             Err(failure) => return failure.answer(&passing.parts.method, Some(passing.why), outcome),
         };
-        match passing.site.origins.fetch(request, &passing.facts()).await {
+        let facts = ViewerFacts { feed: self.0.feed.as_deref(), ..passing.facts() };
+        match passing.site.origins.fetch(request, &facts).await {
             Ok(fetched) => self.passed(&passing, fetched).await,
             Err(error) => Failure::from(error).answer(&passing.parts.method, Some(passing.why), outcome),
         }
     }
 
     async fn passed(&self, passing: &Passing<'_>, fetched: Fetched) -> Answer {
-        let Fetched { response, request_time, response_time, .. } = fetched;
+        let Fetched { response, request_time, response_time, fed, .. } = fetched;
         let (parts, body) = response.into_parts();
         self.invalidate(passing, parts.status, &parts.headers).await;
         let first_byte = response_time.since(request_time);
         let origin = OriginPart { first_byte, status: Some(parts.status) };
         let mut head = Head { status: parts.status, headers: parts.headers };
-        hygiene::to_client(&mut head.headers, passing.site.kind.is_signed());
+        hygiene::to_client(&mut head.headers, fed || passing.site.kind.is_signed());
         hygiene::add_via(&mut head.headers, parts.version, &self.0.name);
         if passing.behaviour.cache_status {
             CacheStatus::forward(passing.why).append_to(&mut head.headers);
@@ -114,7 +116,8 @@ impl Engine {
         detail: &'static str,
     ) -> Answer {
         let mut head = Head { status, headers };
-        hygiene::to_client(&mut head.headers, ask.site.kind.is_signed());
+        let fed = self.0.feed.is_some() && head.headers.contains_key(BRIM_DEPENDS);
+        hygiene::to_client(&mut head.headers, fed || ask.site.kind.is_signed());
         hygiene::add_via(&mut head.headers, version, &self.0.name);
         let selected = match conditional::has_conditions(&ask.headers) {
             // Without a length there are no ranges: the whole may be sent in their place.
@@ -195,7 +198,7 @@ impl Passing<'_> {
     }
 
     fn facts(&self) -> ViewerFacts<'_> {
-        ViewerFacts { host: &self.viewer.host, secure: self.viewer.secure }
+        ViewerFacts { host: &self.viewer.host, secure: self.viewer.secure, feed: None }
     }
 
     /// Only HTTP/1.1 has upgrades (RFC 9110 section 7.8), and no bucket has.

@@ -18,7 +18,7 @@ use super::runs::{Claim, Listed, MAX_RUN};
 use super::stream::{Keep, Writer};
 use super::tail::{Next, Tail};
 use crate::edge::cache::{FoundSlice, SLICE_LENGTH, SliceCandidate, SliceSet, Stored};
-use crate::edge::origin::Fetched;
+use crate::edge::origin::{Fetched, ViewerFacts};
 use crate::edge::rules::ranges;
 use crate::http::tag::EntityTag;
 
@@ -95,7 +95,7 @@ impl SliceSource {
         writer.account(share);
         writer.keep(Keep::Window { bytes: WINDOW }, false);
         let request = self.ask.to_origin(&self.engine, None, Some((&bytes, Some(&self.set.etag))));
-        let facts = self.ask.facts();
+        let facts = ViewerFacts { feed: self.engine.0.feed.as_deref(), ..self.ask.facts() };
         let fetched = tokio::select! {
             fetched = self.ask.site.origins.fetch(request, &facts) => fetched,
             _ = writer.abandoned() => return,

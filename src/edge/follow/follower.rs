@@ -192,7 +192,6 @@ impl Shared {
             applied,
             wait: wait.as_millis() as u64,
             sites: tell.then(|| registration.sites.clone()),
-            signers: if tell { registration.signers.clone() } else { Vec::new() },
             behind: self.relay.as_ref().map(|relay| relay.behind(now)).unwrap_or_default(),
             leaving: false,
         }

@@ -36,8 +36,7 @@ pub enum NotTaken {
 impl Reader {
     /// Goes on from what the holder saved.
     pub fn new(holder: Arc<dyn Holder>, state: Arc<FeedState>, relay: Option<Arc<Relay>>) -> Self {
-        let saved = holder.cursor();
-        let at = saved.and_then(|cursor| std::str::from_utf8(&cursor).ok()?.parse().ok());
+        let at = holder.cursor().and_then(|cursor| read_cursor(&cursor, state.key()));
         Self { holder, state, relay, at, saved: at, saved_at: Moment::default() }
     }
 
@@ -115,8 +114,14 @@ impl Reader {
     pub async fn save(&mut self, now: Moment, at_once: bool) {
         let due = at_once || now.since(self.saved_at).as_millis() >= u128::from(SAVE_EVERY);
         if let Some(at) = self.at.filter(|_| due && self.at != self.saved) {
-            self.holder.save_cursor(Bytes::from(at.to_string())).await;
+            self.holder.save_cursor(Bytes::from(format!("{at} {}", self.state.key()))).await;
             (self.saved, self.saved_at) = (Some(at), now);
         }
     }
+}
+
+/// The position that was saved, if it was that of the same reader: another one may hear of other buckets.
+fn read_cursor(cursor: &[u8], key: &str) -> Option<Position> {
+    let (position, reader) = std::str::from_utf8(cursor).ok()?.split_once(' ')?;
+    position.parse().ok().filter(|_| reader == key)
 }

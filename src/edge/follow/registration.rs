@@ -6,6 +6,4 @@ use crate::feed::Site;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registration {
     pub sites: Vec<Site>,
-    /// The ids of the keys by which it signs what it asks of buckets and websites.
-    pub signers: Vec<String>,
 }

@@ -70,7 +70,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let (holder, state) = (Arc::new(Told::default()), Arc::new(FeedState::new()));
+        let (holder, state) = (Arc::new(Told::default()), Arc::new(FeedState::of("BRIMA", "server")));
         let reader = Reader::new(holder.clone(), state.clone(), None);
         Self { holder, state, reader }
     }
@@ -216,10 +216,12 @@ async fn the_position_is_saved_behind_what_was_dropped_and_gone_on_from() {
     let mut bench = Bench::at_ten().await;
     bench.reader.take(page(10, 11, [object(11, "a", false)]), at(2000)).await.unwrap();
     let saved = bench.holder.cursor().unwrap();
-    assert_eq!(saved, format!("{LOG}:11"));
+    assert_eq!(saved, format!("{LOG}:11 BRIMA"));
     bench.reader.take(page(11, 12, [object(12, "b", false)]), at(2500)).await.unwrap();
     assert_eq!(bench.holder.cursor().unwrap(), saved, "not with every page");
     bench.reader.save(at(2500), true).await;
     let next = Reader::new(bench.holder.clone(), bench.state.clone(), None);
     assert_eq!(next.at().unwrap().to_string(), format!("{LOG}:12"));
+    let another = Arc::new(FeedState::of("BRIMB", "server"));
+    assert_eq!(Reader::new(bench.holder.clone(), another, None).at(), None, "another key may hear of other buckets");
 }

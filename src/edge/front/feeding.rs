@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::super::engine::Body;
 use super::super::follow::{Relay, Relayed};
 use super::{Front, reply};
-use crate::feed::{MAX_REQUEST_BYTES, PurgeAnswer};
+use crate::feed::{MAX_REQUEST_BYTES, PASS_HEADER, PurgeAnswer};
 
 /// How long the document of a poll may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,6 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Whether a request is one of an edge behind this one.
 pub fn is_for_the_feed(front: &Front, request: &Request<Incoming>) -> bool {
     relay(front).is_some() && Relay::is_addressed_by(request.method(), request.uri())
+}
+
+/// Whether a request is that of an edge behind this one, for its own viewer: then it brings what this edge gave it. That is
+/// nobody else's to see.
+pub fn is_edge(front: &Front, headers: &mut HeaderMap) -> bool {
+    let Some(pass) = headers.remove(PASS_HEADER) else { return false };
+    relay(front).is_some_and(|relay| relay.knows(pass.as_bytes()))
 }
 
 /// Answers it.

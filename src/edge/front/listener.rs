@@ -140,7 +140,7 @@ impl Protocols {
         let mut http1 = http1::Builder::new();
         // The socket keeps the time of heads, without a timer for each request.
         http1.max_buf_size(limits.head_size.max(MIN_READ_BUFFER)).max_headers(MAX_HEADERS).header_read_timeout(None);
-        http1.max_header_size(limits.head_size).pipeline_flush(true);
+        http1.max_header_size(limits.head_size);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         let head_size = u32::try_from(limits.head_size).unwrap_or(u32::MAX);
         http2
@@ -155,11 +155,7 @@ impl Protocols {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(limits.body_idle_timeout);
         let mut either = auto::Builder::new(TokioExecutor::new());
-        either
-            .http1()
-            .max_buf_size(limits.head_size.max(MIN_READ_BUFFER))
-            .max_headers(MAX_HEADERS)
-            .pipeline_flush(true);
+        either.http1().max_buf_size(limits.head_size.max(MIN_READ_BUFFER)).max_headers(MAX_HEADERS);
         either
             .http2()
             .timer(TokioTimer::new())

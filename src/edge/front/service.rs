@@ -37,6 +37,10 @@ pub async fn serve(
 ) -> Result<Response<Sent>, Infallible> {
     let running = link.activity.begin();
     let table = front.table();
+    // Whatever host it was sent to: it is for the edge itself.
+    if asked::check(&request).is_ok() && feeding::is_for_the_feed(&front, &request) {
+        return Ok(finish(feeding::answer(&front, request).await, running, Account::of_nobody()));
+    }
     let arrived = match asked::check(&request) {
         Ok(()) => Arrived::of(&front, &link, &table, &request),
         Err(bad) => Err(reply::plain(bad.status(), bad)),
@@ -131,9 +135,6 @@ impl Arrived {
         received: Option<Arc<AtomicU64>>,
     ) -> Answer {
         let served = &self.way.served;
-        if feeding::is_for_the_feed(front, &request) {
-            return own(feeding::answer(front, request).await);
-        }
         if request.method().as_str() == PURGE && !table.purge.tokens.is_empty() {
             return own(self.purge(front, table, &request).await);
         }
@@ -188,11 +189,12 @@ impl Arrived {
         front: &Front,
         table: &Table,
         behaviour: &Arc<Behaviour>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         received: Option<Arc<AtomicU64>>,
     ) -> Answer {
-        let viewer =
-            Viewer { address: self.client.address, secure: self.client.secure, host: Arc::clone(&self.way.host) };
+        let edge = feeding::is_edge(front, request.headers_mut());
+        let Client { address, secure, .. } = self.client;
+        let viewer = Viewer { address, secure, host: Arc::clone(&self.way.host), edge };
         let policy = (!behaviour.headers.is_empty()).then(|| (request.method().clone(), of_cors(request.headers())));
         let site = &self.way.served.site;
         let mut answer = match received {

@@ -1,5 +1,6 @@
 //! A viewer's request as an origin is asked it: target, host and signature.
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::header;
@@ -11,13 +12,17 @@ use super::error::FetchError;
 use super::origins::ViewerFacts;
 use super::settings::{HostHeader, Kind, Location, Origin, Signing};
 use crate::clock::Timestamp;
+use crate::feed::{EDGE_HEADER, HOST_HEADER, PASS_HEADER, PROTO_HEADER};
 use crate::http::percent::recode_path;
 use crate::names::BucketName;
 use crate::signer::{Head, SignedBody, Signer};
 
-/// What a website is told of the viewer; believed where it is signed.
-const BRIM_HOST: HeaderName = HeaderName::from_static("brim-host");
-const BRIM_PROTO: HeaderName = HeaderName::from_static("brim-proto");
+/// What a bucket or website is told of the edge, and a website of the viewer; believed where it is signed. And what a shield
+/// recognises the edge by.
+const BRIM_EDGE: HeaderName = HeaderName::from_static(EDGE_HEADER);
+const BRIM_HOST: HeaderName = HeaderName::from_static(HOST_HEADER);
+const BRIM_PASS: HeaderName = HeaderName::from_static(PASS_HEADER);
+const BRIM_PROTO: HeaderName = HeaderName::from_static(PROTO_HEADER);
 /// The SHA-256 of no bytes, in hexadecimal.
 const SHA256_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -92,13 +97,20 @@ impl Address {
         request.headers_mut().insert(header::HOST, value(host)?);
         match &self.manner {
             _ if verbatim => {}
-            Manner::Plain => {}
+            Manner::Plain => {
+                request.headers_mut().remove(BRIM_PASS);
+                if let Some(pass) = self.pass(viewer) {
+                    request.headers_mut().insert(BRIM_PASS, value(&pass)?);
+                }
+            }
             Manner::Bucket { signer, .. } => {
                 remove_claims(request.headers_mut());
+                self.name_reader(&mut request, viewer)?;
                 self.sign(&mut request, signer, with_body, now)?;
             }
             Manner::Website { signer } => {
                 remove_claims(request.headers_mut());
+                self.name_reader(&mut request, viewer)?;
                 request.headers_mut().insert(BRIM_HOST, value(viewer.host)?);
                 let proto = if viewer.secure { "https" } else { "http" };
                 request.headers_mut().insert(BRIM_PROTO, HeaderValue::from_static(proto));
@@ -106,6 +118,25 @@ impl Address {
             }
         }
         Ok(request)
+    }
+
+    /// Whether a request for this viewer tells the origin who follows the feed.
+    pub fn is_fed(&self, viewer: &ViewerFacts<'_>) -> bool {
+        match &self.manner {
+            Manner::Plain => self.pass(viewer).is_some(),
+            Manner::Bucket { .. } | Manner::Website { .. } => viewer.feed.is_some_and(|feed| !feed.key().is_empty()),
+        }
+    }
+
+    fn pass(&self, viewer: &ViewerFacts<'_>) -> Option<Arc<String>> {
+        viewer.feed?.pass_for(self.location.authority.as_str())
+    }
+
+    fn name_reader(&self, request: &mut Request<()>, viewer: &ViewerFacts<'_>) -> Result<(), FetchError> {
+        if let Some(feed) = viewer.feed.filter(|feed| !feed.key().is_empty()) {
+            request.headers_mut().insert(BRIM_EDGE, value(feed.key())?);
+        }
+        Ok(())
     }
 
     /// Path and query as they go over the wire. A key is written in its canonical form, which every S3 service signs
@@ -137,7 +168,7 @@ impl Address {
         with_body: bool,
         now: Timestamp,
     ) -> Result<(), FetchError> {
-        let signed = [header::HOST, BRIM_HOST, BRIM_PROTO];
+        let signed = [header::HOST, BRIM_EDGE, BRIM_HOST, BRIM_PROTO];
         let headers: Vec<(&str, String)> = signed.iter().filter_map(|name| text_of(request.headers(), name)).collect();
         let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
         let (scheme, authority) = (&self.location.scheme, &self.authority);

@@ -54,6 +54,8 @@ pub(super) struct Answer {
     pub place: OwnedSemaphorePermit,
     pub request_time: Timestamp,
     pub response_time: Timestamp,
+    /// Whether the request told who follows the feed.
+    pub fed: bool,
 }
 
 /// Why a request was not answered.
@@ -164,7 +166,8 @@ impl Endpoint {
         let connection = capture_connection(&mut request);
         let response = self.awaited(client.request(request), connection, &progress).await?;
         check(&response, protocol)?;
-        Ok(Answer { response, place, request_time, response_time: self.clock.now() })
+        let (response_time, fed) = (self.clock.now(), self.address.is_fed(viewer));
+        Ok(Answer { response, place, request_time, response_time, fed })
     }
 
     /// Waits for a connection, then for the head of the answer.

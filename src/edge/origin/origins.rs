@@ -11,6 +11,7 @@ use super::sent::OriginBody;
 use super::settings::{Settings, SettingsError};
 use super::tunnel::{Switched, switched};
 use crate::clock::{Clock, Timestamp};
+use crate::feed::FeedState;
 
 /// Where the answers of a site come from. Keeps connections; to be shared.
 pub struct Origins {
@@ -25,6 +26,8 @@ pub struct ViewerFacts<'v> {
     pub host: &'v str,
     /// Whether it was asked over TLS.
     pub secure: bool,
+    /// What the edge follows, if it does: origins are told by whom, so that they say what their answers depend on.
+    pub feed: Option<&'v FeedState>,
 }
 
 /// Which origin answered.
@@ -42,6 +45,8 @@ pub struct Fetched {
     /// When the head of the answer was there.
     pub response_time: Timestamp,
     pub which: Which,
+    /// Whether the origin was told who follows the feed, and is one that may say what its answers depend on.
+    pub fed: bool,
 }
 
 /// What came of asking for another protocol.
@@ -124,6 +129,7 @@ impl Answer {
     fn fetched(self, which: Which, endpoint: &Endpoint) -> Fetched {
         let (silence, place) = (endpoint.limits().between_bytes, self.place);
         let response = self.response.map(|body: Incoming| Received::new(body, silence, place));
-        Fetched { response, request_time: self.request_time, response_time: self.response_time, which }
+        let (request_time, response_time, fed) = (self.request_time, self.response_time, self.fed);
+        Fetched { response, request_time, response_time, which, fed }
     }
 }

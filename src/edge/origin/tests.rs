@@ -20,7 +20,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::signer::Credentials;
 use crate::tls::{Authorities, Certificate, Certificates, Loaded, Pair, server_configuration};
 
-const VIEWER: ViewerFacts<'static> = ViewerFacts { host: "viewer.test", secure: true };
+const VIEWER: ViewerFacts<'static> = ViewerFacts { host: "viewer.test", secure: true, feed: None };
 /// Far longer than anything here takes, and far shorter than a test may.
 const SHORT: Duration = Duration::from_millis(300);
 /// A bound that is not met: tests are quick or fail.

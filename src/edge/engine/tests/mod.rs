@@ -115,8 +115,12 @@ impl Edge {
         }
         let (engine, site) = (self.engine.clone(), Arc::clone(&self.site));
         async move {
-            let viewer =
-                Viewer { address: "192.0.2.1".parse().unwrap(), secure: false, host: Arc::from("www.example.com") };
+            let viewer = Viewer {
+                address: "192.0.2.1".parse().unwrap(),
+                secure: false,
+                host: Arc::from("www.example.com"),
+                edge: false,
+            };
             let behaviour = Arc::clone(site.behaviour(request.uri().path()));
             engine.answer(&site, &behaviour, &viewer, request).await
         }

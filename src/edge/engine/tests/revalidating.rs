@@ -79,6 +79,21 @@ async fn a_stale_response_is_sent_at_once_while_one_task_fetches_it_anew() {
 }
 
 #[tokio::test]
+async fn what_nobody_waits_for_is_fetched_anew_whatever_its_framing() {
+    let headers = "cache-control: max-age=10, stale-while-revalidate=20\r\n";
+    let edge = Edge::new(move |seen| {
+        let chunk = format!("4\r\nnew{}\r\n0\r\n\r\n", seen.number);
+        vec![send(format!("HTTP/1.1 200 OK\r\n{headers}transfer-encoding: chunked\r\n\r\n{chunk}"))]
+    });
+    edge.get("/a").await;
+    edge.pass(15);
+    assert_eq!(edge.get("/a").await.text(), "new0");
+    until(|| edge.requests() == 2 && edge.engine.under_way().fills == 0).await;
+    let fresh = edge.get("/a").await;
+    assert_eq!((fresh.text(), fresh.found()), ("new1", Found::Hit));
+}
+
+#[tokio::test]
 async fn each_variant_is_revalidated_by_itself() {
     let edge = Edge::new(|seen| {
         let tag = seen.header("accept-language").unwrap_or("none").to_owned();

@@ -156,7 +156,9 @@ async fn watch(shared: Arc<Shared>, data: std::path::PathBuf, names: Vec<String>
 async fn no_answer_is_older_than_what_its_edge_has_acknowledged() {
     let world = World::new().await;
     let (one, two) = (world.edge("one").await, world.edge("two").await);
-    run(&world, &[("one", &one), ("two", &two)]).await;
+    let shield = world.shield("shield").await;
+    let behind = world.behind(shield.http, "behind").await;
+    run(&world, &[("one", &one), ("two", &two), ("shield", &shield), ("behind", &behind)]).await;
 }
 
 #[test]

@@ -100,11 +100,33 @@ impl World {
 
     /// The lines of an edge's configuration that are alike for all.
     pub fn config(&self, name: &str) -> String {
+        self.config_behind(name, self.feed.address)
+    }
+
+    /// The same, of an edge that reads the feed elsewhere.
+    fn config_behind(&self, name: &str, feed: SocketAddr) -> String {
         let (id, secret) = &self.key;
         format!(
             "name = \"{name}\"\n[feed]\nurl = \"http://{}\"\naccess_key_id = \"{id}\"\nsecret_access_key = \"{secret}\"\n",
-            self.feed.address
+            feed
         )
+    }
+
+    /// An edge that others read the feed from.
+    pub async fn shield(&self, name: &str) -> Edge {
+        let edge = Edge::start(&(self.config(name) + "relay = true\n" + &self.sites()));
+        self.is_live(name).await;
+        edge
+    }
+
+    /// An edge that knows nobody but a shield.
+    pub async fn behind(&self, shield: SocketAddr, name: &str) -> Edge {
+        let site = format!(
+            "[[site]]\nid = \"objects\"\nhosts = [\"site.test\"]\n[site.origin]\nurl = \"http://{shield}\"\nhost = \"viewer\"\n"
+        );
+        let edge = Edge::start(&(self.config_behind(name, shield) + &site));
+        self.is_live(name).await;
+        edge
     }
 
     /// A site of the bucket's objects, and one of its pages.
@@ -200,12 +222,17 @@ async fn ask(data: &Path, work: Value) -> Value {
         let mut stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(format!("{line}\n").as_bytes())?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer)?;
-        std::io::Result::Ok(answer)
+        for line in BufReader::new(stream).lines() {
+            let line: Value = serde_json::from_str(&line?)?;
+            // What comes before says that the command goes on.
+            if line.get("ok").is_some() || line.get("error").is_some() {
+                return Ok(line);
+            }
+        }
+        std::io::Result::Err(std::io::ErrorKind::UnexpectedEof.into())
     });
     let answer = asked.await.expect("no panic").expect("the socket answers");
-    let answer: Value = serde_json::from_str(&answer).expect("a line of JSON");
+    assert!(answer.get("ok").is_some(), "{answer}");
     answer["ok"].clone()
 }
 
