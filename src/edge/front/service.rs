@@ -43,13 +43,13 @@ pub async fn serve(
     }
     let arrived = match asked::check(&request) {
         Ok(()) => Arrived::of(&front, &link, &table, &request),
-        Err(bad) => Err(reply::plain(bad.status(), bad)),
+        Err(bad) => Err(Box::new(reply::plain(bad.status(), bad))),
     };
     let response = match arrived {
         Ok(arrived) => arrived.answer(&front, &link, &table, request, running).await,
         Err(refusal) => {
             front.refused.increment(1);
-            finish(refusal, running, Account::of_nobody())
+            finish(*refusal, running, Account::of_nobody())
         }
     };
     Ok(response)
@@ -64,21 +64,26 @@ struct Arrived {
 
 impl Arrived {
     /// Finds out who asks, for which host, and whose that is.
-    fn of(front: &Front, link: &Link, table: &Arc<Table>, request: &Request<Incoming>) -> Result<Self, Response<Body>> {
+    fn of(
+        front: &Front,
+        link: &Link,
+        table: &Arc<Table>,
+        request: &Request<Incoming>,
+    ) -> Result<Self, Box<Response<Body>>> {
         let began = Instant::now();
         let client = Client::of(link.peer.ip(), link.is_secure(), request.headers(), &table.proxies.trusted);
         let way = way(link, client, table, request).map_err(|refusal| match refusal {
-            Nowhere::Bad(bad) => reply::plain(bad.status(), bad),
-            Nowhere::Nobody => reply::plain(StatusCode::NOT_FOUND, "No site is served here under this host."),
+            Nowhere::Bad(bad) => Box::new(reply::plain(bad.status(), bad)),
+            Nowhere::Nobody => Box::new(reply::plain(StatusCode::NOT_FOUND, "No site is served here under this host.")),
         });
         // A challenge comes before every rule: the site may not be there yet, nor HTTPS.
         if let Some(answer) = front.challenge(request) {
-            return Err(answer);
+            return Err(Box::new(answer));
         }
         let way = way?;
         if front.disagrees(link, way.bare_host()) {
             let sentence = "This connection is for another host. Please make a new one.";
-            return Err(reply::plain(StatusCode::MISDIRECTED_REQUEST, sentence));
+            return Err(Box::new(reply::plain(StatusCode::MISDIRECTED_REQUEST, sentence)));
         }
         Ok(Self { began, client, way })
     }
