@@ -55,6 +55,9 @@ pub async fn serve(
     Ok(response)
 }
 
+/// The answer to a request that is no site's; in a box, since few are.
+type Refusal = Box<Response<Body>>;
+
 /// A request whose site is known.
 struct Arrived {
     began: Instant,
@@ -64,23 +67,18 @@ struct Arrived {
 
 impl Arrived {
     /// Finds out who asks, for which host, and whose that is.
-    fn of(
-        front: &Front,
-        link: &Link,
-        table: &Arc<Table>,
-        request: &Request<Incoming>,
-    ) -> Result<Self, Box<Response<Body>>> {
+    fn of(front: &Front, link: &Link, table: &Arc<Table>, request: &Request<Incoming>) -> Result<Self, Refusal> {
         let began = Instant::now();
         let client = Client::of(link.peer.ip(), link.is_secure(), request.headers(), &table.proxies.trusted);
         let way = way(link, client, table, request).map_err(|refusal| match refusal {
-            Nowhere::Bad(bad) => Box::new(reply::plain(bad.status(), bad)),
-            Nowhere::Nobody => Box::new(reply::plain(StatusCode::NOT_FOUND, "No site is served here under this host.")),
+            Nowhere::Bad(bad) => reply::plain(bad.status(), bad),
+            Nowhere::Nobody => reply::plain(StatusCode::NOT_FOUND, "No site is served here under this host."),
         });
         // A challenge comes before every rule: the site may not be there yet, nor HTTPS.
         if let Some(answer) = front.challenge(request) {
             return Err(Box::new(answer));
         }
-        let way = way?;
+        let way = way.map_err(Box::new)?;
         if front.disagrees(link, way.bare_host()) {
             let sentence = "This connection is for another host. Please make a new one.";
             return Err(Box::new(reply::plain(StatusCode::MISDIRECTED_REQUEST, sentence)));
