@@ -10,7 +10,6 @@ pub struct Row {
     pub default: &'static str,
     /// Whether values must never be shown.
     pub secret: bool,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the page of options, which a test writes"))]
     pub doc: &'static str,
 }
 
@@ -18,7 +17,6 @@ pub struct Row {
 pub struct Section {
     /// As it is written in the file: `[disk]`, `[[site]]`; empty for what stands outside of all tables.
     pub name: &'static str,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the page of options, which a test writes"))]
     pub about: &'static str,
     pub rows: &'static [Row],
     /// Whether every key has an environment variable: `BRIM_EDGE_` and its name.
