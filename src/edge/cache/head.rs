@@ -66,7 +66,7 @@ impl HeadBlock {
 
     /// Puts a body behind the block, in the same memory: two allocations less for each small response, and nothing kept of
     /// what the body was a slice of.
-    pub(super) fn joined_with(self, body: &Bytes) -> (Self, Bytes) {
+    pub(super) fn joined_with(&self, body: &Bytes) -> (Self, Bytes) {
         let mut both = Vec::with_capacity(self.0.len() + body.len());
         both.extend_from_slice(&self.0);
         both.extend_from_slice(body);

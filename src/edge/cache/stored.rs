@@ -20,11 +20,12 @@ use crate::http::encoding::Coding;
 /// What every stored response costs beside its bytes and its key: measured, and rounded up.
 pub(super) const OVERHEAD: usize = 512;
 
+/// Bodies up to this length are kept in one piece with the headers.
+const SMALL_BODY: usize = 4096;
+
 /// From this length on, a body counts for as long as anybody is sent it. Of shorter ones, all that clients can hold is little,
 /// and connections take their bytes at once.
 const COUNTED_APART: usize = 16 * 1024;
-/// Bodies up to this length are kept in one piece with the headers.
-const SMALL_BODY: usize = 4096;
 
 /// What a response to be stored is made of.
 #[derive(Debug)]
@@ -136,8 +137,9 @@ impl Stored {
         if let StoredBody::Whole(body) = &mut response.body
             && body.len() <= SMALL_BODY
         {
-            let (head, joined) = response.head.joined_with(body);
-            (response.head, *body) = (head, joined.into());
+            let (head, bytes) = response.head.joined_with(body);
+            *body = bytes.into();
+            response.head = head;
         }
         let head = &response.head;
         let text = |name| head.get(name).and_then(|value| str::from_utf8(value).ok());

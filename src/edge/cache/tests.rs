@@ -395,6 +395,40 @@ fn a_purge_that_cannot_be_recorded_gives_the_files_up_for_good() {
 }
 
 #[test]
+fn a_file_that_is_not_as_it_was_written_is_a_miss_and_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = on_disk(dir.path());
+    store(&cache, URL, "body");
+    flush(&cache);
+    drop(cache);
+    let cache = on_disk(dir.path());
+    let [file] = &files_of(dir.path())[..] else { panic!("one file was written") };
+    let mut bytes = fs::read(file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(file, bytes).unwrap();
+    assert!(matches!(cache.lookup(&key(URL), &none()), Found::Disk(_)));
+    assert_eq!(find(&cache, URL, &none()), None);
+    assert!(matches!(cache.lookup(&key(URL), &none()), Found::Miss));
+    flush(&cache);
+    assert_eq!((cache.figures().disk_corrupt, files_of(dir.path()).len()), (1, 0));
+}
+
+#[test]
+fn what_a_response_takes_the_place_of_does_not_come_back_when_that_is_purged() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = on_disk(dir.path());
+    store(&cache, URL, "first");
+    flush(&cache);
+    let second = response("second", tagged(&cache, &["news"], &[]));
+    cache.store(&key(URL), &Variation::default(), &second).unwrap();
+    purge(&cache, &[site_purge(What::Tag("news".to_owned()))]);
+    assert_eq!(find(&cache, URL, &none()), None);
+    flush(&cache);
+    drop(cache);
+    assert_eq!(find(&on_disk(dir.path()), URL, &none()), None);
+}
+
+#[test]
 fn two_processes_do_not_share_a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let _cache = on_disk(dir.path());
@@ -437,4 +471,131 @@ fn too_many_writes_at_once_are_dropped_and_counted() {
     assert!(figures.disk_writes_dropped > 0, "{figures:?}");
     let files = files_of(dir.path()).len() as u64;
     assert_eq!(figures.disk_writes_dropped + figures.disk_evictions + files, 20_000);
+}
+
+const MIB: usize = 1 << 20;
+
+fn megabyte(cache: &Cache, url: &str) -> Bytes {
+    let stored = sized(vec![7; MIB].into(), footing(cache));
+    cache.store(&key(url), &Variation::default(), &stored).unwrap();
+    let StoredBody::Whole(body) = stored.body() else { panic!("a whole body was stored") };
+    Bytes::clone(body)
+}
+
+#[test]
+fn a_body_counts_while_somebody_is_sent_part_of_it() {
+    let cache = in_memory(32 << 20);
+    let sent = megabyte(&cache, URL).slice(10..20);
+    let set =
+        Arc::new(SliceSet { key: key(URL), secondary: Default::default(), etag: "\"s\"".into(), total: MIB as u64 });
+    cache.store_slice(&set, 0, vec![8; MIB].into(), footing(&cache)).unwrap();
+    let FoundSlice::Slice(slice) = cache.slice(&set, 0) else { panic!("it is in memory") };
+    cache.remove(&key(URL));
+    cache.remove_slices(&set);
+    cache.tiers.memory.settle();
+    let bytes = cache.figures().memory_bytes;
+    assert!((2 * MIB as u64..2 * MIB as u64 + 4096).contains(&bytes), "{bytes}");
+    drop((sent, slice));
+    assert_eq!(cache.figures().memory_bytes, 0);
+}
+
+#[test]
+fn a_body_counts_once_however_often_it_is_renewed() {
+    let cache = in_memory(32 << 20);
+    drop(megabyte(&cache, URL));
+    for _ in 0..10 {
+        let Found::Stored(hit) = cache.lookup(&key(URL), &none()) else { panic!("it is stored") };
+        let draft = Draft {
+            status: hit.stored.status(),
+            headers: &hit.stored.head().to_headers(),
+            body: hit.stored.body().clone(),
+            request_time: NOW,
+            response_time: NOW,
+            initial_age: Duration::ZERO,
+            freshness: freshness(60),
+            footing: footing(&cache),
+        };
+        cache.store(&key(URL), &Variation::default(), &Arc::new(Stored::new(draft).unwrap())).unwrap();
+        drop(hit);
+        let bytes = cache.figures().memory_bytes;
+        assert!((MIB as u64..MIB as u64 + 8192).contains(&bytes), "{bytes}");
+    }
+}
+
+#[test]
+fn what_memory_has_no_room_for_is_not_read_from_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = on_disk(dir.path());
+    drop(megabyte(&cache, URL));
+    flush(&cache);
+    drop(cache);
+    let cache = on_disk(dir.path());
+    let mut sent = Vec::new();
+    for number in 0..100 {
+        let stored = sized(vec![7; MIB].into(), footing(&cache));
+        if cache.store(&key(&format!("https://a.test/{number}")), &Variation::default(), &stored).is_ok()
+            && let StoredBody::Whole(body) = stored.body()
+        {
+            sent.push(Bytes::clone(body));
+        }
+    }
+    assert!(find(&cache, URL, &none()).is_none());
+    assert!(cache.figures().memory_bytes <= 64 << 20);
+    sent.clear();
+    cache.tiers.memory.settle();
+    assert!(find(&cache, URL, &none()).is_some(), "its file is still there");
+}
+
+#[test]
+fn a_response_for_all_does_not_outlive_variants_that_took_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = on_disk(dir.path());
+    store(&cache, URL, "all");
+    flush(&cache);
+    cache.store(&key(URL), &by_language("de"), &response("de", footing(&cache))).unwrap();
+    assert!(matches!(cache.lookup(&key(URL), &language("fr")), Found::VaryMiss));
+    flush(&cache);
+    drop(cache);
+    let cache = on_disk(dir.path());
+    assert_eq!(find(&cache, URL, &language("fr")), None);
+    assert_eq!(find(&cache, URL, &language("de")).unwrap().0, "de");
+}
+
+#[test]
+fn what_is_removed_before_its_file_was_found_stays_removed() {
+    const FILES: usize = 1500;
+    let url = |number: usize| format!("https://a.test/{number}");
+    let dir = tempfile::tempdir().unwrap();
+    let cache = on_disk(dir.path());
+    (0..FILES).for_each(|number| store(&cache, &url(number), "old"));
+    flush(&cache);
+    drop(cache);
+    let disk = DiskOptions { path: dir.path().to_owned(), capacity: 64 << 20 };
+    let options = CacheOptions { memory: 64 << 20, disk: Some(disk) };
+    let cache = loop {
+        match Cache::open(options.clone(), Clock::fixed(NOW)) {
+            // Another test's process may have the lock for a moment.
+            Err(DiskError::InUse(_)) => std::thread::yield_now(),
+            opened => break opened.unwrap(),
+        }
+    };
+    (0..FILES).for_each(|number| cache.remove(&key(&url(number))));
+    cache.tiers.queue.wait_until_loaded();
+    let back = (0..FILES).filter(|number| find(&cache, &url(*number), &none()).is_some()).count();
+    assert_eq!(back, 0);
+}
+
+#[test]
+fn files_that_cannot_be_listed_cast_doubt_on_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = on_disk(dir.path());
+    store(&cache, URL, "body");
+    flush(&cache);
+    drop(cache);
+    let broken = dir.path().join(disk::FILES).join("zz");
+    std::os::unix::fs::symlink(&broken, &broken).unwrap();
+    // Purges would be retired without a look at what is in there.
+    assert_eq!(find(&on_disk(dir.path()), URL, &none()), None);
+    fs::remove_file(&broken).unwrap();
+    assert_eq!(find(&on_disk(dir.path()), URL, &none()), None, "the next start wipes");
 }

@@ -80,13 +80,13 @@ impl<T> Variants<T> {
     }
 
     /// These and a new one, which takes the place of the one of its variation and of one that every request has; of all where
-    /// every request has it. The
-    /// least recently used ones beyond [`MAX_VARIANTS`] and beyond `most` are left out.
+    /// every request has it. The least recently used ones beyond [`MAX_VARIANTS`] and beyond `most` are left out.
     pub fn with(&self, variation: &Variation, item: T, most: u64, weight: impl Fn(&T) -> u64) -> Self {
         let tick = self.ticks.load(Ordering::Relaxed);
         let mut room = most.saturating_sub(weight(&item));
         let others = self.list.iter().filter(|variant| {
-            !variation.is_plain() && !variant.variation.is_plain() && variant.variation != *variation
+            let other = &variant.variation;
+            !variation.is_plain() && !other.is_plain() && other != variation
         });
         let mut staying: Vec<_> = others.clone().collect();
         staying.sort_by_key(|variant| std::cmp::Reverse(variant.used.load(Ordering::Relaxed)));

@@ -49,8 +49,9 @@ impl Ask {
         site: &Arc<Site>,
         behaviour: &Arc<Behaviour>,
         viewer: &Viewer,
-        parts: Parts,
+        mut parts: Parts,
     ) -> Result<Self, Failure> {
+        update::remove_connection_named(&mut parts.headers);
         let (key, target) = identify(site, behaviour, viewer, &parts)?;
         let directives = match behaviour.cached.honour_requests {
             true => RequestDirectives::parse(&parts.headers),

@@ -140,7 +140,7 @@ impl Protocols {
         let mut http1 = http1::Builder::new();
         // The socket keeps the time of heads, without a timer for each request.
         http1.max_buf_size(limits.head_size.max(MIN_READ_BUFFER)).max_headers(MAX_HEADERS).header_read_timeout(None);
-        http1.max_header_size(limits.head_size).pipeline_flush(true);
+        http1.max_header_size(limits.head_size);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         let head_size = u32::try_from(limits.head_size).unwrap_or(u32::MAX);
         http2
@@ -155,11 +155,7 @@ impl Protocols {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(limits.body_idle_timeout);
         let mut either = auto::Builder::new(TokioExecutor::new());
-        either
-            .http1()
-            .max_buf_size(limits.head_size.max(MIN_READ_BUFFER))
-            .max_headers(MAX_HEADERS)
-            .pipeline_flush(true);
+        either.http1().max_buf_size(limits.head_size.max(MIN_READ_BUFFER)).max_headers(MAX_HEADERS);
         either
             .http2()
             .timer(TokioTimer::new())
@@ -211,11 +207,13 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Result<(), Failure> {
     let peer = if shared.proxied { Box::pin(proxied(&mut stream, peer, &shared)).await? } else { peer };
     bound(&stream, shared.patience.least.window);
-    let knock = tokio::time::timeout(shared.patience.head, stream.readable());
+    let mut first = [0];
+    let knock = tokio::time::timeout(shared.patience.head, stream.peek(&mut first));
     match shared.stopping.or(knock).await {
-        Some(Ok(ready)) => ready?,
-        // Overdue, or the edge stops.
-        Some(Err(_)) | None => return Ok(()),
+        // It is read by whoever speaks with the client.
+        Some(Ok(Ok(came))) if came > 0 => {}
+        // Gone, overdue, or the edge stops.
+        _ => return Ok(()),
     }
     match shared.tls.clone() {
         Some(tls) => Box::pin(secure(stream, peer, tls, shared)).await,

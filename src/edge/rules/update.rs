@@ -43,14 +43,21 @@ const OF_CONTENT: [HeaderName; 6] = [
 
 /// Takes out what must not go beyond one connection: the fixed fields, and those that `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> =
-            list::field(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-        for name in named {
-            headers.remove(name);
-        }
-    }
+    remove_connection_named(headers);
     for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Takes out the fields that `Connection` names, and leaves `Connection` and `Upgrade`. From a request before its key is
+/// made: the origin is not shown these fields, so they must not choose what is stored under them for others.
+pub fn remove_connection_named(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let named: Vec<HeaderName> =
+        list::field(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+    for name in named.iter().filter(|name| ![CONNECTION, UPGRADE].contains(name)) {
         headers.remove(name);
     }
 }

@@ -2,6 +2,7 @@
 
 use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderMap, HeaderName, VARY};
 
+use super::hygiene::X_FORWARDED_FOR;
 use super::list;
 use crate::http::encoding::{AcceptEncoding, Coding};
 
@@ -37,7 +38,7 @@ impl Vary {
         let mut names = Vec::new();
         for member in list::field(headers, &VARY) {
             match HeaderName::from_bytes(member) {
-                Ok(name) if member != b"*" && names.len() < MAX_NAMES => names.push(name),
+                Ok(name) if member != b"*" && name != X_FORWARDED_FOR && names.len() < MAX_NAMES => names.push(name),
                 _ => return Self(Names::Never),
             }
         }
@@ -153,6 +154,7 @@ mod tests {
             &["foo", "*"],
             &["foo bar"],
             &["\"foo\""],
+            &["accept, X-Forwarded-For"],
         ] {
             assert!(vary(values).is_any(), "{values:?}");
         }

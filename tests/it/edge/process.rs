@@ -35,7 +35,7 @@ impl Edge {
     pub fn start(config: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (file, log) = (directory.path().join("edge.toml"), NamedTempFile::new().expect("a temporary file"));
-        let listen = "listen = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n";
+        let listen = "listen = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\nshutdown_grace = \"1s\"\n";
         std::fs::write(&file, format!("{listen}{config}")).expect("the file can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_brim-edge"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BRIM_")) {

@@ -33,8 +33,6 @@ async fn bodies_with_two_ends_are_refused() {
     let origin = origin();
     let edge = Edge::in_front_of(&origin, "");
     for framing in [
-        "Content-Length: 5\r\nTransfer-Encoding: chunked",
-        "Transfer-Encoding: chunked\r\nContent-Length: 5",
         "Content-Length: 5\r\nContent-Length: 6",
         "Content-Length: 5, 6",
         "Content-Length: +5",
@@ -64,8 +62,44 @@ async fn bodies_with_two_ends_are_refused() {
         let (status, closed) = sent(&edge, &request).await;
         assert!(matches!(status, Some(400 | 501) | None), "{framing:?}: {status:?}");
         assert!(closed, "{framing:?}");
+        assert_eq!(targets(&origin), [] as [&str; 0], "{framing:?}");
     }
-    assert_eq!(targets(&origin), [] as [&str; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_and_a_length_are_chunks_alone_and_the_last_of_their_connection() {
+    // RFC 9112 section 6.1: refused, or processed by its Transfer-Encoding alone and the connection closed.
+    let both = [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "Content-Length: 4\r\nTransfer-Encoding: chunked\r\nContent-Length: 4",
+    ];
+    for framing in both {
+        let origin = origin();
+        let edge = Edge::in_front_of(&origin, "");
+        let request =
+            format!("POST /both HTTP/1.1\r\nHost: site.test\r\n{framing}\r\n\r\n2\r\nab\r\n0\r\n\r\n{SMUGGLED}");
+        let (status, closed) = sent(&edge, &request).await;
+        assert!(matches!(status, Some(200 | 400)) && closed, "{framing:?}: {status:?}");
+        for seen in origin.seen() {
+            assert_eq!((seen.target(), seen.body.as_slice()), ("POST /both", b"ab".as_slice()), "{framing:?}");
+            assert!(seen.header("content-length").is_none(), "{framing:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_said_whatever_follows_it() {
+    let origin = origin();
+    let edge = Edge::in_front_of(&origin, "");
+    for request in [
+        "POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: +5\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\n\r\n",
+    ] {
+        let (status, closed) = sent(&edge, &format!("{request}0\r\n\r\n{SMUGGLED}")).await;
+        assert!(matches!(status, Some(200 | 400)) && closed, "{request:?}: {status:?}");
+    }
+    assert!(!targets(&origin).iter().any(|target| target.contains("smuggled")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +199,9 @@ async fn hosts_and_targets_that_can_be_read_in_two_ways_are_refused() {
         "G\u{1}T / HTTP/1.1\r\nHost: a.test\r\n\r\n",
         "CONNECT a.test:80 HTTP/1.1\r\nHost: a.test\r\n\r\n",
     ] {
-        let (status, _) = sent(&edge, request).await;
+        let mut connection = Raw::connect(edge.http).await;
+        connection.send(request).await;
+        let status = connection.try_answer().await.map(|answer| answer.status);
         assert!(status.is_none_or(|status| (400..=505).contains(&status)), "{request:?}: {status:?}");
     }
     assert_eq!(targets(&origin), [] as [&str; 0]);

@@ -1,5 +1,7 @@
 //! Which files there are: what the disk tier finds them by, in memory. What is evicted here is unlinked by the keeper.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -39,6 +41,9 @@ pub(in super::super) struct Catalog {
     loose: Arc<Mutex<Vec<Loose>>>,
     /// Held while something is taken out until it is among the loose ones.
     leaving: Mutex<()>,
+    /// While files of an earlier run are still to be found: the hashes of keys of which they must not be used any more.
+    outdated: Mutex<Option<HashSet<u64>>>,
+    hasher: RandomState,
     evicted: Arc<AtomicU64>,
 }
 
@@ -70,7 +75,8 @@ impl Catalog {
                 }
             })
             .build();
-        Self { files, loose, leaving: Mutex::default(), evicted }
+        let outdated = Mutex::new(Some(HashSet::new()));
+        Self { files, loose, leaving: Mutex::default(), outdated, hasher: RandomState::new(), evicted }
     }
 
     pub fn choose(&self, key: &Key, headers: &HeaderMap) -> Option<Arc<Variant<Arc<FileEntry>>>> {
@@ -107,6 +113,29 @@ impl Catalog {
         }
     }
 
+    /// Adds a file of an earlier run, unless something came since that removes or replaces what is stored for its key. False
+    /// where the file must not be used.
+    pub fn find(&self, key: &Key, variation: Variation, file: Arc<FileEntry>) -> bool {
+        let outdated = self.outdated.lock();
+        let usable = outdated.as_ref().is_some_and(|keys| !keys.contains(&self.hasher.hash_one(key)));
+        if usable {
+            self.insert(key, variation, file);
+        }
+        usable
+    }
+
+    /// Says that all files of an earlier run were found.
+    pub fn found(&self) {
+        *self.outdated.lock() = None;
+    }
+
+    /// Keeps files of a key that were not found yet from being used.
+    fn outdate(&self, key: &Key) {
+        if let Some(keys) = self.outdated.lock().as_mut() {
+            keys.insert(self.hasher.hash_one(key));
+        }
+    }
+
     /// Evicts what is too much now.
     pub fn evict(&self) {
         self.files.run_pending_tasks();
@@ -120,6 +149,7 @@ impl Catalog {
     }
 
     pub fn remove(&self, key: &Key) {
+        self.outdate(key);
         let _leaving = self.leaving.lock();
         if let Some(files) = self.files.remove(key) {
             self.loosen(key, files.iter());
@@ -133,6 +163,7 @@ impl Catalog {
 
     /// Removes the files that a response of this variation takes the place of.
     pub fn make_way(&self, key: &Key, variation: &Variation) {
+        self.outdate(key);
         self.filter(key, |other, _| !variation.is_plain() && !other.is_plain() && other != variation);
     }
 

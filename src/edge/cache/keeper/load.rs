@@ -1,6 +1,7 @@
 //! Finding the files of an earlier run: a few at a time, between writes.
 
 use std::fs::{self, DirEntry, ReadDir};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ const STEP: usize = 64;
 pub(super) struct Loader {
     directories: Vec<PathBuf>,
     open: Option<ReadDir>,
+    /// A directory could not be read to its end: there are files that nobody compares with purges.
+    missed: bool,
     /// The last purge of the journal. A file that is newer was written by this run, or the journal lost purges.
     latest: Sequence,
     /// Purges up to here were retired: no file that is still there is one that they were about.
@@ -28,9 +31,10 @@ pub(super) struct Loader {
 impl Loader {
     pub fn new(disk: &Disk, index: &Index) -> Self {
         let (_, latest, floor) = index.snapshot();
-        let directories = fs::read_dir(disk.root.join(FILES))
-            .map_or_else(|_| Vec::new(), |entries| entries.flatten().map(|entry| entry.path()).collect());
-        Self { directories, open: None, latest, floor }
+        let listed = fs::read_dir(disk.root.join(FILES))
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>());
+        let missed = listed.is_err();
+        Self { directories: listed.unwrap_or_default(), open: None, missed, latest, floor }
     }
 
     /// Looks at a few files; true when all were looked at.
@@ -38,7 +42,13 @@ impl Loader {
         for _ in 0..STEP {
             match self.next_file() {
                 Some(entry) => self.look_at(tiers, disk, &entry.path()),
-                None => return true,
+                None => {
+                    if self.missed {
+                        tracing::error!("the disk cache is given up until the next start: not all files were found");
+                        tiers.doubt(disk);
+                    }
+                    return true;
+                }
             }
         }
         false
@@ -46,10 +56,18 @@ impl Loader {
 
     fn next_file(&mut self) -> Option<DirEntry> {
         loop {
-            if let Some(entry) = self.open.as_mut().and_then(|open| open.find_map(Result::ok)) {
-                return Some(entry);
+            match self.open.as_mut().and_then(Iterator::next) {
+                Some(Ok(entry)) => return Some(entry),
+                Some(Err(_)) => self.missed = true,
+                None => {}
             }
-            self.open = fs::read_dir(self.directories.pop()?).ok();
+            self.open = match fs::read_dir(self.directories.pop()?) {
+                Ok(entries) => Some(entries),
+                Err(error) => {
+                    self.missed |= !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+                    None
+                }
+            };
         }
     }
 
@@ -90,7 +108,9 @@ impl Loader {
         if expired || unknown || tiers.index.standing(key.primary(), &entry.footing) == Standing::Gone {
             return unlink(path);
         }
-        disk.catalog.insert(&key, opened.meta.variation(), entry);
+        if !disk.catalog.find(&key, opened.meta.variation(), entry) {
+            return unlink(path);
+        }
         disk.catalog.evict();
     }
 }

@@ -83,6 +83,7 @@ impl Work {
         let (Some(loader), Some(disk)) = (&mut self.loader, &self.tiers.disk) else { return };
         if !disk.is_on() || loader.step(&self.tiers, disk) {
             self.loader = None;
+            disk.catalog.found();
             self.tiers.queue.loaded();
         }
     }

@@ -71,6 +71,27 @@ async fn what_is_not_cached_at_all_is_passed_on_with_its_conditions() {
 }
 
 #[tokio::test]
+async fn a_field_that_the_origin_is_not_shown_chooses_nothing_for_others() {
+    let edge = Edge::with(
+        |seen| {
+            let (language, tenant) = (seen.header("accept-language"), seen.header("x-tenant"));
+            vec![answer(
+                200,
+                "cache-control: max-age=60\r\nvary: accept-language\r\n",
+                &format!("{language:?} {tenant:?}"),
+            )]
+        },
+        |behaviour| behaviour.key.headers = vec![http::HeaderName::from_static("x-tenant")],
+        Limits::default(),
+    );
+    let fields = [("accept-language", "de"), ("x-tenant", "1")];
+    let hidden = [("connection", "accept-language, x-tenant"), fields[0], fields[1]];
+    assert_eq!(edge.get_with("/a", &hidden).await.text(), "None None");
+    assert_eq!(edge.get_with("/a", &fields).await.text(), "Some(\"de\") Some(\"1\")");
+    assert_eq!(edge.get("/a").await.found(), Found::Hit);
+}
+
+#[tokio::test]
 async fn a_bucket_is_asked_for_objects_alone() {
     let edge = Edge::bucket(|seen| vec![answer(200, KEPT, seen.target())], |_| ());
     for (method, path, status) in [
