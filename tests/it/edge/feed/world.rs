@@ -253,6 +253,5 @@ pub fn position(answer: &crate::raw::Answer) -> u64 {
 
 /// Whether an answer came out of the cache without asking: the last cache that says something is the nearest (RFC 9211).
 pub fn is_hit(answer: &crate::raw::Answer) -> bool {
-    let last = answer.headers.iter().rfind(|(name, _)| name == "cache-status");
-    last.is_some_and(|(_, status)| status.contains("; hit"))
+    answer.last_header("cache-status").is_some_and(|status| status.contains("; hit"))
 }
