@@ -211,7 +211,7 @@ pub const ORIGIN: &[Row] = rows! {
     "keep_alive" = "30s", TIME, "How long a connection is kept that nobody uses.";
     "kept" = "64", "a number from 0 to 65535", "How many connections are kept that nobody uses.";
     "requests" = "1024", "a number from 1 to 65535", "Requests at the origin at once. More wait for `connect_timeout`, then they fail.";
-    "failures" = "5", "a number from 0 to 1000", "Failures in a row after which the origin is left alone for `pause`; 0 is never.";
+    "failures" = "5", "a number from 0 to 1000", "Connections in a row that do not come about, after which the origin is left alone for `pause`; 0 is never.";
     "pause" = "5s", TIME, "How long it is left alone before one request tries it again.";
 };
 

@@ -1,4 +1,7 @@
-//! A circuit breaker: an origin that fails again and again is left alone for a moment.
+//! A circuit breaker: an origin that cannot be reached again and again is left alone for a moment.
+//!
+//! Only connections count. Otherwise whoever finds one request that has an origin hang or hang up, could have everybody
+//! else refused by sending it a few times.
 
 use std::time::Duration;
 
@@ -54,7 +57,7 @@ impl Breaker {
 }
 
 impl Pass<'_> {
-    /// The origin answered.
+    /// The origin was reached.
     pub fn succeeded(self) {
         let mut state = self.breaker.state.lock();
         // An answer to a request from before is no sign that it works again, but no harm either: it did answer.

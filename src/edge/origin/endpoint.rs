@@ -103,7 +103,7 @@ impl Endpoint {
         &self.limits
     }
 
-    /// Whether it failed so often that it is left alone.
+    /// Whether it could not be reached so often that it is left alone.
     pub fn is_suspended(&self) -> bool {
         self.breaker.is_open()
     }
@@ -137,8 +137,11 @@ impl Endpoint {
                 Ok(answer)
             }
             Err(Failure { error, .. }) => {
-                if error.is_a_failure() {
+                if error.is_unreachable() {
                     pass.failed(self.clock.now());
+                } else if !error.is_ours() {
+                    // It was reached. What then went wrong may be this request's doing, and must not cost the others.
+                    pass.succeeded();
                 }
                 Err(error)
             }

@@ -23,7 +23,7 @@ pub enum FetchError {
     Garbage(#[source] BoxError),
     #[error("too many requests are at the origin")]
     Busy,
-    #[error("the origin failed again and again and is left alone for a moment")]
+    #[error("the origin could not be reached again and again, and is left alone for a moment")]
     Suspended,
     #[error("the body of the request broke off")]
     Upload,
@@ -48,9 +48,15 @@ impl FetchError {
         !matches!(self, Self::Upload | Self::Request(_))
     }
 
-    /// Whether it speaks against the origin. One that is busy or left alone has not failed anew.
-    pub(super) fn is_a_failure(&self) -> bool {
-        self.is_the_origins() && !matches!(self, Self::Busy | Self::Suspended)
+    /// Whether the origin cannot be reached: unlike all that goes wrong on a connection, this does not depend on what it was
+    /// asked.
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::ConnectSlow)
+    }
+
+    /// Whether the request came to nothing before the origin had a part in it.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self, Self::Busy | Self::Suspended | Self::Upload | Self::Request(_))
     }
 }
 

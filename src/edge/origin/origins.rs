@@ -96,7 +96,7 @@ impl Origins {
         Ok(Upgrade::Switched(switched(answer, self.primary.limits()).await?))
     }
 
-    /// Which origins failed so often that they are left alone for a moment.
+    /// Which origins could not be reached so often that they are left alone for a moment.
     pub fn suspended(&self) -> impl Iterator<Item = Which> {
         let failover = self.failover.iter().map(|(endpoint, _)| (endpoint, Which::Failover));
         let all = std::iter::once((&self.primary, Which::Primary)).chain(failover);

@@ -114,7 +114,7 @@ pub struct Limits {
     pub requests: usize,
     /// Connections that are kept while nobody uses them.
     pub kept: usize,
-    /// Failures in a row after which the origin is left alone; 0 is never.
+    /// Connections in a row that did not come about, after which the origin is left alone; 0 is never.
     pub failures: u32,
     /// How long it is left alone before one request tries it again.
     pub pause: Duration,

@@ -1,7 +1,6 @@
 //! Origins of every kind of badness, over real sockets.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -261,16 +260,6 @@ async fn a_body_that_ends_early_is_an_error() {
 
 #[tokio::test]
 async fn bytes_behind_an_answer_are_never_the_next_one() {
-    for extra in ["x", "HTTP/1.1 200 x\r\ncontent-length: 4\r\n\r\nevil"] {
-        let scripted =
-            Scripted::answers(vec![vec![answer(200, "", "good"), send(extra)], vec![answer(200, "", "good")]]);
-        let origins = origins(&scripted);
-        for _ in 0..20 {
-            if let Ok(fetched) = origins.fetch(get("/"), &VIEWER).await {
-                assert_eq!(body_of(fetched).await.unwrap(), "good");
-            }
-        }
-    }
     // In one piece with the answer there is no doubt that it was there before the next request.
     let poisoned = "HTTP/1.1 200 x\r\ncontent-length: 4\r\n\r\ngoodHTTP/1.1 200 x\r\ncontent-length: 4\r\n\r\nevil";
     let scripted = Scripted::answers(vec![vec![send(poisoned)]]);
@@ -402,28 +391,41 @@ async fn the_second_origin_answers_where_the_first_fails() {
 }
 
 #[tokio::test]
-async fn an_origin_that_fails_again_and_again_is_left_alone() {
-    let broken = Arc::new(AtomicUsize::new(3));
-    let left = Arc::clone(&broken);
-    let scripted = Scripted::start(move |_| {
-        let fails = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        if fails { vec![Step::Close] } else { vec![answer(200, "", "back")] }
-    });
-    let mut settings = origin(&scripted.url());
+async fn an_origin_that_cannot_be_reached_again_and_again_is_left_alone() {
+    let mut settings = origin(&nowhere());
     (settings.limits.failures, settings.limits.pause) = (2, Duration::from_secs(5));
-    let clock = clock();
+    let (clock, url) = (clock(), settings.location.to_string());
     let origins = Origins::new(&Settings { primary: settings, failover: None }, &clock).unwrap();
     let fault = async || origins.fetch(get("/"), &VIEWER).await.err();
-    assert!(matches!(fault().await, Some(FetchError::Broken(_))));
-    assert!(matches!(fault().await, Some(FetchError::Broken(_))));
+    assert!(matches!(fault().await, Some(FetchError::Connect(_))));
+    assert!(matches!(fault().await, Some(FetchError::Connect(_))));
     assert!(matches!(fault().await, Some(FetchError::Suspended)));
-    assert_eq!((scripted.seen().len(), origins.suspended().count()), (2, 1));
+    assert_eq!(origins.suspended().count(), 1);
     clock.advance(Duration::from_secs(5));
-    assert!(matches!(fault().await, Some(FetchError::Broken(_))));
+    assert!(matches!(fault().await, Some(FetchError::Connect(_))));
+    assert!(matches!(fault().await, Some(FetchError::Suspended)));
+    let address = url.trim_start_matches("http://").parse().unwrap();
+    let _scripted = Scripted::start_at(address, |_| vec![answer(200, "", "back")]);
     assert!(matches!(fault().await, Some(FetchError::Suspended)));
     clock.advance(Duration::from_secs(5));
     assert_eq!(text_of(&origins, get("/")).await, "back");
     assert_eq!(origins.suspended().count(), 0);
+}
+
+#[tokio::test]
+async fn requests_that_an_origin_hangs_up_on_do_not_cost_the_others() {
+    let scripted = Scripted::start(|seen| match seen.target() {
+        "GET /crash" => vec![Step::Close],
+        "GET /garbage" => vec![send("garbage\r\n\r\n"), Step::Close],
+        _ => vec![answer(200, "", "fine")],
+    });
+    let mut settings = origin(&scripted.url());
+    settings.limits.failures = 2;
+    let origins = origins_of(settings);
+    for target in ["/crash", "/garbage", "/crash", "/garbage", "/crash", "/crash"] {
+        assert!(origins.fetch(get(target), &VIEWER).await.is_err(), "{target}");
+    }
+    assert_eq!(text_of(&origins, get("/")).await, "fine");
 }
 
 #[tokio::test]
