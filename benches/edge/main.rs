@@ -7,6 +7,8 @@
 //! Environment: `EDGE_SECONDS` (3) for each server in each round, `EDGE_ROUNDS` (5), `LOAD_NGINX` and `LOAD_VARNISH` (`nginx` and
 //! `varnishd` in the path; empty leaves one out), `LOAD_EDGE` (the binary just built).
 
+// The load benchmark needs more of an answer.
+#[allow(dead_code)]
 #[path = "../load/client.rs"]
 mod client;
 mod drive;

@@ -42,9 +42,11 @@ impl Call<'_> {
 
     /// The distribution that is named, once the caller may do what he asks with it.
     pub async fn distribution(&self, id: Option<&str>) -> Result<(DistributionId, DistributionRecord), ApiError> {
-        let missing = || ApiError::new(Code::NoSuchDistribution);
-        // What has not the form of an id is nobody's: nothing is told of who may do what.
-        let id: DistributionId = id.and_then(|id| id.parse().ok()).ok_or_else(missing)?;
+        let named = id.ok_or_else(|| ApiError::new(Code::NoSuchDistribution))?;
+        let named = percent::decode_lenient(named);
+        let named = String::from_utf8_lossy(&named);
+        // Its own id; or that of the site, which whoever runs the edge knows better.
+        let id = named.parse().unwrap_or_else(|_| DistributionId::of(self.account(), &named));
         self.authorize(&id.to_string())?;
         Ok((id, self.service.store.distribution(self.account(), id).await?))
     }

@@ -170,7 +170,7 @@ pub async fn run(config: EdgeConfig, sources: Sources) -> Result<(), StartError>
 fn raise_file_limit(connections: usize) {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit of open files was not raised");
     }
     // Each client's connection may have one to an origin beside it.

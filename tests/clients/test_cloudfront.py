@@ -77,6 +77,8 @@ def test_the_command_line_invalidates_and_waits_unchanged(server, edges, cloudfr
     edge = edges(None, site(name, [f"{name}.example.com"]))
     distribution = distribution_of(cloudfront, name)
     aws = Aws(program, server, tmp_path)
+    named = json.loads(aws("cloudfront", "create-invalidation", "--distribution-id", name, "--paths", "/by-the-site-s-id"))
+    assert f"/distribution/{distribution}/" in named["Location"]
     made = json.loads(aws("cloudfront", "create-invalidation", "--distribution-id", distribution, "--paths", "/*", "/a"))
     assert made["Invalidation"]["Status"] == "Completed"
     assert f"/2020-05-31/distribution/{distribution}/invalidation/{made['Invalidation']['Id']}" in made["Location"]

@@ -24,6 +24,11 @@ impl Answer {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// The last of the headers of this name.
+    pub fn last_header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -26,19 +26,29 @@ const MAX_RATE: u64 = 1_000_000;
 /// Reads a behaviour for the paths of `path`. `at` is what faults call it.
 pub fn read(fields: &Fields<'_>, at: &str, path: PathPattern, kind: OriginKind, keys: &Keys) -> Option<Behaviour> {
     let bucket_query = fields.list("bucket_query", |name| MAY_BE_ALLOWED.contains(&name).then(|| name.to_owned()));
+    let methods = methods(fields, kind);
+    let access = access(fields, keys);
+    let cached = cached(fields);
+    let key = key(fields, kind, &bucket_query);
+    let compress = fields.read("compress", switch);
+    let pages = pages(fields, at);
+    let headers = headers::read(fields, at);
+    let tag_headers = fields.list("tag_headers", header_name);
+    let presigned = presigned(fields, kind);
+    let cache_status = fields.read("cache_status", switch);
     Some(Behaviour {
         path,
-        methods: methods(fields, kind),
-        access: access(fields, keys)?,
-        cached: cached(fields)?,
-        key: key(fields, kind, &bucket_query)?,
-        compression: if fields.read("compress", switch)? { Compression::ALL } else { Compression::default() },
-        pages: pages(fields, at),
-        headers: headers::read(fields, at),
-        tag_headers: fields.list("tag_headers", header_name),
-        presigned: presigned(fields, kind)?,
+        methods,
+        access: access?,
+        cached: cached?,
+        key: key?,
+        compression: if compress? { Compression::ALL } else { Compression::default() },
+        pages,
+        headers,
+        tag_headers,
+        presigned: presigned?,
         bucket_query,
-        cache_status: fields.read("cache_status", switch)?,
+        cache_status: cache_status?,
     })
 }
 
@@ -56,23 +66,30 @@ fn methods(fields: &Fields<'_>, kind: OriginKind) -> Option<Vec<Method>> {
 
 fn cached(fields: &Fields<'_>) -> Option<Cached> {
     let unset = TtlPolicy::headers_alone();
+    let (min, renewed) = (fields.read("min_ttl", time_or_none), fields.read("stale_while_revalidate", time_or_none));
+    let failing = fields.read("stale_if_error", time_or_none);
     let ttl = TtlPolicy {
-        min: fields.read("min_ttl", time_or_none)?,
+        min: min.unwrap_or_default(),
         default: fields.read("default_ttl", time_or_none),
         max: fields.read("max_ttl", time_or_none).unwrap_or(unset.max),
-        stale_while_revalidate: fields.read("stale_while_revalidate", time_or_none)?,
-        stale_if_error: fields.read("stale_if_error", time_or_none)?,
+        stale_while_revalidate: renewed.unwrap_or_default(),
+        stale_if_error: failing.unwrap_or_default(),
     };
     if ttl.min > ttl.max || ttl.default.is_some_and(|default| default > ttl.max) {
         fields.fault("max_ttl is less than min_ttl or default_ttl");
     }
+    let enabled = fields.read("cache", switch);
+    let errors = error_ttls(fields);
+    let honour_requests = fields.read("honour_requests", switch);
+    let store_set_cookie = fields.read("store_set_cookie", switch);
+    let slices = fields.read("slices", switch);
     Some(Cached {
-        enabled: fields.read("cache", switch)?,
+        enabled: enabled?,
         ttl,
-        errors: error_ttls(fields),
-        honour_requests: fields.read("honour_requests", switch)?,
-        store_set_cookie: fields.read("store_set_cookie", switch)?,
-        slices: fields.read("slices", switch)?,
+        errors,
+        honour_requests: honour_requests?,
+        store_set_cookie: store_set_cookie?,
+        slices: slices?,
     })
 }
 
@@ -108,12 +125,10 @@ fn key(fields: &Fields<'_>, kind: OriginKind, bucket_query: &[String]) -> Option
     if headers.iter().any(|name| matches!(name.as_str(), "cookie" | "host" | "range")) {
         fields.fault("key_headers: cookies have key_cookies, the host is always part of the key, and ranges never are");
     }
-    Some(KeyPolicy {
-        query: selection(fields, "key_query").unwrap_or(default),
-        sort_query: fields.read("key_sort_query", switch)?,
-        headers,
-        cookies: selection(fields, "key_cookies").unwrap_or_default(),
-    })
+    let query = selection(fields, "key_query").unwrap_or(default);
+    let sort_query = fields.read("key_sort_query", switch);
+    let cookies = selection(fields, "key_cookies").unwrap_or_default();
+    Some(KeyPolicy { query, sort_query: sort_query?, headers, cookies })
 }
 
 /// `all`, `none`, a list, or a table that says what is excepted; `None` where nothing is given.
@@ -181,18 +196,17 @@ fn presigned(fields: &Fields<'_>, kind: OriginKind) -> Option<Presigned> {
 
 fn access(fields: &Fields<'_>, keys: &Keys) -> Option<Access> {
     let groups = fields.list("signed_by", |name| keys.has(name).then(|| name.to_owned()));
-    Some(Access {
-        allow: fields.list("allow", network),
-        deny: fields.list("deny", network),
-        rate: rate(fields),
-        signed_by: (!groups.is_empty()).then(|| keys.groups(&groups)),
-        secure: fields.read("https", |text| match text {
-            "optional" => Some(Secure::Optional),
-            "redirect" => Some(Secure::Redirect),
-            "required" => Some(Secure::Required),
-            _ => None,
-        })?,
-    })
+    let allow = fields.list("allow", network);
+    let deny = fields.list("deny", network);
+    let rate = rate(fields);
+    let signed_by = (!groups.is_empty()).then(|| keys.groups(&groups));
+    let secure = fields.read("https", |text| match text {
+        "optional" => Some(Secure::Optional),
+        "redirect" => Some(Secure::Redirect),
+        "required" => Some(Secure::Required),
+        _ => None,
+    });
+    Some(Access { allow, deny, rate, signed_by, secure: secure? })
 }
 
 fn rate(fields: &Fields<'_>) -> Option<Rate> {

@@ -189,7 +189,8 @@ hosts = ["pages.example.com"]
 origin = { url = "http://127.0.0.1:9080", website = "pages", access_key_id = "EDGEEXAMPLEKEY", secret_access_key = "${EDGE_SECRET}" }
 "##;
 
-fn markdown() -> String {
+/// The page of all options, in Markdown.
+pub fn markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
     for section in SECTIONS {
         page.push_str(&heading(section));
@@ -226,6 +227,7 @@ fn table_row(section: &Section, row: &Row) -> String {
     format!("| `{}` {environment}| {default} | {doc}. Expects {}. |\n", row.key, row.expects)
 }
 
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::path::PathBuf;

@@ -63,23 +63,27 @@ fn cors(fields: &Fields<'_>, at: &str, table: &Table) -> Option<Cors> {
     }
     let methods = match fields.list("methods", text) {
         all if all.iter().any(|method| method == "ALL") => HeaderValue::from_static(ALL_METHODS),
-        methods => joined(&methods)?,
+        methods => joined(&methods).unwrap_or(HeaderValue::from_static("GET, HEAD")),
     };
-    let credentials = fields.read("credentials", switch)?;
+    let credentials = fields.read("credentials", switch);
     let any_header = [("headers", "request"), ("expose", "exposed")]
         .iter()
         .any(|(key, _)| fields.list(key, text).iter().any(|name| name == "*"));
-    if credentials && any_header {
+    if credentials == Some(true) && any_header {
         fields.fault("* names no header for requests with credentials: list the headers");
     }
+    let request_headers = joined(&fields.list("headers", field));
+    let exposed_headers = joined(&fields.list("expose", field));
+    let max_age = fields.read("max_age", time);
+    let overrides = fields.read("override", switch);
     Some(Cors {
         origins,
         methods,
-        request_headers: joined(&fields.list("headers", field)),
-        exposed_headers: joined(&fields.list("expose", field)),
-        credentials,
-        max_age_seconds: Some(fields.read("max_age", time)?.as_secs()),
-        overrides: fields.read("override", switch)?,
+        request_headers,
+        exposed_headers,
+        credentials: credentials?,
+        max_age_seconds: Some(max_age?.as_secs()),
+        overrides: overrides?,
     })
 }
 

@@ -4,7 +4,6 @@
 //! before anything is opened but the files that the configuration names.
 
 mod behaviour;
-#[cfg(test)]
 mod docs;
 mod fields;
 mod headers;
@@ -16,6 +15,7 @@ mod rows;
 mod site;
 mod values;
 
+pub use docs::markdown;
 pub use load::{FILE_VARIABLE, Sources};
 pub use options::{
     AccessLogOptions, AcmeOptions, DiskOptions, EdgeConfig, FeedOptions, LimitsOptions, LogFormat, ProcessOptions,

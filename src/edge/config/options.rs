@@ -184,18 +184,27 @@ impl EdgeConfig {
 impl ProcessOptions {
     pub(super) fn read(fields: &Fields<'_>) -> Option<Self> {
         let address = |text: &str| text.parse::<SocketAddr>().ok();
-        let memory = || bytes(MIB..=TIB);
+        let listen = fields.list("listen", address);
+        let tls_listen = fields.list("tls_listen", address);
+        let admin_listen = fields.read("admin_listen", address);
+        let memory = fields.read("memory", bytes(MIB..=TIB));
+        let fill_memory = fields.read("fill_memory", bytes(MIB..=TIB));
+        let workers = fields.read("workers", workers);
+        let shutdown_grace = fields.read("shutdown_grace", time);
+        let h2c = fields.read("h2c", switch);
+        let name = fields.read("name", name);
+        let https_port = fields.read("https_port", port);
         Some(Self {
-            listen: fields.list("listen", address),
-            tls_listen: fields.list("tls_listen", address),
-            admin_listen: fields.read("admin_listen", address)?,
-            memory: fields.read("memory", memory())?,
-            fill_memory: fields.read("fill_memory", memory())?,
-            workers: fields.read("workers", workers)?,
-            shutdown_grace: fields.read("shutdown_grace", time)?,
-            h2c: fields.read("h2c", switch)?,
-            name: fields.read("name", name)?,
-            https_port: fields.read("https_port", port)?,
+            listen,
+            tls_listen,
+            admin_listen: admin_listen?,
+            memory: memory?,
+            fill_memory: fill_memory?,
+            workers: workers?,
+            shutdown_grace: shutdown_grace?,
+            h2c: h2c?,
+            name: name?,
+            https_port: https_port?,
         })
     }
 }
@@ -276,22 +285,31 @@ impl FeedOptions {
 impl LimitsOptions {
     pub(super) fn read(fields: &Fields<'_>) -> Option<Self> {
         let size = |key, range| fields.read(key, bytes(range));
+        let connections = fields.read("connections", number(1..=1_000_000));
+        let head_size = size("head_size", 8 * KIB..=128 * KIB);
+        let head_timeout = fields.read("head_timeout", time);
+        let keep_alive = fields.read("keep_alive", time);
+        let body_idle_timeout = fields.read("body_idle_timeout", time);
+        let transfer_rate = size("transfer_rate", 0..=1024 * MIB);
+        let request_body = size("request_body", 0..=1024 * TIB);
+        let streams = fields.read("streams", number(1..=1000));
         Some(Self {
-            connections: fields.read("connections", number(1..=1_000_000))? as usize,
-            head_size: size("head_size", 8 * KIB..=128 * KIB)? as usize,
-            head_timeout: fields.read("head_timeout", time)?,
-            keep_alive: fields.read("keep_alive", time)?,
-            body_idle_timeout: fields.read("body_idle_timeout", time)?,
-            transfer_rate: size("transfer_rate", 0..=1024 * MIB)?,
-            request_body: size("request_body", 0..=1024 * TIB)?,
-            streams: fields.read("streams", number(1..=1000))? as u32,
+            connections: connections? as usize,
+            head_size: head_size? as usize,
+            head_timeout: head_timeout?,
+            keep_alive: keep_alive?,
+            body_idle_timeout: body_idle_timeout?,
+            transfer_rate: transfer_rate?,
+            request_body: request_body?,
+            streams: streams? as u32,
         })
     }
 }
 
 impl ProxiesOptions {
     pub(super) fn read(fields: &Fields<'_>) -> Option<Self> {
-        let (trusted, protocol) = (fields.list("trusted", network), fields.read("protocol", switch)?);
+        let trusted = fields.list("trusted", network);
+        let protocol = fields.read("protocol", switch)?;
         if protocol && trusted.is_empty() {
             fields.fault("trusted must be given when protocol is true: nobody else may say who a client is");
         }

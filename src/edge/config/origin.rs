@@ -41,7 +41,7 @@ pub struct OriginConfig {
 pub fn read(site: &Fields<'_>, at: &str, key: &str) -> Option<OriginConfig> {
     match site.value(key)? {
         Value::String(_) => {
-            let location = site.read(key, |text| text.parse::<Location>().ok())?;
+            let location = site.read(key, |text| text.parse::<Location>().ok());
             let (table, rows) = (Table::new(), ORIGIN);
             let fields = Fields::of(site.notes(), at, &table, rows);
             read_at(&fields, location)
@@ -50,10 +50,7 @@ pub fn read(site: &Fields<'_>, at: &str, key: &str) -> Option<OriginConfig> {
             let fields = Fields::of(site.notes(), at, table, ORIGIN);
             fields.check_keys(&[ORIGIN]);
             let location = fields.need("url", |text| text.parse::<Location>().ok());
-            match location {
-                Some(location) => read_at(&fields, location),
-                None => None,
-            }
+            read_at(&fields, location)
         }
         _ => {
             site.fault(format!("{key} must be an address, or a table with url"));
@@ -62,7 +59,7 @@ pub fn read(site: &Fields<'_>, at: &str, key: &str) -> Option<OriginConfig> {
     }
 }
 
-fn read_at(fields: &Fields<'_>, location: Location) -> Option<OriginConfig> {
+fn read_at(fields: &Fields<'_>, location: Option<Location>) -> Option<OriginConfig> {
     let name = |text: &str| BucketName::parse(text).ok();
     let (bucket, website) = (fields.read("bucket", name), fields.read("website", name));
     let kind = match (fields.is_given("bucket"), fields.is_given("website")) {
@@ -82,18 +79,26 @@ fn read_at(fields: &Fields<'_>, location: Location) -> Option<OriginConfig> {
         fields.fault("access_key_id is for a bucket or a website: give bucket or website, too");
     }
     let website_host = website.as_ref().map(|name| format!("{name}.{WEBSITE_DOMAIN}"));
+    let host = host(fields, website_host, kind);
+    let server_name = fields.read("sni", text);
+    let ca_bundle = fields.path("ca_bundle");
+    let identity = identity(fields);
+    let http2 = fields.read("http2", switch);
+    let limits = limits(fields);
+    let headers = headers(fields, "headers");
+    let bucket = bucket.or(website);
     Some(OriginConfig {
         kind,
         signer,
-        host: host(fields, website_host, kind)?,
-        server_name: fields.read("sni", text),
-        ca_bundle: fields.path("ca_bundle"),
-        identity: identity(fields),
-        http2: fields.read("http2", switch)?,
-        limits: limits(fields)?,
-        headers: headers(fields, "headers"),
-        bucket: bucket.or(website),
-        location,
+        host: host?,
+        server_name,
+        ca_bundle,
+        identity,
+        http2: http2?,
+        limits: limits?,
+        headers,
+        bucket,
+        location: location?,
     })
 }
 
@@ -126,16 +131,25 @@ fn identity(fields: &Fields<'_>) -> Option<(PathBuf, PathBuf)> {
 fn limits(fields: &Fields<'_>) -> Option<Limits> {
     let wait = |key| -> Option<Duration> { fields.read(key, time) };
     let count = |key, from, to| fields.read(key, number(from..=to));
+    let connect = wait("connect_timeout");
+    let first_byte = wait("first_byte_timeout");
+    let between_bytes = wait("idle_timeout");
+    let tunnel_silence = wait("tunnel_timeout");
+    let keep = wait("keep_alive");
+    let requests = count("requests", 1, 65_535);
+    let kept = count("kept", 0, 65_535);
+    let failures = count("failures", 0, 1000);
+    let pause = wait("pause");
     Some(Limits {
-        connect: wait("connect_timeout")?,
-        first_byte: wait("first_byte_timeout")?,
-        between_bytes: wait("idle_timeout")?,
-        tunnel_silence: wait("tunnel_timeout")?,
-        keep: wait("keep_alive")?,
-        requests: count("requests", 1, 65_535)? as usize,
-        kept: count("kept", 0, 65_535)? as usize,
-        failures: count("failures", 0, 1000)? as u32,
-        pause: wait("pause")?,
+        connect: connect?,
+        first_byte: first_byte?,
+        between_bytes: between_bytes?,
+        tunnel_silence: tunnel_silence?,
+        keep: keep?,
+        requests: requests? as usize,
+        kept: kept? as usize,
+        failures: failures? as u32,
+        pause: pause?,
     })
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use toml::{Table, Value};
 
-use super::super::site::{Behaviour, HostPattern, Maintenance, Mode, PathPattern};
+use super::super::site::{Behaviour, HostPattern, Maintenance, Mode, OriginKind, PathPattern};
 use super::behaviour::{self, status_between};
 use super::fields::{Fields, Notes};
 use super::keys::Keys;
@@ -72,9 +72,9 @@ fn site(notes: &Notes, index: usize, table: &Table, keys: &Keys) -> Option<SiteC
     let failover = origin::read(&fields, &format!("{at}, failover"), "failover");
     check_kinds(&fields, origin.as_ref(), failover.as_ref());
     let failover_on = fields.list("failover_on", status_between(400, 599));
-    let origin = origin?;
-    let behaviours = behaviours(&fields, &at, &origin, keys);
-    Some(SiteConfig { id: id?, hosts, mode: mode?, origin, failover, failover_on, behaviours })
+    let kind = origin.as_ref().map_or(OriginKind::Http, |origin| origin.kind);
+    let behaviours = behaviours(&fields, &at, kind, keys);
+    Some(SiteConfig { id: id?, hosts, mode: mode?, origin: origin?, failover, failover_on, behaviours })
 }
 
 fn check_kinds(fields: &Fields<'_>, origin: Option<&OriginConfig>, failover: Option<&OriginConfig>) {
@@ -152,7 +152,7 @@ fn maintenance(fields: &Fields<'_>) -> Maintenance {
     }
 }
 
-fn behaviours(site: &Fields<'_>, at: &str, origin: &OriginConfig, keys: &Keys) -> Vec<Arc<Behaviour>> {
+fn behaviours(site: &Fields<'_>, at: &str, kind: OriginKind, keys: &Keys) -> Vec<Arc<Behaviour>> {
     let listed = site.tables("behaviour");
     if listed.len() > MAX_BEHAVIOURS {
         site.fault(format!("there are more than {MAX_BEHAVIOURS} behaviours"));
@@ -166,10 +166,10 @@ fn behaviours(site: &Fields<'_>, at: &str, origin: &OriginConfig, keys: &Keys) -
         let path = fields.need("path", PathPattern::parse);
         let fields = fields.declared_by(BEHAVIOUR).over(site.table());
         let path = path.unwrap_or_else(PathPattern::every);
-        behaviours.extend(behaviour::read(&fields, &at, path, origin.kind, keys));
+        behaviours.extend(behaviour::read(&fields, &at, path, kind, keys));
     }
     let fields = site.declared_by(BEHAVIOUR);
-    behaviours.extend(behaviour::read(&fields, at, PathPattern::every(), origin.kind, keys));
+    behaviours.extend(behaviour::read(&fields, at, PathPattern::every(), kind, keys));
     behaviours.into_iter().map(Arc::new).collect()
 }
 

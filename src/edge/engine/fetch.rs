@@ -4,47 +4,28 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, VARY};
-use http::{Method, StatusCode, Version};
-use hyper::body::Body as _;
+use http::header::HeaderMap;
+use http::{StatusCode, Version};
 use tokio::sync::oneshot;
 
 use super::Engine;
-use super::answer::OriginPart;
+use super::answer::{Found, OriginPart, Outcome};
 use super::ask::Ask;
 use super::collapse::Lead;
 use super::failure::Failure;
-use super::fill::{Confirmed, FillKey, Head, Own};
+use super::fill::{FillKey, Head, Own};
+use super::judge::{Answered, Reason};
 use super::opened::Opened;
 use super::pump::{Cutter, Stopped, WINDOW, carry_slices, carry_whole};
 use super::stream::Keep;
-use crate::clock::Timestamp;
-use crate::edge::cache::{Draft, Footing, Hit, NotKept, SLICE_LENGTH, Sequence, SliceSet, Stored, StoredBody, Tags};
+use crate::edge::cache::{Hit, NotKept, SLICE_LENGTH, Sequence, SliceSet, Stored, StoredBody};
 use crate::edge::origin::{FetchError, Fetched, Received, ViewerFacts};
-use crate::edge::rules::compress::{add_vary, compressible};
-use crate::edge::rules::ranges::{self, Part};
+use crate::edge::rules::hygiene;
 use crate::edge::rules::reuse::{self, may_serve_on_error};
-use crate::edge::rules::store::{Exchange, NotStored, storable};
-use crate::edge::rules::ttl::Freshness;
-use crate::edge::rules::update::{self, BRIM_DEPENDS};
-use crate::edge::rules::vary::Vary;
-use crate::edge::rules::{age, hygiene};
-use crate::feed::Depends;
-use crate::http::range::Selection;
-use crate::http::tag::EntityTag;
+use crate::edge::rules::update::BRIM_DEPENDS;
 
 /// For how long requests for what cannot be shared do not wait for one another.
 const APART: Duration = Duration::from_secs(120);
-
-/// The longest body that is kept in slices: S3's longest object.
-const MAX_SLICED: u64 = 5 * 1024 * 1024 * 1024 * 1024;
-
-/// Headers that carry tags, with what stands between them.
-const TAG_HEADERS: [(HeaderName, char); 3] = [
-    (HeaderName::from_static("surrogate-key"), ' '),
-    (HeaderName::from_static("cache-tag"), ','),
-    (HeaderName::from_static("x-amz-meta-cache-tag"), ','),
-];
 
 /// One fetch.
 pub(super) struct Fetch {
@@ -56,36 +37,8 @@ pub(super) struct Fetch {
     pub part: Option<Range<u64>>,
 }
 
-type Leading = Lead<FillKey, Head>;
-type ToOwn = Option<oneshot::Sender<Own>>;
-
-/// An answer's head, and when it came.
-struct Answered {
-    status: StatusCode,
-    version: Version,
-    headers: HeaderMap,
-    request_time: Timestamp,
-    response_time: Timestamp,
-    origin: OriginPart,
-    /// Whether the change feed tells of what the answer depends on.
-    fed: bool,
-}
-
-/// Gives the bytes that are asked for where a request has one range that begins somewhere, and slices are kept: from the slice
-/// of its first byte to that of its last.
-pub(super) fn ranged(ask: &Ask) -> Option<Range<u64>> {
-    if !ask.behaviour.cached.slices || ask.method != Method::GET {
-        return None;
-    }
-    let range = ask.range()?;
-    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
-    // Only a range that has a beginning can be told apart from others before the length is known.
-    first.parse::<u64>().ok()?;
-    let length = if last.is_empty() { MAX_SLICED } else { last.parse::<u64>().ok()?.checked_add(1)? };
-    let Selection::Part(part) = crate::http::range::select(Some(range), length.min(MAX_SLICED)) else { return None };
-    let start = part.start / SLICE_LENGTH * SLICE_LENGTH;
-    Some(start..part.end.div_ceil(SLICE_LENGTH) * SLICE_LENGTH)
-}
+pub(super) type Leading = Lead<FillKey, Head>;
+pub(super) type ToOwn = Option<oneshot::Sender<Own>>;
 
 impl Fetch {
     /// Fetches, for all who follow, and for the one alone who had it begin.
@@ -142,164 +95,6 @@ impl Fetch {
             .then(|| Head::Failed(Failure::Answered(answered.status), how, answered.origin))
     }
 
-    /// Whether what only edges are told is not kept: nobody asks here who is to be told.
-    fn hides(&self, answered: &Answered) -> bool {
-        answered.fed && !self.engine.relays()
-    }
-
-    fn exchange<'a>(&'a self, sent: &'a HeaderMap, answered: &'a Answered, status: StatusCode) -> Exchange<'a> {
-        let cached = &self.ask.behaviour.cached;
-        Exchange {
-            method: &Method::GET,
-            request_headers: sent,
-            request: &self.ask.directives,
-            status,
-            response_headers: &answered.headers,
-            request_time: answered.request_time,
-            response_time: answered.response_time,
-            policy: &cached.ttl,
-            errors: &cached.errors,
-            set_cookies: self.ask.set_cookies(),
-            signed: self.ask.site.kind.is_signed(),
-            fed: answered.fed,
-            keeps_parts: self.part.is_some(),
-        }
-    }
-
-    /// Judges an answer: what is stored of it, and how it may be used.
-    fn open(&self, answered: &Answered, body: &Received, since: Sequence) -> Result<Opened, Reason> {
-        let sent = self.sent();
-        let freshness = storable(&self.exchange(&sent, answered, answered.status))?;
-        let tags = self.tags(answered)?;
-        let part = match answered.status {
-            StatusCode::PARTIAL_CONTENT => {
-                Some(ranges::part(answered.status, &answered.headers).map_err(|_| Reason::Part)?)
-            }
-            _ => None,
-        };
-        if let Some(part) = &part
-            && !self.is_what_was_asked(part)
-        {
-            return Err(Reason::Part);
-        }
-        let total = part.as_ref().map(|part| part.total).or(body.size_hint().exact());
-        let whole = part.as_ref().is_none_or(|part| part.range == (0..part.total));
-        let set = self.sliced(answered, total, whole)?;
-        let status = if part.is_some() { StatusCode::OK } else { answered.status };
-        let part = part.filter(|_| !whole).map(|part| part.range);
-        self.assemble(answered, freshness, tags, since, (status, total, part), set)
-    }
-
-    /// Puts together what is known of a response that is stored.
-    fn assemble(
-        &self,
-        answered: &Answered,
-        freshness: Freshness,
-        tags: Tags,
-        since: Sequence,
-        (status, total, part): (StatusCode, Option<u64>, Option<Range<u64>>),
-        set: Option<SliceSet>,
-    ) -> Result<Opened, Reason> {
-        let mut headers = update::stored_headers(
-            &answered.headers,
-            self.ask.set_cookies(),
-            self.hides(answered),
-            answered.response_time,
-        );
-        if answered.status == StatusCode::PARTIAL_CONTENT {
-            headers.remove(CONTENT_RANGE);
-        }
-        headers.remove(CONTENT_LENGTH);
-        if let Some(total) = total {
-            Opened::note_length(&mut headers, status, total);
-        }
-        hygiene::add_via(&mut headers, answered.version, &self.engine.0.name);
-        let vary = Vary::parse(&answered.headers);
-        let compressed =
-            self.ask.compresses() && set.is_none() && total.is_some_and(|total| compressible(status, &headers, total));
-        if compressed {
-            add_vary(&mut headers, &http::header::ACCEPT_ENCODING);
-        }
-        let mut opened = Opened {
-            status,
-            headers,
-            request_time: answered.request_time,
-            response_time: answered.response_time,
-            initial_age: age::initial(&answered.headers, answered.request_time, answered.response_time),
-            freshness,
-            variation: self.ask.variation(vary),
-            tags,
-            since,
-            total,
-            part,
-            sliced: None,
-            compressible: compressed,
-            origin: answered.origin,
-        };
-        if let Some(mut set) = set {
-            set.secondary = opened.variation.secondary.clone();
-            let set = Arc::new(set);
-            let head = opened.stored(&self.ask, StoredBody::Sliced(Arc::clone(&set))).map_err(|_| Reason::Head)?;
-            opened.sliced = Some((set, head));
-        }
-        Ok(opened)
-    }
-
-    /// Whether a part is the one that was asked for: cut at the end of the body, if anywhere.
-    fn is_what_was_asked(&self, part: &Part) -> bool {
-        let asked = self.part.as_ref();
-        asked.is_some_and(|asked| part.range.start == asked.start && part.range.end == asked.end.min(part.total))
-    }
-
-    /// How a response is kept whose body is too long for one piece, or of which a part comes: in slices, or not at all.
-    fn sliced(&self, answered: &Answered, total: Option<u64>, whole: bool) -> Result<Option<SliceSet>, Reason> {
-        let Some(total) = total else { return Ok(None) };
-        if whole && total <= self.engine.0.limits.whole {
-            return Ok(None);
-        }
-        let tag = answered.headers.get(http::header::ETAG).and_then(|tag| tag.to_str().ok());
-        let strong = tag.filter(|tag| EntityTag::parse(tag).is_ok_and(|tag| !tag.weak));
-        let encoded = answered.headers.contains_key(http::header::CONTENT_ENCODING);
-        let ok = matches!(answered.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT);
-        match strong.filter(|_| ok && !encoded && total <= MAX_SLICED && self.ask.behaviour.cached.slices) {
-            None => Err(Reason::TooLong),
-            Some(etag) => Ok(Some(SliceSet {
-                key: self.ask.key.clone(),
-                secondary: Default::default(),
-                etag: etag.into(),
-                total,
-            })),
-        }
-    }
-
-    fn tags(&self, answered: &Answered) -> Result<Tags, Reason> {
-        let mut tags = Vec::new();
-        let own = self.ask.behaviour.tag_headers.iter().map(|name| (name.clone(), ','));
-        for (name, between) in TAG_HEADERS.into_iter().chain(own) {
-            for value in answered.headers.get_all(&name) {
-                let text = value.to_str().map_err(|_| Reason::Tags)?;
-                tags.extend(text.split(between).map(str::trim).filter(|tag| !tag.is_empty()));
-            }
-        }
-        let depends = match answered.headers.get(BRIM_DEPENDS).filter(|_| answered.fed) {
-            Some(value) => {
-                let text = value.to_str().map_err(|_| Reason::Tags)?;
-                Depends::parse(text).map_err(|_| Reason::Tags)?;
-                text
-            }
-            None => "",
-        };
-        let depends = depends.split(' ').filter(|tag| !tag.is_empty());
-        Tags::new(tags, depends).map_err(|_| Reason::Tags)
-    }
-
-    /// The client's fields that the origin was sent, for the rules of storing.
-    fn sent(&self) -> HeaderMap {
-        let mut sent = self.ask.headers.clone();
-        crate::edge::rules::conditional::remove_conditions(&mut sent);
-        sent
-    }
-
     /// Gives an answer that cannot be shared to the one who had it fetched, and sends the others to fetches of their own.
     async fn release(&self, lead: &mut Leading, own: ToOwn, answered: Answered, body: Received, reason: Reason) {
         if reason.holds_for_others() {
@@ -315,12 +110,7 @@ impl Fetch {
                 self.engine.pass_on(&self.ask, reason.forward()).await
             }
             StatusCode::NOT_MODIFIED => {
-                let failure = Failure::Nonsense;
-                failure.answer(
-                    &self.ask.method,
-                    Some(reason.forward()),
-                    super::answer::Outcome::of(super::answer::Found::Error),
-                )
+                Failure::Nonsense.answer(&self.ask.method, Some(reason.forward()), Outcome::of(Found::Error))
             }
             _ => {
                 let Answered { status, version, headers, response_time, origin, .. } = answered;
@@ -329,68 +119,6 @@ impl Fetch {
         };
         // Whoever had it fetched may be gone by now.
         drop(own.send(Own::Passed(answer)));
-    }
-
-    /// Renews what is stored by a 304.
-    async fn confirm(&self, lead: Leading, own: ToOwn, hit: &Hit, answered: &Answered, since: Sequence) {
-        let stored = hit.stored.head().to_headers();
-        if !update::confirms(&stored, &answered.headers) {
-            // RFC 9111 section 4.3.3: it speaks of something else. The origin is asked again, for all of it.
-            let again = Self { engine: self.engine.clone(), ask: Arc::clone(&self.ask), stale: None, part: None };
-            return Box::pin(again.run(lead, own)).await;
-        }
-        let headers = update::freshened(
-            &stored,
-            &answered.headers,
-            self.ask.set_cookies(),
-            self.hides(answered),
-            answered.response_time,
-        );
-        lead.open(match self.renewed(hit, answered, &headers, since) {
-            Some(stored) => Head::Confirmed(Arc::new(Confirmed { stored, origin: answered.origin })),
-            None => Head::Failed(Failure::Nonsense, reuse::Failure::Unreachable, answered.origin),
-        });
-    }
-
-    /// The stored response with renewed fields, which is stored in its place if it may still be.
-    fn renewed(&self, hit: &Hit, answered: &Answered, headers: &HeaderMap, since: Sequence) -> Option<Arc<Stored>> {
-        let old = &hit.stored;
-        let mut judged = headers.clone();
-        // What only edges are told is not among the stored fields, and yet counts.
-        for name in [BRIM_DEPENDS, crate::edge::rules::target::CDN_CACHE_CONTROL] {
-            judged.extend(answered.headers.get(&name).map(|value| (name, value.clone())));
-        }
-        let sent = self.sent();
-        let merged = Answered { headers: judged, origin: answered.origin, status: old.status(), ..*answered };
-        let verdict = storable(&Exchange { keeps_parts: false, ..self.exchange(&sent, &merged, old.status()) });
-        let tags = self.tags(&merged).ok()?;
-        let freshness = verdict.as_ref().copied().unwrap_or(*old.freshness());
-        let draft = Draft {
-            status: old.status(),
-            headers,
-            body: old.body().clone(),
-            request_time: answered.request_time,
-            response_time: answered.response_time,
-            initial_age: age::initial(&answered.headers, answered.request_time, answered.response_time),
-            freshness,
-            footing: Footing::new(self.ask.site.id.clone(), tags, since),
-        };
-        let renewed = Arc::new(Stored::new(draft).ok()?);
-        match verdict {
-            Ok(_) => {
-                // The stored `Vary` may have a name that the edge added: only the origin's own says how to choose.
-                let cache = &self.engine.0.cache;
-                let variation = match answered.headers.contains_key(VARY) {
-                    true => None,
-                    false => cache.variation_of(&self.ask.key, &self.ask.headers, old),
-                };
-                let variation = variation.unwrap_or_else(|| self.ask.variation(Vary::parse(headers)));
-                self.note(self.engine.0.cache.store(&self.ask.key, &variation, &renewed));
-            }
-            // It holds for this once, but may not be kept any longer.
-            Err(_) => self.engine.0.cache.remove(&self.ask.key),
-        }
-        Some(renewed)
     }
 
     /// Carries the body of a response that is stored.
@@ -497,7 +225,7 @@ impl Fetch {
         drop(own.send(Own::Passed(answer)));
     }
 
-    fn note(&self, kept: Result<(), NotKept>) {
+    pub(super) fn note(&self, kept: Result<(), NotKept>) {
         if let Err(error) = kept {
             tracing::debug!(%error, key = %self.ask.key, "a response is not kept");
         }
@@ -506,44 +234,4 @@ impl Fetch {
 
 fn failed(error: FetchError) -> Head {
     Head::Failed(error.into(), reuse::Failure::Unreachable, OriginPart::NONE)
-}
-
-/// Why an answer is not shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Reason {
-    #[error("{0}")]
-    NotStored(#[from] NotStored),
-    #[error("too-many-tags")]
-    Tags,
-    #[error("partial")]
-    Part,
-    #[error("too-long")]
-    TooLong,
-    #[error("head")]
-    Head,
-    #[error("memory")]
-    Memory,
-}
-
-impl Reason {
-    /// Whether the next one's answer will probably not be shared either: not where the reason was in the request.
-    fn holds_for_others(self) -> bool {
-        use NotStored::{Authorization, Precondition, RequestNoStore};
-        !matches!(self, Self::NotStored(Authorization | Precondition | RequestNoStore) | Self::Memory)
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::NotStored(reason) => reason.word(),
-            Self::Tags => "too-many-tags",
-            Self::Part => "partial",
-            Self::TooLong => "too-long",
-            Self::Head => "head",
-            Self::Memory => "memory",
-        }
-    }
-
-    fn forward(self) -> crate::edge::rules::cache_status::Forward {
-        crate::edge::rules::cache_status::Forward::UriMiss
-    }
 }

@@ -207,11 +207,13 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Result<(), Failure> {
     let peer = if shared.proxied { Box::pin(proxied(&mut stream, peer, &shared)).await? } else { peer };
     bound(&stream, shared.patience.least.window);
-    let knock = tokio::time::timeout(shared.patience.head, stream.readable());
+    let mut first = [0];
+    let knock = tokio::time::timeout(shared.patience.head, stream.peek(&mut first));
     match shared.stopping.or(knock).await {
-        Some(Ok(ready)) => ready?,
-        // Overdue, or the edge stops.
-        Some(Err(_)) | None => return Ok(()),
+        // It is read by whoever speaks with the client.
+        Some(Ok(Ok(came))) if came > 0 => {}
+        // Gone, overdue, or the edge stops.
+        _ => return Ok(()),
     }
     match shared.tls.clone() {
         Some(tls) => Box::pin(secure(stream, peer, tls, shared)).await,

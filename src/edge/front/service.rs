@@ -43,17 +43,20 @@ pub async fn serve(
     }
     let arrived = match asked::check(&request) {
         Ok(()) => Arrived::of(&front, &link, &table, &request),
-        Err(bad) => Err(reply::plain(bad.status(), bad)),
+        Err(bad) => Err(Box::new(reply::plain(bad.status(), bad))),
     };
     let response = match arrived {
         Ok(arrived) => arrived.answer(&front, &link, &table, request, running).await,
         Err(refusal) => {
             front.refused.increment(1);
-            finish(refusal, running, Account::of_nobody())
+            finish(*refusal, running, Account::of_nobody())
         }
     };
     Ok(response)
 }
+
+/// The answer to a request that is no site's; in a box, since few are.
+type Refusal = Box<Response<Body>>;
 
 /// A request whose site is known.
 struct Arrived {
@@ -64,7 +67,7 @@ struct Arrived {
 
 impl Arrived {
     /// Finds out who asks, for which host, and whose that is.
-    fn of(front: &Front, link: &Link, table: &Arc<Table>, request: &Request<Incoming>) -> Result<Self, Response<Body>> {
+    fn of(front: &Front, link: &Link, table: &Arc<Table>, request: &Request<Incoming>) -> Result<Self, Refusal> {
         let began = Instant::now();
         let client = Client::of(link.peer.ip(), link.is_secure(), request.headers(), &table.proxies.trusted);
         let way = way(link, client, table, request).map_err(|refusal| match refusal {
@@ -73,12 +76,12 @@ impl Arrived {
         });
         // A challenge comes before every rule: the site may not be there yet, nor HTTPS.
         if let Some(answer) = front.challenge(request) {
-            return Err(answer);
+            return Err(Box::new(answer));
         }
-        let way = way?;
+        let way = way.map_err(Box::new)?;
         if front.disagrees(link, way.bare_host()) {
             let sentence = "This connection is for another host. Please make a new one.";
-            return Err(reply::plain(StatusCode::MISDIRECTED_REQUEST, sentence));
+            return Err(Box::new(reply::plain(StatusCode::MISDIRECTED_REQUEST, sentence)));
         }
         Ok(Self { began, client, way })
     }

@@ -185,9 +185,13 @@ async fn a_slow_reader_holds_back_the_origin() {
 
 #[tokio::test]
 async fn a_body_of_unknown_length_that_grows_too_long_reaches_its_clients_and_is_not_stored() {
-    let script = |_: &Seen| {
-        let mut steps =
-            vec![send("HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ntransfer-encoding: chunked\r\n\r\n")];
+    let gate = Gate::default();
+    let held = gate.clone();
+    let script = move |_: &Seen| {
+        let mut steps = vec![
+            Step::Wait(held.clone()),
+            send("HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ntransfer-encoding: chunked\r\n\r\n"),
+        ];
         for _ in 0..4 {
             steps.extend([send("100000\r\n"), send(vec![7; MIB]), send("\r\n")]);
         }
@@ -196,6 +200,7 @@ async fn a_body_of_unknown_length_that_grows_too_long_reaches_its_clients_and_is
     };
     let edge = Edge::with(script, |_| (), limits());
     let (first, second) = (edge.begin("/a", &[]).await, edge.begin("/a", &[]).await);
+    gate.open();
     let (first, second) = (first.await.unwrap(), second.await.unwrap());
     let (first, second) = tokio::join!(read(first), read(second));
     assert_eq!((first.unwrap().body.len(), second.unwrap().body.len()), (4 * MIB, 4 * MIB));

@@ -251,7 +251,7 @@ pub fn position(answer: &crate::raw::Answer) -> u64 {
     answer.header("x-brim-position").and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{answer:?}"))
 }
 
-/// Whether an answer came out of the cache without asking.
+/// Whether an answer came out of the cache without asking: the last cache that says something is the nearest (RFC 9211).
 pub fn is_hit(answer: &crate::raw::Answer) -> bool {
-    answer.header("cache-status").is_some_and(|status| status.contains("; hit"))
+    answer.last_header("cache-status").is_some_and(|status| status.contains("; hit"))
 }
