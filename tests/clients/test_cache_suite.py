@@ -13,12 +13,12 @@ from edge import Edge
 HERE = Path(__file__).parent
 PACKAGES = Path(os.environ.get("CACHE", Path.home() / ".cache" / "brim")) / "node" / "node_modules"
 SUITE_SECONDS = 300
+MAX_REPEATED = 5
 
 AGE = "RFC 9111 section 5.1 has a malformed Age ignored, and of a list the first member used; this edition is of RFC 7234"
 GATEWAY = "the suite takes the 502 for an answer from the cache; tests/it/edge/conformance.rs sees that it is none"
 COOKIE = "what sets a cookie is not stored without `public` or `s-maxage`, unless configured"
-CONTENT = "RFC 9111 section 3.2 has a 304 replace it; later editions of the suite only ask what a cache does"
-LANGUAGE = "only Accept-Encoding is normalised: what else is alike is for the origin to say"
+LANGUAGE = "which languages in which order are alike is for the origin to say; only their case is not told apart"
 PARTS = "ranges are fetched in slices, which needs an origin that sends what it is asked for and a strong ETag"
 
 # Tests that say what a cache must do, or had best do, and that the edge does not, each with the reason.
@@ -37,12 +37,11 @@ DIFFERENT = {
         GATEWAY,
     ),
     **dict.fromkeys(("headers-store-Set-Cookie", "304-etag-update-response-Set-Cookie", "other-set-cookie"), COOKIE),
-    "304-etag-update-response-Content-MD5": CONTENT,
     "304-etag-update-response-ETag": "a 304 with another strong ETag speaks of another response (RFC 9111 section 4.3.4): it is fetched anew",
     "headers-store-Transfer-Encoding": "a coding that nobody knows is not stored",
     "conditional-lm-fresh-no-lm": "the Date is later than If-Modified-Since: RFC 9111 section 4.3.2 has no 304 for it",
     "method-POST": "answers to POST are not stored",
-    **dict.fromkeys(("vary-normalise-lang-case", "vary-normalise-lang-order", "vary-normalise-lang-select"), LANGUAGE),
+    **dict.fromkeys(("vary-normalise-lang-order", "vary-normalise-lang-select"), LANGUAGE),
     **dict.fromkeys(
         (
             "partial-store-partial-complete", "partial-store-partial-reuse-partial",
@@ -69,12 +68,21 @@ def results(tmp_path_factory):
     edge = Edge(directory, f'[[site]]\nhosts = ["*"]\norigin = "http://127.0.0.1:{port}"\n')
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "ORIGIN_PORT": str(port), "EDGE": edge.url}
     try:
-        ran = subprocess.run(
-            ["node", "cache_suite.mjs"], cwd=directory, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=SUITE_SECONDS, check=False,
-        )
+        rows = run_suite(directory, environment)
+        unexpected = [row for row in rows if row["fault"] and row["kind"] != "check" and row["id"] not in DIFFERENT]
+        # Lifetimes of two seconds are a matter of luck on a machine that is busy: what is wrong is wrong again by itself.
+        for row in unexpected[:MAX_REPEATED]:
+            row["fault"] = run_suite(directory, environment, row["id"])[0]["fault"]
     finally:
         edge.stop()
+    return rows
+
+
+def run_suite(directory, environment, *only):
+    ran = subprocess.run(
+        ["node", "cache_suite.mjs", *only], cwd=directory, env=environment, stdin=subprocess.DEVNULL,
+        capture_output=True, timeout=SUITE_SECONDS, check=False,
+    )
     assert ran.returncode == 0, ran.stderr.decode()[-2000:]
     return json.loads(ran.stdout)
 
