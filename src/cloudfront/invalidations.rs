@@ -113,8 +113,10 @@ async fn unfinished(call: &Call<'_>, id: DistributionId) -> Result<Vec<Invalidat
     Ok(newest.into_iter().take_while(is_left).collect())
 }
 
+/// Where the purge is in the log. Until that is noted, or where a crash prevented it, it is somewhere up to the head: whoever
+/// has applied all of the log has applied it.
 fn position(call: &Call<'_>, record: &InvalidationRecord) -> u64 {
-    if record.position == 0 { call.service.edges.begun_at() } else { record.position }
+    if record.position == 0 { *call.service.store.log_head().borrow() } else { record.position }
 }
 
 /// The record as it is by now: what is gone stays so, and that is noted.

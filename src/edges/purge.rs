@@ -88,8 +88,12 @@ impl Edges {
     }
 }
 
-/// Whether a site's host stands for this one.
+/// Whether a site's host stands for this one, whose port does not count.
 fn covers(pattern: &str, host: &str) -> bool {
+    let host = match host.rsplit_once(':') {
+        Some((bare, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => bare,
+        _ => host,
+    };
     match pattern.strip_prefix('*') {
         Some(rest) => host.ends_with(rest),
         None => pattern == host,

@@ -108,6 +108,7 @@ impl Ask {
         let mut headers = hygiene::to_origin(&self.headers, &hop(engine, &self.viewer, self.version, false));
         conditional::remove_conditions(&mut headers);
         self.fit_to_key(&mut headers);
+        self.site.add_origin_headers(&mut headers);
         if let Some(stored) = validate {
             update::ask_to_validate(stored, &mut headers);
         }

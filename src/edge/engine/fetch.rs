@@ -42,11 +42,12 @@ pub(super) type ToOwn = Option<oneshot::Sender<Own>>;
 
 impl Fetch {
     /// Fetches, for all who follow, and for the one alone who had it begin.
-    pub async fn run(self, mut lead: Leading, own: ToOwn) {
+    pub async fn run(mut self, mut lead: Leading, own: ToOwn) {
         if hygiene::loops(&self.ask.headers, &self.engine.0.name) {
             return lead.open(Head::Failed(Failure::Loop, reuse::Failure::Unreachable, OriginPart::NONE));
         }
         let since = self.engine.0.cache.sequence();
+        self.forget_what_was_purged();
         let validating = self.stale.as_ref().map(|hit| hit.stored.head().to_headers());
         let Some(fetched) = self.ask_origin(&lead, validating.as_ref()).await else { return };
         let fetched = match fetched {
@@ -63,6 +64,18 @@ impl Fetch {
         match self.open(&answered, &body, since) {
             Ok(opened) => self.carry(lead, own, opened, body, since).await,
             Err(reason) => self.release(&mut lead, own, answered, body, reason).await,
+        }
+    }
+
+    /// A stored response that a purge came for since it was found is not asked about: a 304 would bring it back.
+    fn forget_what_was_purged(&mut self) {
+        let purged = self.stale.as_ref().is_some_and(|hit| {
+            let footing = hit.stored.footing();
+            let cache = &self.engine.0.cache;
+            cache.untouched(self.ask.sequence, footing.site(), &self.ask.key, Some(footing.tags())).is_err()
+        });
+        if purged {
+            self.stale = None;
         }
     }
 
@@ -97,7 +110,8 @@ impl Fetch {
 
     /// Gives an answer that cannot be shared to the one who had it fetched, and sends the others to fetches of their own.
     async fn release(&self, lead: &mut Leading, own: ToOwn, answered: Answered, body: Received, reason: Reason) {
-        if reason.holds_for_others() {
+        // A range beyond the end tells nothing of other requests.
+        if reason.holds_for_others() && answered.status != StatusCode::RANGE_NOT_SATISFIABLE {
             self.engine.0.cache.mark_uncacheable(&self.ask.key, APART);
         }
         lead.leave_table();

@@ -46,7 +46,6 @@ impl Page {
         let mut parts = Request::new(()).into_parts().0;
         parts.method = if self.method == Method::HEAD { Method::HEAD } else { Method::GET };
         (parts.uri, parts.version, parts.headers) = (uri, self.version, self.headers);
-        parts.headers.extend(site.origin_headers.iter().cloned());
         let its_behaviour = site.behaviour(instead.path);
         let mut page = match its_behaviour.cached.enabled {
             true => Box::pin(engine.answer_from_cache(site, its_behaviour, viewer, parts)).await,

@@ -223,6 +223,8 @@ impl Passing<'_> {
         let mut request = Request::new(body);
         if verbatim {
             request.extensions_mut().insert(Verbatim);
+        } else {
+            self.site.add_origin_headers(&mut headers);
         }
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = uri;

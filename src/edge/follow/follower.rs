@@ -103,10 +103,15 @@ impl Follower {
 
     /// Puts purges into the log, for every edge of the account. Returns once they are applied here.
     pub async fn purge(&self, purges: Vec<Purge>) -> Result<Position, PurgeError> {
+        let before = self.shared.applied.borrow().map(|at| at.log);
         let answer = self.shared.hand_in(purges).await?;
         let mut applied = self.shared.applied.subscribe();
+        // Where this edge goes on in a third log, it has forgotten everything since.
         let is_there = |at: &Option<Position>| {
-            at.is_some_and(|at| at.log != answer.position.log || at.offset >= answer.position.offset)
+            at.is_some_and(|at| match at.log == answer.position.log {
+                true => at.offset >= answer.position.offset,
+                false => Some(at.log) != before,
+            })
         };
         match timeout(PURGE_PATIENCE, applied.wait_for(is_there)).await {
             Ok(_) => Ok(answer.position),

@@ -20,6 +20,9 @@ pub enum Bad {
     Target,
     #[error("A tunnel to another server is not to be had here.")]
     Connect,
+    /// It has an origin show what it was sent, the headers too that clients are not to see: RFC 9110 section 9.3.8.
+    #[error("TRACE is not to be had here.")]
+    Trace,
     #[error("No transfer coding but chunked is understood.")]
     Coding,
     #[error("The length of the body is said in two ways.")]
@@ -30,7 +33,7 @@ impl Bad {
     /// RFC 9112 sections 3.2 and 6.1, RFC 9110 section 9.3.6.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Connect | Self::Trace => StatusCode::METHOD_NOT_ALLOWED,
             Self::Coding => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -66,6 +69,9 @@ pub fn authority<B>(request: &Request<B>) -> Result<Authority<'_>, Bad> {
 pub fn check<B>(request: &Request<B>) -> Result<(), Bad> {
     if *request.method() == Method::CONNECT {
         return Err(Bad::Connect);
+    }
+    if *request.method() == Method::TRACE {
+        return Err(Bad::Trace);
     }
     check_framing(request.headers())?;
     let path = request.uri().path();
@@ -164,6 +170,7 @@ mod tests {
         assert_eq!(target("PURGE", "*"), Ok(()));
         assert_eq!(target("GET", "*"), Err(Bad::Target));
         assert_eq!(target("CONNECT", "a.example:443"), Err(Bad::Connect));
+        assert_eq!(target("TRACE", "/a"), Err(Bad::Trace));
     }
 
     #[test]

@@ -155,9 +155,6 @@ impl Arrived {
         {
             *request.uri_mut() = target;
         }
-        for (name, value) in &served.site.origin_headers {
-            request.headers_mut().insert(name, value.clone());
-        }
         self.ask_engine(front, table, behaviour, request, received).await
     }
 

@@ -16,7 +16,7 @@ pub use behaviour::{Behaviour, Cached, Presigned};
 pub use host::{Authority, BadAuthority, HostPattern};
 pub use path::PathPattern;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::cache::SiteId;
 use super::origin::Origins;
@@ -30,7 +30,7 @@ pub struct Site {
     /// What the origins are. A second origin is of the same kind.
     pub kind: OriginKind,
     pub origins: Arc<Origins>,
-    /// What requests to origins carry in place of the client's own headers: put there by the front.
+    /// What requests to origins carry in place of the client's own headers.
     pub origin_headers: Vec<(HeaderName, HeaderValue)>,
     /// In the order in which they are tried. The last matches every path.
     pub behaviours: Vec<Arc<Behaviour>>,
@@ -74,6 +74,13 @@ pub struct Maintenance {
 }
 
 impl Site {
+    /// Puts the headers of this site's origins in a request to one. To be called last: no header of the client's takes them away.
+    pub fn add_origin_headers(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.origin_headers {
+            headers.insert(name, value.clone());
+        }
+    }
+
     /// The first behaviour whose pattern matches `path`, as it was sent.
     pub fn behaviour(&self, path: &str) -> &Arc<Behaviour> {
         &self.behaviours[self.place(path)]

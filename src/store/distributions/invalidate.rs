@@ -74,7 +74,7 @@ impl Store {
             cause: invalidate.cause,
         };
         let Position(position) = self.commit_invalidation(id, &distribution, &record, &purge).await?;
-        // Only now is it known where the purge is. A crash before leaves 0, which stands for "before this run".
+        // Only now is it known where the purge is. Until then, and after a crash before, 0 stands for "up to the head".
         record.position = position;
         self.put_invalidation(id, &record).await?;
         self.forget_oldest(id, record.number).await?;

@@ -19,8 +19,6 @@ pub struct Edge {
     pub http: SocketAddr,
     /// Where `/healthz`, `/metrics`, `/sites` and `/purge` are.
     pub admin: SocketAddr,
-    /// The line that says where it listens.
-    ready: String,
     log: NamedTempFile,
     directory: TempDir,
 }
@@ -53,7 +51,7 @@ impl Edge {
             found.unwrap_or_else(|| panic!("no {name} in {line:?}: {}", said()))
         };
         let (http, admin) = (address("http=http://"), address("admin=http://"));
-        Self { child, http, admin, ready: line, log, directory }
+        Self { child, http, admin, log, directory }
     }
 
     /// Ends the process as a crash does.
@@ -87,12 +85,6 @@ impl Edge {
             std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process is there");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says how much");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
-    }
-
-    /// Where it serves HTTPS.
-    pub fn https(&self) -> SocketAddr {
-        let found = self.ready.split_whitespace().find_map(|word| word.strip_prefix("https=https://")?.parse().ok());
-        found.unwrap_or_else(|| panic!("no https in {:?}", self.ready))
     }
 
     /// Has it read another configuration, but for what it listens on; returns once it is in force.

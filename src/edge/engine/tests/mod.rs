@@ -96,7 +96,10 @@ impl Edge {
             hosts: vec![HostPattern::Any],
             mode: Mode::Normal,
             kind,
-            origin_headers: Vec::new(),
+            origin_headers: vec![(
+                http::HeaderName::from_static("x-origin-secret"),
+                http::HeaderValue::from_static("of the site"),
+            )],
             origins: Arc::new(Origins::new(&settings, &clock).unwrap()),
             behaviours: vec![Arc::new(behaviour)],
         };

@@ -92,6 +92,19 @@ async fn a_field_that_the_origin_is_not_shown_chooses_nothing_for_others() {
 }
 
 #[tokio::test]
+async fn no_client_takes_the_sites_own_headers_away() {
+    for cached in [true, false] {
+        let edge = Edge::with(
+            |_| vec![answer(200, KEPT, "x")],
+            |behaviour| behaviour.cached.enabled = cached,
+            Limits::default(),
+        );
+        edge.get_with("/a", &[("connection", "x-origin-secret"), ("x-origin-secret", "mine")]).await;
+        assert_eq!(edge.origin.seen()[0].header("x-origin-secret"), Some("of the site"));
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_is_asked_for_objects_alone() {
     let edge = Edge::bucket(|seen| vec![answer(200, KEPT, seen.target())], |_| ());
     for (method, path, status) in [
