@@ -7,6 +7,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, 
 use aws_sigv4::sign::v4;
 
 use crate::harness::Server;
+use crate::identities::wait_for;
 use crate::raw::{Answer, Raw};
 use crate::signed::{Payload, REGION, Signed, SignedHead};
 
@@ -316,6 +317,8 @@ async fn a_request_is_one_line_and_one_count_and_tells_no_secret() {
     let alice = user(&server, "alice").await;
     assert_refused(&alice.iam("NoSuchAction").await, 400, "InvalidAction");
     let session = root.sts("GetSessionToken").await;
+    // Lines are written in their order, a moment later.
+    wait_for("the last line", async || server.log().contains("op=\"GetSessionToken\"")).await;
     let log = server.log();
     for op in ["op=\"CreateUser\"", "op=\"CreateAccessKey\"", "op=\"Unknown\"", "op=\"GetSessionToken\""] {
         assert_eq!(log.matches(op).count(), 1, "{op} in {log}");

@@ -63,7 +63,7 @@ pub const PROCESS: &[Row] = rows! {
     "shutdown_grace" = "30s", TIME, "How long requests in flight may take to end after SIGTERM or SIGINT. A second signal stops at once.";
     "https_port" = "auto", "a port, or auto", "Where clients are sent that must speak HTTPS; `auto` is the port of `tls_listen`. For who forwards port 443 to another.";
     "h2c" = "false", SWITCH, "Whether HTTP/2 without TLS is spoken on `listen`, to clients who begin with it.";
-    "name" = "brim-edge", "1 to 64 letters, digits, hyphens, dots and underscores", "What this edge is called in `Cache-Status`, `Via`, `CDN-Loop`, and where the server lists its edges.";
+    "name" = "brim-edge", "1 to 64 letters, digits, hyphens, dots and underscores", "What this edge is called in `Via`, `CDN-Loop`, and where the server lists its edges.";
 };
 
 pub const DISK: &[Row] = rows! {

@@ -1,6 +1,7 @@
 //! Documents, indexes, folders, conditions, ranges and HEAD.
 
 use super::*;
+use crate::identities::wait_for;
 
 #[tokio::test]
 async fn files_indexes_and_folders_are_served_as_s3_does() {
@@ -193,6 +194,7 @@ async fn one_line_is_logged_for_each_request_and_sites_are_counted() {
     let headers = [("referer", "http://a.example/b?secret=x"), ("user-agent", "a visitor")];
     let answer = site.get_with("/?secret=x", &headers).await;
     let id = answer.header("x-amz-request-id").unwrap();
+    wait_for("the line", async || site.server.log().contains(id)).await;
     let log = site.server.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains(id)).collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
