@@ -27,7 +27,7 @@ impl PathPattern {
         Some(Self(if rooted { text.to_owned() } else { format!("/{text}") }))
     }
 
-    /// Whether a path matches that was made [`comparable`].
+    /// Whether a path matches that was made `comparable`.
     pub fn matches(&self, path: &[u8]) -> bool {
         let pattern = self.0.as_bytes();
         let (mut at, mut from) = (0, 0);
