@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use super::fixtures::*;
 use super::*;
@@ -88,6 +89,9 @@ fn one_response_takes_no_more_than_a_part_of_the_room() {
 #[test]
 fn no_fill_outlives_a_purge_that_came_while_it_was_under_way() {
     const URLS: u64 = 4;
+    /// Where processors are scarce, threads find something only in a purge here and there: they are waited for.
+    const HITS: u64 = 1000;
+    let patience = Instant::now() + Duration::from_secs(60);
     let cache = in_memory(8 * MIB);
     let versions: Vec<AtomicU64> = (0..URLS).map(|_| AtomicU64::new(1)).collect();
     let purged: Vec<AtomicU64> = (0..URLS).map(|_| AtomicU64::new(0)).collect();
@@ -116,7 +120,14 @@ fn no_fill_outlives_a_purge_that_came_while_it_was_under_way() {
                 }
             });
         }
-        for round in 0..3000_u64 {
+        for round in 0_u64.. {
+            let found = hits.load(Ordering::Relaxed);
+            if round >= 3000 && (found >= HITS || Instant::now() > patience) {
+                break;
+            }
+            if found < HITS.min(round) {
+                thread::yield_now();
+            }
             let number = round % URLS;
             let old = versions[number as usize].fetch_add(1, Ordering::SeqCst);
             let path = format!("/assets/images/{number:08}.webp");
@@ -129,7 +140,7 @@ fn no_fill_outlives_a_purge_that_came_while_it_was_under_way() {
         }
         stop.store(true, Ordering::SeqCst);
     });
-    assert!(hits.into_inner() > 0);
+    assert!(hits.into_inner() >= HITS);
 }
 
 /// The bytes of memory that this process takes.
