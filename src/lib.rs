@@ -23,6 +23,8 @@ pub mod config;
 pub mod edge;
 #[cfg(feature = "server")]
 pub mod edges;
+#[cfg(feature = "server")]
+pub mod events;
 pub mod feed;
 #[cfg(test)]
 pub mod fuzz;
@@ -54,6 +56,7 @@ pub mod telemetry;
 pub mod tls;
 #[cfg(feature = "server")]
 pub mod transport;
+pub mod units;
 #[cfg(feature = "server")]
 pub mod website;
 #[cfg(feature = "server")]

@@ -24,7 +24,6 @@ mod server;
 #[cfg(feature = "server")]
 mod sites;
 mod tables;
-mod units;
 #[cfg(feature = "server")]
 mod values;
 
@@ -48,6 +47,6 @@ pub use server::{
 #[cfg(feature = "server")]
 pub use sites::DeclaredSite;
 pub use tables::label;
-pub use units::{duration, size};
+pub use crate::units::{duration, size};
 #[cfg(feature = "server")]
 pub use values::{DiskReserve, Durability, HttpsRedirect};
