@@ -27,6 +27,7 @@ mod tables;
 #[cfg(feature = "server")]
 mod values;
 
+pub use crate::units::{duration, size};
 pub use certificates::{CERTIFICATE, read as certificates};
 #[cfg(feature = "server")]
 pub use declare::{Row, Section, rows};
@@ -47,6 +48,5 @@ pub use server::{
 #[cfg(feature = "server")]
 pub use sites::DeclaredSite;
 pub use tables::label;
-pub use crate::units::{duration, size};
 #[cfg(feature = "server")]
 pub use values::{DiskReserve, Durability, HttpsRedirect};

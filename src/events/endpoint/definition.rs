@@ -142,7 +142,9 @@ pub enum State {
     /// By the operator: what happens meanwhile is delivered later, within the limits.
     Paused,
     /// By what the receiver answered; as [`Paused`](Self::Paused), until it is resumed.
-    Disabled { reason: String },
+    Disabled {
+        reason: String,
+    },
 }
 
 /// What deliveries are signed with.

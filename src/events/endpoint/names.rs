@@ -56,8 +56,8 @@ impl TopicName {
 }
 
 fn check(text: &str, most: usize) -> Result<String, InvalidName> {
-    let valid = (1..=most).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let valid =
+        (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if valid { Ok(text.to_owned()) } else { Err(InvalidName(most)) }
 }
 
