@@ -4,6 +4,7 @@
 //! bucket wanted when the change was committed, and sends what [`record`] makes of it.
 
 pub mod endpoint;
+pub mod operate;
 pub mod record;
 pub mod rules;
 pub mod sign;
