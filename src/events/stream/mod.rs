@@ -18,12 +18,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::record::Origin;
 use crate::feed::Position;
-use crate::names::LogId;
 use crate::store::change::Change;
-use crate::store::{self, Store};
+use crate::store::Store;
 
-pub use filter::Filter;
+pub use filter::{Filter, InvalidPattern, parse_patterns};
 pub use places::{Full, Place};
 pub use reader::{Ended, Gap, Heard, Lost, Reader};
 
@@ -63,20 +63,17 @@ pub enum Start {
 /// Everything that streams share.
 pub struct Streams {
     store: Arc<Store>,
-    log: LogId,
-    region: String,
+    origin: Origin,
     beat: Duration,
     places: Places,
     stopping: CancellationToken,
 }
 
 impl Streams {
-    /// Records say that they are of `region`. Streams beat every [`BEAT`], or more often where connections that are silent
-    /// for `patience` are given up.
-    pub async fn open(store: Arc<Store>, region: String, patience: Duration) -> Result<Self, store::Error> {
-        let log = store.log_id().await?;
+    /// Streams beat every [`BEAT`], or more often where connections that are silent for `patience` are given up.
+    pub fn new(store: Arc<Store>, origin: Origin, patience: Duration) -> Self {
         let places = Places::new(MAX_STREAMS, MAX_STREAMS_OF_ONE);
-        Ok(Self { store, log, region, beat: BEAT.min(patience / 2), places, stopping: CancellationToken::new() })
+        Self { store, origin, beat: BEAT.min(patience / 2), places, stopping: CancellationToken::new() }
     }
 
     /// Takes a place for a stream of `listener`, who is anybody's name for himself that others cannot take.
@@ -86,7 +83,7 @@ impl Streams {
 
     /// Where the log ends.
     pub fn head(&self) -> Position {
-        Position { log: self.log, offset: *self.store.log_head().borrow() }
+        Position { log: self.origin.log, offset: *self.store.log_head().borrow() }
     }
 
     /// Begins a stream of what passes the filter. It has begun when this returns: whatever is committed later is told.

@@ -75,6 +75,7 @@ pub struct Reader<A> {
     next_beat: Instant,
     /// What is said before anything else.
     first: Option<Start>,
+    rule: Arc<str>,
     _place: Place,
 }
 
@@ -82,11 +83,11 @@ impl<A: Audience> Reader<A> {
     pub(super) fn begin(streams: Arc<Streams>, place: Place, filter: Filter, start: Start, audience: A) -> Self {
         let head = streams.store.log_head();
         let read_to = match start {
-            Start::After(position) if position.log == streams.log => position.offset,
+            Start::After(position) if position.log == streams.origin.log => position.offset,
             Start::After(_) | Start::Now => *head.borrow(),
         };
         let (beat, next_beat) = (streams.beat, Instant::now() + streams.beat);
-        Self { streams, filter, audience, read_to, head, beat, next_beat, first: Some(start), _place: place }
+        Self { streams, filter, audience, read_to, head, beat, next_beat, first: Some(start), rule: RULE.into(), _place: place }
     }
 
     /// Has the stream beat this often, where that is more often than it would.
@@ -136,23 +137,24 @@ impl<A: Audience> Reader<A> {
     }
 
     fn position(&self) -> Position {
-        Position { log: self.streams.log, offset: self.read_to }
+        Position { log: self.streams.origin.log, offset: self.read_to }
     }
 
     async fn events_of(&mut self, page: LogPage) -> Result<Vec<Event>, NotJudged> {
-        let mut events = Vec::new();
+        let (mut events, origin) = (Vec::new(), &self.streams.origin);
         for (position, row) in page.rows {
             let Logged::Change(change) = row else { continue };
             let Some(name) = self.filter.named(&change) else { continue };
             if self.audience.may_hear(&change).await? {
                 events.push(Event {
-                    rule_id: RULE.into(),
+                    rule_id: Arc::clone(&self.rule),
                     version: RecordVersion::default(),
                     name,
                     change: Arc::new(change),
                     position,
-                    log: self.streams.log,
-                    region: self.streams.region.clone().into(),
+                    log: origin.log,
+                    region: Arc::clone(&origin.region),
+                    host_id: Arc::clone(&origin.host_id),
                 });
             }
         }
