@@ -120,12 +120,8 @@ impl Service {
         options: Options,
     ) -> Self {
         let guard = Arc::new(Guard::new(store.clone(), identities.clone()));
-        let rights = Rights {
-            store: store.clone(),
-            identities: identities.clone(),
-            guard: guard.clone(),
-            clock: clock.clone(),
-        };
+        let rights =
+            Rights { store: store.clone(), identities: identities.clone(), guard: guard.clone(), clock: clock.clone() };
         Self {
             store,
             identities,

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::data_dir::DataDir;
-use super::http_listener::silence;
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
+use super::http_listener::silence;
 use super::listeners::Listeners;
 use super::observer::Observer;
 use super::orders::{Orders, RunningOrders};

@@ -118,7 +118,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        for query in ["bucket=_b", "events=s3:Nonsense:*", "after=5", "after=", "limit=1", "bucket=aaa&bucket=bbb", "prefix=%ff"] {
+        for query in
+            ["bucket=_b", "events=s3:Nonsense:*", "after=5", "after=", "limit=1", "bucket=aaa&bucket=bbb", "prefix=%ff"]
+        {
             assert_eq!(ask(query, None), Err("InvalidRequest"), "{query}");
         }
         assert_eq!(ask("", Some("no position")), Err("InvalidRequest"));

@@ -11,8 +11,8 @@ use crate::guard::{self, Guard, Origin, Question, Signing};
 use crate::http::head::Head;
 use crate::identity::{self, Identities};
 use crate::names::{AccountId, BucketName, RESERVED_PREFIX};
-use crate::store::{self, Store};
 use crate::store::change::Change;
+use crate::store::{self, Store};
 
 /// What says who may hear of what.
 pub struct Rights {

@@ -64,8 +64,14 @@ impl Service {
 
 /// Answers one request, of which [`Service::is_addressed`] is true.
 pub async fn handle(http: HttpRequest, service: Arc<Service>) -> HttpResponse {
-    let mut line =
-        Line { service: Arc::clone(&service), start: Instant::now(), id: RequestId::new(), bucket: None, status: 200, sent: 0 };
+    let mut line = Line {
+        service: Arc::clone(&service),
+        start: Instant::now(),
+        id: RequestId::new(),
+        bucket: None,
+        status: 200,
+        sent: 0,
+    };
     let head = head_of(http.method(), http.uri(), http.headers());
     let origin = Origin::of(http.peer_addr(), is_secure(&http));
     match service.open(head, origin, &mut line).await {
@@ -82,12 +88,7 @@ pub async fn handle(http: HttpRequest, service: Arc<Service>) -> HttpResponse {
 }
 
 impl Service {
-    async fn open(
-        &self,
-        head: Head,
-        origin: Origin,
-        line: &mut Line,
-    ) -> Result<Reader<Listener>, Refusal> {
+    async fn open(&self, head: Head, origin: Origin, line: &mut Line) -> Result<Reader<Listener>, Refusal> {
         let claim = self.claim(&head).ok_or(NotSigned::UnknownKey)?;
         let key = self.signers.key_of(&claim).await?;
         self.signers.verify(&claim, &head, b"", &key)?;

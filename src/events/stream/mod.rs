@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::record::Origin;
 use crate::feed::Position;
-use crate::store::change::Change;
 use crate::store::Store;
+use crate::store::change::Change;
 
 pub use filter::{Filter, InvalidPattern, parse_patterns};
 pub use places::{Full, Place};

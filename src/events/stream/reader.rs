@@ -87,7 +87,18 @@ impl<A: Audience> Reader<A> {
             Start::After(_) | Start::Now => *head.borrow(),
         };
         let (beat, next_beat) = (streams.beat, Instant::now() + streams.beat);
-        Self { streams, filter, audience, read_to, head, beat, next_beat, first: Some(start), rule: RULE.into(), _place: place }
+        Self {
+            streams,
+            filter,
+            audience,
+            read_to,
+            head,
+            beat,
+            next_beat,
+            first: Some(start),
+            rule: RULE.into(),
+            _place: place,
+        }
     }
 
     /// Has the stream beat this often, where that is more often than it would.
