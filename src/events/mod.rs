@@ -8,6 +8,7 @@ pub mod operate;
 pub mod record;
 pub mod rules;
 pub mod sign;
+pub mod stream;
 pub mod tables;
 
 mod targets;
@@ -17,9 +18,11 @@ use std::sync::Arc;
 pub use targets::{NoTargets, Targets};
 
 use self::rules::RuleBook;
+use self::stream::Streams;
 
 /// What transports need of notifications: what buckets want to be told, and whom they may name.
 pub struct Events {
     pub rules: Arc<RuleBook>,
     pub targets: Arc<dyn Targets>,
+    pub streams: Arc<Streams>,
 }

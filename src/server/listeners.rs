@@ -24,13 +24,14 @@ use crate::process::ReadyLine;
 use crate::store::Store;
 use crate::telemetry::HostId;
 use crate::tls::{CertificateKeeper, Challenges};
-use crate::{auth, cloudfront, query, s3, website};
+use crate::{auth, cloudfront, query, s3, streams, website};
 
 /// The running listeners.
 pub struct Listeners {
     s3: Served,
     website: Served,
     edges: Arc<Edges>,
+    events: Arc<Events>,
     operators: OperatorSocket,
     health: HealthListener,
     health_address: SocketAddr,
@@ -86,8 +87,8 @@ impl Listeners {
         let s3 = s3.serve(transports(config, foundation, storage, edges, events, clock), certificates, config)?;
         let service = websites(config, foundation, storage, edges, clock)?;
         let website = website.serve(Websites { service, front: Arc::new(front) }, certificates, config)?;
-        let edges = Arc::clone(edges);
-        Ok(Self { s3, website, edges, operators, health, health_address, stopping })
+        let (edges, events) = (Arc::clone(edges), Arc::clone(events));
+        Ok(Self { s3, website, edges, events, operators, health, health_address, stopping })
     }
 
     /// The line that names every address, with the ports that were taken.
@@ -106,6 +107,7 @@ impl Listeners {
     pub async fn stop(self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.edges.stop();
+        self.events.streams.stop();
         self.s3.stop().await;
         self.website.stop().await;
         self.operators.stop().await;
@@ -152,7 +154,20 @@ fn transports(
     let (store, identities) = (Arc::clone(&storage.store), Arc::clone(&foundation.identities));
     let cloudfront =
         cloudfront::Service::new(store, identities, Arc::clone(edges), clock.clone(), cloudfront_options(config));
-    Transports { cloudfront: Arc::new(cloudfront), edges: Arc::clone(edges), s3: Arc::new(s3), query: Arc::new(query) }
+    let streams = streams::Service::new(
+        Arc::clone(&events.streams),
+        Arc::clone(&storage.store),
+        Arc::clone(&foundation.identities),
+        clock.clone(),
+        auth_options(config),
+    );
+    Transports {
+        cloudfront: Arc::new(cloudfront),
+        edges: Arc::clone(edges),
+        s3: Arc::new(s3),
+        streams: Arc::new(streams),
+        query: Arc::new(query),
+    }
 }
 
 fn websites(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::data_dir::DataDir;
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
+use super::http_listener::silence;
 use super::listeners::Listeners;
 use super::observer::Observer;
 use super::orders::{Orders, RunningOrders};
@@ -16,10 +17,12 @@ use super::storage::Storage;
 use super::{credentials, data_dir, following};
 use crate::clock::Clock;
 use crate::config::{ServerConfig, Sources};
+use crate::events::record;
 use crate::events::rules::RuleBook;
+use crate::events::stream::Streams;
 use crate::events::{Events, NoTargets};
 use crate::process::{Hangup, Signals};
-use crate::telemetry::metrics;
+use crate::telemetry::{HostId, metrics};
 use crate::tls::{CertificateKeeper, Challenges, FileError, acme};
 use crate::{blob, identity, kv, store};
 
@@ -86,7 +89,13 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let challenges = Challenges::default();
     let orders = Orders::open(&config, &foundation, &storage, &certificates, &challenges, &clock).await?;
     let rules = Arc::new(RuleBook::load(&storage.store).await?);
-    let events = Arc::new(Events { rules, targets: Arc::new(NoTargets) });
+    let origin = record::Origin {
+        log: storage.store.log_id().await?,
+        region: config.s3.region.as_str().into(),
+        host_id: HostId::of_instance(foundation.dir.instance()).as_str().into(),
+    };
+    let streams = Arc::new(Streams::new(Arc::clone(&storage.store), origin, silence(&config)));
+    let events = Arc::new(Events { rules, targets: Arc::new(NoTargets), streams });
     let listeners =
         Listeners::start(&config, &foundation, &storage, &edges, &events, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
