@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::data_dir::DataDir;
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
-use super::listeners::Listeners;
+use super::listeners::{Following, Listeners};
 use super::observer::Observer;
 use super::orders::{Orders, RunningOrders};
 use super::reload::{Reload, warn_of_shadowed};
@@ -87,8 +87,8 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let orders = Orders::open(&config, &foundation, &storage, &certificates, &challenges, &clock).await?;
     let rules = Arc::new(RuleBook::load(&storage.store).await?);
     let events = Arc::new(Events { rules, targets: Arc::new(NoTargets) });
-    let listeners =
-        Listeners::start(&config, &foundation, &storage, &edges, &events, &certificates, &challenges, &clock)?;
+    let following = Following { edges: &edges, events: &events };
+    let listeners = Listeners::start(&config, &foundation, &storage, following, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
     listeners.ready_line(&foundation).print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");
