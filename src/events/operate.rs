@@ -172,9 +172,37 @@ pub trait Deliveries: Send + Sync + 'static {
     ) -> Result<Page<Attempt>, Error>;
 
     /// The oldest dead letters first, as [`attempts`](Self::attempts).
-    async fn dead_letters(&self, id: &EndpointId, after: Option<&str>, limit: usize) -> Result<Page<DeadLetter>, Error>;
+    async fn dead_letters(&self, id: &EndpointId, after: Option<&str>, limit: usize)
+    -> Result<Page<DeadLetter>, Error>;
 
     /// Has something sent once more, behind what is to be sent already. Returns when that is durable, with how many messages
     /// there are to send where it is known.
     async fn replay(&self, id: &EndpointId, what: Replay) -> Result<Option<u64>, Error>;
+}
+
+/// Nobody delivers anything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoDeliveries;
+
+#[async_trait]
+impl Deliveries for NoDeliveries {
+    fn status(&self, _: &EndpointId) -> Option<EndpointStatus> {
+        None
+    }
+
+    async fn test(&self, _: &EndpointId) -> Result<Attempt, Error> {
+        Err(Error::Undelivered("nobody delivers".to_owned()))
+    }
+
+    async fn attempts(&self, _: &EndpointId, _: Option<&str>, _: bool, _: usize) -> Result<Page<Attempt>, Error> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+
+    async fn dead_letters(&self, _: &EndpointId, _: Option<&str>, _: usize) -> Result<Page<DeadLetter>, Error> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+
+    async fn replay(&self, _: &EndpointId, _: Replay) -> Result<Option<u64>, Error> {
+        Err(Error::Undelivered("nobody delivers".to_owned()))
+    }
 }

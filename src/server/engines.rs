@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{Durability, ServerConfig};
-use crate::identity;
 use crate::kv::rocks::{self, RocksKv, RocksOptions};
 use crate::kv::{Error, Table};
 use crate::store::tables;
+use crate::{events, identity};
 
 /// Every table of a data directory. An engine refuses a directory that holds a table which is not listed.
 pub const TABLES: &[Table] = &[
@@ -31,6 +31,7 @@ pub const TABLES: &[Table] = &[
     tables::DOMAINS,
     tables::DISTRIBUTIONS,
     tables::NOTIFICATIONS,
+    events::tables::ENDPOINTS,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.
