@@ -3,10 +3,12 @@
 //! The change log is the outbox: nothing is written beside a mutation. Whoever delivers reads the log, asks [`rules`] what the
 //! bucket wanted when the change was committed, and sends what [`record`] makes of it.
 
+pub mod endpoint;
 pub mod record;
 pub mod rules;
 pub mod sign;
 pub mod stream;
+pub mod tables;
 
 mod targets;
 
@@ -14,6 +16,7 @@ use std::sync::Arc;
 
 pub use targets::{NoTargets, Targets};
 
+use self::endpoint::Endpoints;
 use self::rules::RuleBook;
 use self::stream::Streams;
 
@@ -21,5 +24,6 @@ use self::stream::Streams;
 pub struct Events {
     pub rules: Arc<RuleBook>,
     pub targets: Arc<dyn Targets>,
+    pub endpoints: Arc<Endpoints>,
     pub streams: Arc<Streams>,
 }

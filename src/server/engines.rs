@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{Durability, ServerConfig};
+use crate::events::tables as events;
 use crate::identity;
 use crate::kv::rocks::{self, RocksKv, RocksOptions};
 use crate::kv::{Error, Table};
@@ -31,6 +32,7 @@ pub const TABLES: &[Table] = &[
     tables::DOMAINS,
     tables::DISTRIBUTIONS,
     tables::NOTIFICATIONS,
+    events::ENDPOINTS,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.

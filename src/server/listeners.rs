@@ -150,7 +150,8 @@ fn transports(
         HostId::of_instance(foundation.dir.instance()),
         s3_options(config),
     );
-    let query = query::Service::new(Arc::clone(&foundation.identities), clock.clone(), query_options(config));
+    let (identities, endpoints) = (Arc::clone(&foundation.identities), Arc::clone(&events.endpoints));
+    let query = query::Service::new(identities, endpoints, clock.clone(), query_options(config));
     let (store, identities) = (Arc::clone(&storage.store), Arc::clone(&foundation.identities));
     let cloudfront =
         cloudfront::Service::new(store, identities, Arc::clone(edges), clock.clone(), cloudfront_options(config));
@@ -195,6 +196,7 @@ fn websites(
 
 fn query_options(config: &ServerConfig) -> query::Options {
     query::Options {
+        region: config.s3.region.clone(),
         auth: auth_options(config),
         body_idle: config.limits.body_idle_timeout,
         min_rate: config.limits.transfer_rate,

@@ -17,6 +17,7 @@ use super::storage::Storage;
 use super::{credentials, data_dir, following};
 use crate::clock::Clock;
 use crate::config::{ServerConfig, Sources};
+use crate::events::endpoint::{self, Endpoints, Settings};
 use crate::events::record;
 use crate::events::rules::RuleBook;
 use crate::events::stream::Streams;
@@ -41,6 +42,8 @@ pub enum StartError {
     Kv(#[from] kv::Error),
     #[error("cannot open the blobs: {0}")]
     Blobs(#[source] blob::Error),
+    #[error("cannot open the webhooks: {0}")]
+    Endpoints(#[from] endpoint::Error),
     #[error("cannot open the store: {0}")]
     Store(#[from] store::Error),
     #[error(transparent)]
@@ -95,7 +98,16 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
         host_id: HostId::of_instance(foundation.dir.instance()).as_str().into(),
     };
     let streams = Arc::new(Streams::new(Arc::clone(&storage.store), origin, silence(&config)));
-    let events = Arc::new(Events { rules, targets: Arc::new(NoTargets), streams });
+    let endpoints = Endpoints::open(
+        foundation.kv.clone(),
+        foundation.dir.master_key()?,
+        Settings::default(),
+        Vec::new(),
+        storage.store.log_head(),
+        clock.clone(),
+    );
+    let endpoints = Arc::new(endpoints.await?);
+    let events = Arc::new(Events { rules, targets: Arc::new(NoTargets), endpoints, streams });
     let listeners =
         Listeners::start(&config, &foundation, &storage, &edges, &events, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
