@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 pub use targets::{NoTargets, Targets};
 
+use self::endpoint::Endpoints;
 use self::rules::RuleBook;
 use self::stream::Streams;
 
@@ -24,5 +25,6 @@ use self::stream::Streams;
 pub struct Events {
     pub rules: Arc<RuleBook>,
     pub targets: Arc<dyn Targets>,
+    pub endpoints: Arc<Endpoints>,
     pub streams: Arc<Streams>,
 }

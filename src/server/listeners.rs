@@ -152,7 +152,7 @@ fn transports(
     Following { edges, notifications }: Following<'_>,
     clock: &Clock,
 ) -> Transports {
-    let Notifications { events, endpoints, .. } = notifications;
+    let events = &notifications.events;
     let s3 = s3::Service::new(
         Arc::clone(&storage.store),
         Arc::clone(&foundation.identities),
@@ -162,8 +162,8 @@ fn transports(
         HostId::of_instance(foundation.dir.instance()),
         s3_options(config),
     );
-    let identities = Arc::clone(&foundation.identities);
-    let query = query::Service::new(identities, Arc::clone(endpoints), clock.clone(), query_options(config));
+    let (identities, endpoints) = (Arc::clone(&foundation.identities), Arc::clone(&events.endpoints));
+    let query = query::Service::new(identities, endpoints, clock.clone(), query_options(config));
     let (store, identities) = (Arc::clone(&storage.store), Arc::clone(&foundation.identities));
     let cloudfront =
         cloudfront::Service::new(store, identities, Arc::clone(edges), clock.clone(), cloudfront_options(config));
@@ -208,6 +208,7 @@ fn websites(
 
 fn query_options(config: &ServerConfig) -> query::Options {
     query::Options {
+        region: config.s3.region.clone(),
         auth: auth_options(config),
         body_idle: config.limits.body_idle_timeout,
         min_rate: config.limits.transfer_rate,

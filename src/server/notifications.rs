@@ -20,7 +20,6 @@ use crate::telemetry::HostId;
 /// What is open of notifications while a server runs.
 pub struct Notifications {
     pub events: Arc<Events>,
-    pub endpoints: Arc<Endpoints>,
     deliveries: Arc<dyn Deliveries>,
 }
 
@@ -43,14 +42,15 @@ impl Notifications {
             host_id: HostId::of_instance(foundation.dir.instance()).as_str().into(),
         };
         let streams = Arc::new(Streams::new(Arc::clone(store), origin, silence(config)));
-        let events = Arc::new(Events { rules, targets: Arc::new(NoTargets), streams });
-        Ok(Self { events, endpoints: Arc::new(endpoints), deliveries: Arc::new(NoDeliveries) })
+        let (endpoints, targets) = (Arc::new(endpoints), Arc::new(NoTargets));
+        let events = Arc::new(Events { rules, targets, endpoints, streams });
+        Ok(Self { events, deliveries: Arc::new(NoDeliveries) })
     }
 
     /// What operators ask of them.
     pub fn webhooks(&self, config: &ServerConfig, foundation: &Foundation, clock: &Clock) -> Webhooks {
         Webhooks {
-            endpoints: Arc::clone(&self.endpoints),
+            endpoints: Arc::clone(&self.events.endpoints),
             deliveries: Arc::clone(&self.deliveries),
             identities: Arc::clone(&foundation.identities),
             clock: clock.clone(),

@@ -38,10 +38,10 @@ pub enum StartError {
     Kv(#[from] kv::Error),
     #[error("cannot open the blobs: {0}")]
     Blobs(#[source] blob::Error),
+    #[error("cannot open the webhooks: {0}")]
+    Endpoints(#[from] endpoint::Error),
     #[error("cannot open the store: {0}")]
     Store(#[from] store::Error),
-    #[error("webhooks: {0}")]
-    Endpoints(#[from] endpoint::Error),
     #[error(transparent)]
     Metrics(#[from] metrics::Error),
     #[error("certificates from an authority: {0}")]
@@ -98,7 +98,7 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let orders = orders.map(Orders::begin);
     let wanted = orders.as_ref().map(RunningOrders::wanted);
     let watch = Arc::clone(&certificates).watch();
-    let endpoints = Arc::clone(&notifications.endpoints);
+    let endpoints = Arc::clone(&notifications.events.endpoints);
     let reload = Reload { hangup, sources, started: config, identities, certificates, wanted, store, edges, endpoints };
     let signal = tokio::select! {
         signal = signals.next() => signal,

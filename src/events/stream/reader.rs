@@ -186,7 +186,7 @@ impl<A: Audience> Reader<A> {
     /// Until there may be something to say.
     async fn wait(&mut self) {
         tokio::select! {
-            // A log whose store is gone tells nothing more: the beat is waited for.
+            // The store, which tells, lives as long as the stream.
             _ = timeout_at(self.next_beat, self.head.changed()) => {}
             () = self.streams.stopping.cancelled() => {}
         }
