@@ -23,6 +23,8 @@ pub mod config;
 pub mod edge;
 #[cfg(feature = "server")]
 pub mod edges;
+#[cfg(feature = "server")]
+pub mod events;
 pub mod feed;
 #[cfg(test)]
 pub mod fuzz;
