@@ -1,6 +1,23 @@
-//! Notifications: who is told of which changes, how a change is told, and that it arrives.
+//! Notifications: which changes of which buckets are told to whom, in which words, and how they get there.
 //!
-//! The change log is the outbox: no event is written beside a mutation. Every endpoint has a place of its own in the log, a
-//! reader that goes on from there, and what it could not deliver yet.
+//! The change log is the outbox: nothing is written beside a mutation. Whoever delivers reads the log, asks [`rules`] what the
+//! bucket wanted when the change was committed, and sends what [`record`] makes of it.
 
+pub mod record;
+pub mod rules;
+pub mod sign;
 pub mod tables;
+
+mod targets;
+
+use std::sync::Arc;
+
+pub use targets::{NoTargets, Targets};
+
+use self::rules::RuleBook;
+
+/// What transports need of notifications: what buckets want to be told, and whom they may name.
+pub struct Events {
+    pub rules: Arc<RuleBook>,
+    pub targets: Arc<dyn Targets>,
+}

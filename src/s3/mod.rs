@@ -35,6 +35,7 @@ use std::time::Duration;
 use crate::auth::{self, SigningKeys};
 use crate::clock::Clock;
 use crate::edges::Edges;
+use crate::events::Events;
 use crate::guard::Guard;
 use crate::http::head::Head;
 use crate::identity::Identities;
@@ -86,6 +87,7 @@ pub struct Service {
     pub host_id: HostId,
     pub metrics: RequestMetrics,
     edges: Arc<Edges>,
+    events: Arc<Events>,
     options: Options,
     signing_keys: SigningKeys,
     download_memory: DownloadMemory,
@@ -110,6 +112,7 @@ impl Service {
         store: Arc<Store>,
         identities: Arc<Identities>,
         edges: Arc<Edges>,
+        events: Arc<Events>,
         clock: Clock,
         host_id: HostId,
         options: Options,
@@ -122,6 +125,7 @@ impl Service {
             clock,
             host_id,
             edges,
+            events,
             metrics: RequestMetrics::new(&operation::Operation::names()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
             download_memory: DownloadMemory::new(options.download_memory),

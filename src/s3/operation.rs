@@ -78,7 +78,8 @@ operations! {
     GetBucketAcl GET Bucket ["acl"] "s3:GetBucketAcl" Full, "the owner's full control, where access control lists are disabled";
     PutBucketAcl PUT Bucket ["acl"] "s3:PutBucketAcl" Full, "canned, grants in headers or a body";
     GetBucketLogging GET Bucket ["logging"] "s3:GetBucketLogging" Full, "answers that logging is off";
-    GetBucketNotificationConfiguration GET Bucket ["notification"] "s3:GetBucketNotification" Full, "answers that there is none";
+    GetBucketNotificationConfiguration GET Bucket ["notification"] "s3:GetBucketNotification" Full, "";
+    PutBucketNotificationConfiguration PUT Bucket ["notification"] "s3:PutBucketNotification" Full, "up to 100 rules; `PutBucketNotification`, no longer used, is the same request; see [notifications](notifications.md)";
     GetBucketAccelerateConfiguration GET Bucket ["accelerate"] "s3:GetAccelerateConfiguration" Full, "answers that there is none";
     GetBucketRequestPayment GET Bucket ["requestPayment"] "s3:GetBucketRequestPayment" Full, "the bucket's owner pays";
     GetBucketPolicy GET Bucket ["policy"] "s3:GetBucketPolicy" Full, "as it was put";

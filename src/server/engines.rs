@@ -30,6 +30,7 @@ pub const TABLES: &[Table] = &[
     identity::IDENTITIES,
     tables::DOMAINS,
     tables::DISTRIBUTIONS,
+    tables::NOTIFICATIONS,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.

@@ -19,6 +19,7 @@ use crate::admin::{HealthListener, Operator, OperatorSocket, Readiness};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::edges::Edges;
+use crate::events::Events;
 use crate::process::ReadyLine;
 use crate::store::Store;
 use crate::telemetry::HostId;
@@ -43,6 +44,7 @@ impl Listeners {
         foundation: &Foundation,
         storage: &Storage,
         edges: &Arc<Edges>,
+        events: &Arc<Events>,
         certificates: &CertificateKeeper,
         challenges: &Challenges,
         clock: &Clock,
@@ -81,7 +83,7 @@ impl Listeners {
             port: website.tls_port().map(|taken| config.website.https_port.unwrap_or(taken)),
             clock: clock.clone(),
         };
-        let s3 = s3.serve(transports(config, foundation, storage, edges, clock), certificates, config)?;
+        let s3 = s3.serve(transports(config, foundation, storage, edges, events, clock), certificates, config)?;
         let service = websites(config, foundation, storage, edges, clock)?;
         let website = website.serve(Websites { service, front: Arc::new(front) }, certificates, config)?;
         let edges = Arc::clone(edges);
@@ -134,12 +136,14 @@ fn transports(
     foundation: &Foundation,
     storage: &Storage,
     edges: &Arc<Edges>,
+    events: &Arc<Events>,
     clock: &Clock,
 ) -> Transports {
     let s3 = s3::Service::new(
         Arc::clone(&storage.store),
         Arc::clone(&foundation.identities),
         Arc::clone(edges),
+        Arc::clone(events),
         clock.clone(),
         HostId::of_instance(foundation.dir.instance()),
         s3_options(config),

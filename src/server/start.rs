@@ -16,6 +16,8 @@ use super::storage::Storage;
 use super::{credentials, data_dir, following};
 use crate::clock::Clock;
 use crate::config::{ServerConfig, Sources};
+use crate::events::rules::RuleBook;
+use crate::events::{Events, NoTargets};
 use crate::process::{Hangup, Signals};
 use crate::telemetry::metrics;
 use crate::tls::{CertificateKeeper, Challenges, FileError, acme};
@@ -83,7 +85,10 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let edges = following::open(&config, &foundation, &storage, &clock).await?;
     let challenges = Challenges::default();
     let orders = Orders::open(&config, &foundation, &storage, &certificates, &challenges, &clock).await?;
-    let listeners = Listeners::start(&config, &foundation, &storage, &edges, &certificates, &challenges, &clock)?;
+    let rules = Arc::new(RuleBook::load(&storage.store).await?);
+    let events = Arc::new(Events { rules, targets: Arc::new(NoTargets) });
+    let listeners =
+        Listeners::start(&config, &foundation, &storage, &edges, &events, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
     listeners.ready_line(&foundation).print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");

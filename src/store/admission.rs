@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::error::Error;
-use super::sweep::FIRST_LOG;
 use super::{Position, Store};
 use crate::names::{BucketId, ObjectKey};
 
@@ -45,11 +44,6 @@ impl Store {
     /// that is under way may still remove what was behind the position of the call before.
     pub fn hold_log(&self, position: Option<Position>) {
         self.ports.held.store(position.map_or(u64::MAX, |position| position.0), Ordering::Release);
-    }
-
-    /// The position before the log's first row: whoever is there, or behind it, can read on.
-    pub async fn log_start(&self) -> Result<Position, Error> {
-        Ok(Position(self.first(FIRST_LOG).await?.saturating_sub(1)))
     }
 
     /// The first position that a trim leaves, whatever its age.

@@ -15,6 +15,7 @@ use crate::names::{ObjectKey, VersionId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Annotation {
     Tags(Vec<(String, String)>),
+    NoTags,
     /// As whoever evaluates it encodes it.
     Acl(Vec<u8>),
 }
@@ -35,6 +36,7 @@ impl Annotation {
     fn kind(&self) -> ChangeKind {
         match self {
             Self::Tags(_) => ChangeKind::Tagging,
+            Self::NoTags => ChangeKind::Untagging,
             Self::Acl(_) => ChangeKind::Acl,
         }
     }
@@ -42,6 +44,7 @@ impl Annotation {
     fn write_into(&self, record: &mut ObjectRecord) {
         match self {
             Self::Tags(tags) => record.metadata.tags.clone_from(tags),
+            Self::NoTags => record.metadata.tags.clear(),
             Self::Acl(acl) => record.acl.clone_from(acl),
         }
     }

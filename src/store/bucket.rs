@@ -204,11 +204,9 @@ impl Store {
         let empty = self.is_empty(record).await?;
         let mutation = Mutation::new().expect(BUCKETS, row.clone(), Some(deleting.bytes.clone()));
         let mutation = if empty {
-            mutation
-                .delete(BUCKETS, row)
-                .delete_configuration(record)
-                .sweep(Target::Bucket(record.id))
-                .log(&Change::of_bucket(record, ChangeKind::DeleteBucket, self.clock.now(), cause))
+            let mutation = mutation.delete(BUCKETS, row).delete_configuration(record).sweep(Target::Bucket(record.id));
+            let mutation = self.end_notifications(mutation, record).await?;
+            mutation.log(&Change::of_bucket(record, ChangeKind::DeleteBucket, self.clock.now(), cause))
         } else {
             mutation.put(BUCKETS, row, encode(&BucketRecord { state: BucketState::Live, ..record.clone() }))
         };

@@ -42,10 +42,16 @@ pub enum ChangeKind {
     Tagging,
     /// The object's access control list changed, and nothing else of it.
     Acl,
-    /// The bucket's configuration changed: versioning, or one of its documents.
+    /// The bucket's configuration changed: versioning, or one of its documents. Of notifications: `BucketNotification`.
     BucketConfiguration,
     /// The object is no longer the current one: a delete marker is.
     DeleteMarker,
+    /// As `Put`, by a form that a browser sent.
+    Post,
+    /// The object's tags were removed, and nothing else of it changed.
+    Untagging,
+    /// What the bucket wants to be told of changed.
+    BucketNotification,
 }
 
 /// Who asked for a change: opaque to the store, passed on to readers of the log.

@@ -21,6 +21,7 @@ pub mod lineage;
 pub mod list;
 pub mod log;
 pub mod multipart;
+pub mod notifications;
 pub mod put;
 pub mod read;
 pub mod record;

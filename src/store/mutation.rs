@@ -48,9 +48,13 @@ impl Mutation {
     }
 
     /// Removes every row that begins with `prefix`, which is not empty and not all ones.
-    pub fn delete_all(mut self, table: Table, prefix: &[u8]) -> Self {
-        let end = behind_prefix(prefix);
-        self.commit = self.commit.delete_range(table, Bytes::copy_from_slice(prefix), end);
+    pub fn delete_all(self, table: Table, prefix: &[u8]) -> Self {
+        self.delete_range(table, Bytes::copy_from_slice(prefix), behind_prefix(prefix))
+    }
+
+    /// Removes every row from `start` on, and before `end`; an empty `end` is the table's.
+    pub fn delete_range(mut self, table: Table, start: Bytes, end: Vec<u8>) -> Self {
+        self.commit = self.commit.delete_range(table, start, end);
         self
     }
 

@@ -37,6 +37,8 @@ pub struct PutObject {
     /// As [`ObjectRecord::acl`].
     pub acl: Vec<u8>,
     pub precondition: Precondition,
+    /// Whether a browser sent it as a form: the change log says so.
+    pub by_form: bool,
     pub cause: Cause,
 }
 
@@ -85,7 +87,7 @@ impl Store {
             let mutation = staged
                 .write_into(mutation)
                 .write_object(bucket, key, &record, &slot)
-                .log_object(&put.bucket, &put.bucket.change(ChangeKind::Put, key, &record, put.cause.clone()));
+                .log_object(&put.bucket, &put.bucket.change(put.kind(), key, &record, put.cause.clone()));
             // The blob is durable already. While the commit is under way the blob must outlive us: if it is cut here, the
             // record may or may not point at it, and an orphan is the lesser evil.
             staged.entrust();
@@ -111,6 +113,10 @@ impl Store {
 }
 
 impl PutObject {
+    fn kind(&self) -> ChangeKind {
+        if self.by_form { ChangeKind::Post } else { ChangeKind::Put }
+    }
+
     fn record(&self, staged: &Staged, modified: Timestamp) -> ObjectRecord {
         let checksum = staged.digests.checksum.clone();
         ObjectRecord {

@@ -18,6 +18,7 @@
 //! | `heads` | bucket id, object key | [`Head`](super::record::Head): where the key's versions stand |
 //! | `configurations` | bucket id, kind | a document of the bucket's configuration |
 //! | `domains` | host name | [`DomainRecord`](super::domains::DomainRecord): whose site a custom domain is |
+//! | `notifications` | bucket id, inverted generation | since when a bucket wants to be told of what: see [`notifications`](super::notifications) |
 //! | `distributions` | a letter for the kind, distribution id, number or hash | sites of edges, and what was invalidated in them: see [`distributions`](super::distributions) |
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -44,6 +45,7 @@ pub const VERSIONS: Table = Table { id: 14, name: "versions", profile: Profile::
 pub const HEADS: Table = Table { id: 15, name: "heads", profile: Profile::Records };
 pub const DOMAINS: Table = Table { id: 17, name: "domains", profile: Profile::Records };
 pub const DISTRIBUTIONS: Table = Table { id: 18, name: "distributions", profile: Profile::Records };
+pub const NOTIFICATIONS: Table = Table { id: 19, name: "notifications", profile: Profile::Records };
 
 /// Who holds a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub enum Owner {
 }
 
 /// Every table of the store, for opening an engine. The ids that are missing here are tables of identities.
-pub const TABLES: [Table; 17] = [
+pub const TABLES: [Table; 18] = [
     META,
     BUCKETS,
     CURRENT,
@@ -84,6 +86,7 @@ pub const TABLES: [Table; 17] = [
     HEADS,
     DOMAINS,
     DISTRIBUTIONS,
+    NOTIFICATIONS,
 ];
 
 /// Stands between an escaped key and what follows it: below every escaped byte, so that shorter keys sort first.
@@ -239,6 +242,25 @@ pub fn parse_configuration(row: &[u8]) -> Option<(BucketId, u8)> {
     let (bucket, kind) = row.split_first_chunk::<BUCKET_ID_BYTES>()?;
     let [kind] = kind else { return None };
     Some((BucketId(u64::from_be_bytes(*bucket)), *kind))
+}
+
+/// The start of the rows of what a bucket wants, and wanted, to be told of.
+pub fn notifications(bucket: BucketId) -> Bytes {
+    Bytes::copy_from_slice(&bucket.0.to_be_bytes())
+}
+
+/// The key of what a bucket wants to be told of since a generation: the newest sorts first.
+pub fn notification(bucket: BucketId, generation: u64) -> Bytes {
+    let mut row = BytesMut::with_capacity(BUCKET_ID_BYTES + 8);
+    row.put_u64(bucket.0);
+    row.put_u64(!generation);
+    row.freeze()
+}
+
+/// Reads the bucket and the generation back out of the key of a row of `notifications`.
+pub fn parse_notification(row: &[u8]) -> Option<(BucketId, u64)> {
+    let (bucket, generation) = row.split_first_chunk::<BUCKET_ID_BYTES>()?;
+    Some((BucketId(u64::from_be_bytes(*bucket)), !u64::from_be_bytes(generation.try_into().ok()?)))
 }
 
 /// The key of a custom domain's row.
@@ -466,6 +488,7 @@ mod tests {
             }
             prop_assert_eq!(parse_part_row(&super::part(UploadId(id), part)), Some((UploadId(id), part)));
             prop_assert_eq!(parse_inline(&inline(InlineId { run, number })), Some(InlineId { run, number }));
+            prop_assert_eq!(parse_notification(&notification(BucketId(bucket), number)), Some((BucketId(bucket), number)));
         }
 
         #[test]

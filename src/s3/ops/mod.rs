@@ -12,6 +12,7 @@ mod fuzz;
 mod get;
 mod list;
 mod multipart;
+mod notification;
 mod part;
 mod policy;
 mod post;
@@ -40,7 +41,8 @@ pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request)
         O::GetBucketVersioning => versions::get_bucket_versioning(request),
         O::PutBucketVersioning => versions::put_bucket_versioning(cx, request).await,
         O::GetBucketLogging => bucket::unconfigured(request, "BucketLoggingStatus"),
-        O::GetBucketNotificationConfiguration => bucket::unconfigured(request, "NotificationConfiguration"),
+        O::GetBucketNotificationConfiguration => notification::get_bucket_notification_configuration(cx, request),
+        O::PutBucketNotificationConfiguration => notification::put_bucket_notification_configuration(cx, request).await,
         O::GetBucketAccelerateConfiguration => bucket::unconfigured(request, "AccelerateConfiguration"),
         O::GetBucketRequestPayment => bucket::get_bucket_request_payment(request),
         O::GetBucketAcl => acl::get_bucket_acl(cx, request),

@@ -111,6 +111,7 @@ async fn parse(cx: &Service, request: &mut Request, fields: &Fields, file_name: 
             acl: written.acl(),
             owner: written.owner,
             precondition: precondition::parse(headers)?,
+            by_form: true,
             cause: request.cause(),
             bucket,
             key,

@@ -19,6 +19,7 @@ pub async fn put_object(cx: &Arc<Service>, request: &mut Request) -> Result<Answ
         acl: written.acl(),
         owner: written.owner,
         precondition: precondition::parse(headers)?,
+        by_form: false,
         cause: request.cause(),
         bucket,
         key,

@@ -29,13 +29,13 @@ pub async fn put_object_tagging(cx: &Arc<Service>, request: &mut Request) -> Res
     let body = request.body.read(Bounds::CONFIGURATION.bytes).await?;
     let tags = tags::in_document(&body, Tagged::Object)?;
     let judged = permit_tags(cx, request, &tags).await?;
-    set_object_tags(cx, request, tags, judged, Answer::ok()).await
+    set_object_tags(cx, request, Annotation::Tags(tags), judged, Answer::ok()).await
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html>
 pub async fn delete_object_tagging(cx: &Arc<Service>, request: &Request) -> Result<Answer, S3Error> {
     let judged = request.judged().cloned();
-    set_object_tags(cx, request, Tags::new(), judged, Answer::no_content()).await
+    set_object_tags(cx, request, Annotation::NoTags, judged, Answer::no_content()).await
 }
 
 /// Judges by the tags that are given as well, which the head does not tell. Gives the object if it had a say.
@@ -51,13 +51,12 @@ async fn permit_tags(cx: &Service, request: &Request, tags: &Tags) -> Result<Opt
 async fn set_object_tags(
     cx: &Arc<Service>,
     request: &Request,
-    tags: Tags,
+    annotation: Annotation,
     judged: Option<ObjectRecord>,
     answer: Answer,
 ) -> Result<Answer, S3Error> {
     let (bucket, key) = request.object()?;
     let version = request.version()?;
-    let annotation = Annotation::Tags(tags);
     let annotate = Annotate { bucket, key, version, judged, annotation, cause: request.cause() };
     let stored = cx.store.annotate_object(annotate).await?;
     Ok(answer.version(stored.version).position(stored.position))

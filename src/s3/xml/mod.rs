@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod input;
+pub mod notification;
 pub mod scalar;
 pub mod website;
 pub mod write;

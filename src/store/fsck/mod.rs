@@ -26,8 +26,8 @@ use super::error::Error;
 use super::held::BucketNames;
 use super::record::{CompletedRecord, RenamedRecord};
 use super::tables::{
-    BUCKETS, COMPLETED, CONFIGURATIONS, CURRENT, DISTRIBUTIONS, DOMAINS, HEADS, INLINE, LOG, OFFSETS, PARTS, REFS,
-    RENAMED, SWEEP, UPLOADS, VERSIONS,
+    BUCKETS, COMPLETED, CONFIGURATIONS, CURRENT, DISTRIBUTIONS, DOMAINS, HEADS, INLINE, LOG, NOTIFICATIONS, OFFSETS,
+    PARTS, REFS, RENAMED, SWEEP, UPLOADS, VERSIONS,
 };
 use crate::kv::Table;
 use crate::report::{Place, Report, Severity, Unit};
@@ -120,6 +120,8 @@ impl Check<'_> {
         self.unless_unread(DOMAINS, read).await?;
         let read = self.distributions().await;
         self.unless_unread(DISTRIBUTIONS, read).await?;
+        let read = self.notifications().await;
+        self.unless_unread(NOTIFICATIONS, read).await?;
         let read = self.uploads().await;
         self.unless_unread(UPLOADS, read).await?;
         let read = self.records(PARTS).await;

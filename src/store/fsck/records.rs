@@ -17,10 +17,11 @@ use crate::store::error::Error;
 use crate::store::held::BucketNames;
 use crate::store::record::{BucketRecord, Target, UploadRecord};
 use crate::store::tables::{
-    self, BUCKETS, CONFIGURATIONS, CURRENT, DISTRIBUTIONS, DOMAINS, HEADS, META, OFFSETS, PARTS, UPLOADS, VERSIONS,
+    self, BUCKETS, CONFIGURATIONS, CURRENT, DISTRIBUTIONS, DOMAINS, HEADS, META, NOTIFICATIONS, OFFSETS, PARTS,
+    UPLOADS, VERSIONS,
 };
 use crate::store::walk::Walk;
-use crate::store::{distributions, domains};
+use crate::store::{distributions, domains, notifications};
 
 impl Check<'_> {
     /// Rows agree with their keys, numbers are unique, and the next number is free.
@@ -193,6 +194,37 @@ impl Check<'_> {
                 }
             }
         }
+    }
+
+    /// What buckets want to be told of decodes, and ends with its bucket.
+    pub(super) async fn notifications(&mut self) -> Result<(), Error> {
+        let mut walk = Walk::over(NOTIFICATIONS, PAGE);
+        let (mut looked_for, mut last) = (None, None);
+        loop {
+            let rows = walk.next(&*self.store.kv).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.report.go_on()?;
+            self.learn_buckets(&rows, &mut looked_for).await?;
+            for (row, value) in rows {
+                let (Some(bucket), Ok(_)) = (bucket_of(&row), notifications::parse(&row, &value)) else {
+                    self.tell(unreadable(NOTIFICATIONS, &row)).await?;
+                    continue;
+                };
+                // A bucket's newest row comes first, and says of one that is gone that nothing is to be told.
+                let newest = last.replace(bucket) != Some(bucket);
+                let lost = newest && self.names.as_ref().is_some_and(|names| !names.has(bucket));
+                if lost && self.store.notification_end(bucket).await?.is_none() && self.is_kept(&row).await? {
+                    let detail = format!("notifications, bucket number {}", bucket.0);
+                    self.tell(Fault::new(Kind::ConfigurationWithoutBucket, Place::default(), detail)).await?;
+                }
+            }
+        }
+    }
+
+    async fn is_kept(&self, row: &Bytes) -> Result<bool, Error> {
+        Ok(self.store.kv.get(NOTIFICATIONS, row).await?.is_some())
     }
 
     /// Open uploads decode and are in a bucket, or left to the sweeper with it.

@@ -117,6 +117,7 @@ impl Fixture {
             owner: AccountId::default(),
             acl: Vec::new(),
             precondition,
+            by_form: false,
             cause: Cause::default(),
         };
         self.store.put_object(put, staged).await

@@ -83,6 +83,7 @@ async fn an_entry_says_what_who_and_when() {
         owner: crate::names::AccountId::default(),
         acl: Vec::new(),
         precondition: Precondition::None,
+        by_form: false,
         cause: cause.clone(),
     };
     fixture.store.put_object(put, staged).await.unwrap();
