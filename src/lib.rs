@@ -56,6 +56,7 @@ pub mod telemetry;
 pub mod tls;
 #[cfg(feature = "server")]
 pub mod transport;
+pub mod units;
 #[cfg(feature = "server")]
 pub mod website;
 #[cfg(feature = "server")]

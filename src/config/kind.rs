@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use super::units::{GIB, MIB, TIB, duration, size};
 use super::values::{DiskReserve, Durability, HttpsRedirect};
 use crate::identity::{SecretKey, valid_access_key_id};
 use crate::names::{AccountId, HostName};
 use crate::telemetry::log::Format;
+use crate::units::{GIB, MIB, TIB, duration, size};
 
 /// The most threads that may be asked for.
 const MAX_WORKERS: usize = 1024;

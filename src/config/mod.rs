@@ -24,10 +24,10 @@ mod server;
 #[cfg(feature = "server")]
 mod sites;
 mod tables;
-mod units;
 #[cfg(feature = "server")]
 mod values;
 
+pub use crate::units::{duration, size};
 pub use certificates::{CERTIFICATE, read as certificates};
 #[cfg(feature = "server")]
 pub use declare::{Row, Section, rows};
@@ -48,6 +48,5 @@ pub use server::{
 #[cfg(feature = "server")]
 pub use sites::DeclaredSite;
 pub use tables::label;
-pub use units::{duration, size};
 #[cfg(feature = "server")]
 pub use values::{DiskReserve, Durability, HttpsRedirect};

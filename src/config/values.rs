@@ -1,6 +1,6 @@
 //! Option values that are more than a number or a text.
 
-use super::units::size;
+use crate::units::size;
 
 /// The largest share of the disk that may be reserved, in percent.
 const MAX_RESERVE_PERCENT: u8 = 90;

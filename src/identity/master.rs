@@ -60,7 +60,7 @@ impl MasterKey {
 
     /// Encrypts `secret`, bound to `name`. Random 96-bit nonces are safe for 2^32 secrets under one key
     /// (NIST SP 800-38D section 8.3).
-    pub(super) fn seal(&self, name: &str, secret: &str) -> Result<Sealed, Error> {
+    pub(crate) fn seal(&self, name: &str, secret: &str) -> Result<Sealed, Error> {
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).map_err(|_| Error::Random)?;
         // Encrypted in place; room for the tag, so that the plain secret is not left behind by a reallocation.
@@ -72,7 +72,8 @@ impl MasterKey {
         Ok(Sealed { nonce, bytes })
     }
 
-    pub(super) fn open(&self, name: &str, sealed: &Sealed) -> Result<Zeroizing<String>, DoesNotOpen> {
+    /// Decrypts what was sealed under `name`.
+    pub(crate) fn open(&self, name: &str, sealed: &Sealed) -> Result<Zeroizing<String>, DoesNotOpen> {
         let mut bytes = Zeroizing::new(sealed.bytes.clone());
         let nonce = Nonce::assume_unique_for_key(sealed.nonce);
         let plain = self.cipher.open_in_place(nonce, Aad::from(name), &mut bytes).map_err(|_| DoesNotOpen)?;

@@ -44,7 +44,7 @@ pub use error::{Error, Holds};
 pub use identities::Identities;
 pub use key::{Holder, Key, KeySummary, NewKey, RootKey, Status};
 pub use keys::Page;
-pub use master::{MASTER_KEY_BYTES, MasterKey};
+pub use master::{DoesNotOpen, MASTER_KEY_BYTES, MasterKey, Sealed};
 pub use names::{
     EntityKind, EntityName, What, check_name, check_path, parse_policy_arn, parse_role_arn, valid_session_name,
 };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{Durability, ServerConfig};
+use crate::events::tables as events;
 use crate::identity;
 use crate::kv::rocks::{self, RocksKv, RocksOptions};
 use crate::kv::{Error, Table};
@@ -31,6 +32,12 @@ pub const TABLES: &[Table] = &[
     tables::DOMAINS,
     tables::DISTRIBUTIONS,
     tables::NOTIFICATIONS,
+    events::ENDPOINTS,
+    events::CURSORS,
+    events::DEFERRED,
+    events::DEAD_LETTERS,
+    events::DELIVERIES,
+    events::REPLAYS,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.
@@ -63,6 +70,6 @@ mod tests {
         assert!(TABLES.iter().enumerate().all(|(index, table)| table.id == index));
         let names: std::collections::BTreeSet<_> = TABLES.iter().map(|table| table.name).collect();
         assert_eq!(names.len(), TABLES.len());
-        assert!(tables::TABLES.iter().all(|table| TABLES.contains(table)));
+        assert!(tables::TABLES.iter().chain(&events::TABLES).all(|table| TABLES.contains(table)));
     }
 }

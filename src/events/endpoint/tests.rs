@@ -1,0 +1,1 @@
+//! Endpoints as those who use them see them.
