@@ -29,6 +29,7 @@ pub enum Gate {
 #[derive(Debug, Clone)]
 pub struct Breaker {
     first_pause: Duration,
+    longest_pause: Duration,
     failures: u32,
     tripped: Option<Tripped>,
 }
@@ -41,9 +42,11 @@ struct Tripped {
 }
 
 impl Breaker {
-    /// The first pause is `first_pause`; each one after a failed probe is twice as long, up to five minutes.
-    pub fn new(first_pause: Duration) -> Self {
-        Self { first_pause: first_pause.clamp(Duration::from_millis(1), LONGEST_PAUSE), failures: 0, tripped: None }
+    /// The first pause is `first_pause`; each one after a failed probe is twice as long, up to `longest_pause`, and to five
+    /// minutes in any case.
+    pub fn new(first_pause: Duration, longest_pause: Duration) -> Self {
+        let first_pause = first_pause.clamp(Duration::from_millis(1), LONGEST_PAUSE);
+        Self { first_pause, longest_pause: longest_pause.clamp(first_pause, LONGEST_PAUSE), failures: 0, tripped: None }
     }
 
     pub fn gate(&self, now: Timestamp) -> Gate {
@@ -76,7 +79,7 @@ impl Breaker {
         self.failures = self.failures.saturating_add(1);
         self.tripped = match self.tripped {
             None if self.failures >= FAILURES_TO_OPEN => Some(self.pause(self.first_pause, now)),
-            Some(tripped) if probe => Some(self.pause((tripped.pause * 2).min(LONGEST_PAUSE), now)),
+            Some(tripped) if probe => Some(self.pause((tripped.pause * 2).min(self.longest_pause), now)),
             unchanged => unchanged,
         };
     }
@@ -150,7 +153,7 @@ mod tests {
     const PAUSE: Duration = Duration::from_secs(5);
 
     fn tripped(clock: &Clock) -> Breaker {
-        let mut breaker = Breaker::new(PAUSE);
+        let mut breaker = Breaker::new(PAUSE, LONGEST_PAUSE);
         for _ in 0..FAILURES_TO_OPEN {
             assert_eq!(breaker.gate(clock.now()), Gate::Open);
             breaker.failed(false, clock.now());
@@ -161,7 +164,7 @@ mod tests {
     #[test]
     fn failures_in_a_row_shut_the_gate_and_one_success_opens_it() {
         let clock = Clock::fixed(Timestamp::from_seconds(100));
-        let mut breaker = Breaker::new(PAUSE);
+        let mut breaker = Breaker::new(PAUSE, LONGEST_PAUSE);
         for _ in 0..FAILURES_TO_OPEN * 2 {
             breaker.failed(false, clock.now());
             breaker.failed(false, clock.now());

@@ -30,9 +30,6 @@ impl Window {
         self.open.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.open.is_empty()
-    }
 
     /// Everything up to `position` was read.
     pub fn advance(&mut self, position: u64) {
