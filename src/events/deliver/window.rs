@@ -30,7 +30,6 @@ impl Window {
         self.open.len()
     }
 
-
     /// Everything up to `position` was read.
     pub fn advance(&mut self, position: u64) {
         self.read_to = self.read_to.max(position);
