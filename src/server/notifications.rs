@@ -9,18 +9,18 @@ use super::storage::Storage;
 use crate::admin::Webhooks;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
+use crate::events::Events;
+use crate::events::deliver::{Dispatchers, Ports, Settings};
 use crate::events::endpoint::Endpoints;
-use crate::events::operate::{Deliveries, NoDeliveries};
 use crate::events::record;
 use crate::events::rules::RuleBook;
 use crate::events::stream::Streams;
-use crate::events::{Events, NoTargets};
 use crate::telemetry::HostId;
 
 /// What is open of notifications while a server runs.
 pub struct Notifications {
     pub events: Arc<Events>,
-    deliveries: Arc<dyn Deliveries>,
+    pub dispatchers: Arc<Dispatchers>,
 }
 
 impl Notifications {
@@ -35,26 +35,43 @@ impl Notifications {
         let (master, settings) = (foundation.dir.master_key()?, config.endpoint_settings());
         let (kv, declared, head) = (foundation.kv.clone(), config.declared_webhooks(), store.log_head());
         let endpoints = Endpoints::open(kv, master, settings, declared, head, clock.clone()).await?;
-        let rules = Arc::new(RuleBook::load(store).await?);
+        let (endpoints, rules) = (Arc::new(endpoints), Arc::new(RuleBook::load(store).await?));
+        let host_id = HostId::of_instance(foundation.dir.instance());
+        let settings = Settings { region: config.s3.region.as_str().into(), host_id: host_id.as_str().into() };
         let origin = record::Origin {
             log: store.log_id().await?,
-            region: config.s3.region.as_str().into(),
-            host_id: HostId::of_instance(foundation.dir.instance()).as_str().into(),
+            region: Arc::clone(&settings.region),
+            host_id: Arc::clone(&settings.host_id),
         };
         let streams = Arc::new(Streams::new(Arc::clone(store), origin, silence(config)));
-        let (endpoints, targets) = (Arc::new(endpoints), Arc::new(NoTargets));
+        let ports = Ports {
+            kv: foundation.kv.clone(),
+            store: Arc::clone(store),
+            endpoints: Arc::clone(&endpoints),
+            rules: Arc::clone(&rules),
+            clock: clock.clone(),
+        };
+        let dispatchers = Dispatchers::start(ports, settings).await?;
+        dispatchers.keep_attempts(config.events.delivery_retention);
+        let targets = dispatchers.clone();
         let events = Arc::new(Events { rules, targets, endpoints, streams });
-        Ok(Self { events, deliveries: Arc::new(NoDeliveries) })
+        Ok(Self { events, dispatchers })
+    }
+
+    /// Ends deliveries in order. Nobody may change endpoints any more.
+    pub async fn stop(&self) {
+        self.dispatchers.stop().await;
     }
 
     /// What operators ask of them.
     pub fn webhooks(&self, config: &ServerConfig, foundation: &Foundation, clock: &Clock) -> Webhooks {
         Webhooks {
             endpoints: Arc::clone(&self.events.endpoints),
-            deliveries: Arc::clone(&self.deliveries),
+            dispatchers: Arc::clone(&self.dispatchers),
             identities: Arc::clone(&foundation.identities),
             clock: clock.clone(),
             region: config.s3.region.clone(),
+            host_id: HostId::of_instance(foundation.dir.instance()).as_str().to_owned(),
         }
     }
 }

@@ -63,8 +63,10 @@ impl Dispatcher {
         let scan = Scan { start, ..Scan::prefix(DELIVERIES, &tables::endpoint(number), PAGE) };
         for item in self.shared.ports.kv.scan(scan).await?.items {
             let Item::Row { key, value } = item else { continue };
-            let (Some(sequence), delivery) = (tables::parse_numbered(&key), decode::<Delivery>(&value)?) else { continue };
-            if now.since(delivery.at) <= ATTEMPTS_KEPT {
+            let (Some(sequence), delivery) = (tables::parse_numbered(&key), decode::<Delivery>(&value)?) else {
+                continue;
+            };
+            if now.since(delivery.at) <= self.shared.attempts_kept() {
                 break;
             }
             self.pending.delete(DELIVERIES, key);

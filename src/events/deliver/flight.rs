@@ -40,7 +40,11 @@ enum What {
     /// Changes that were only in memory.
     Fresh(Vec<(Ticket, Fresh)>),
     /// A message of `deferred`; `Err`: it could not be read.
-    Held { id: Ticket, held: Held, message: Result<Option<Arc<Message>>, String> },
+    Held {
+        id: Ticket,
+        held: Held,
+        message: Result<Option<Arc<Message>>, String>,
+    },
     Test(oneshot::Sender<Attempt>),
 }
 
@@ -133,8 +137,13 @@ impl Dispatcher {
                 Some(message) => Ok(Some(message)),
                 None => shared.deferred(endpoint.number, held.row).await.map_err(|error| error.to_string()),
             };
-            let mut landed =
-                Landed { what: What::Test(oneshot::channel().0), probe, at: now, id: String::new(), attempt: Attempt::default() };
+            let mut landed = Landed {
+                what: What::Test(oneshot::channel().0),
+                probe,
+                at: now,
+                id: String::new(),
+                attempt: Attempt::default(),
+            };
             if let Ok(Some(kept)) = &message {
                 let events = kept.events(&shared.origin);
                 let mut rendered = render(endpoint.format, &events);
@@ -283,7 +292,8 @@ impl Dispatcher {
                 self.bury(held.row, &tried, told);
             }
             Outcome::Retry(due) => {
-                self.pending.defer(held.row, Message { attempts, due, failure: told.attempt.failure(), ..tried.clone() });
+                self.pending
+                    .defer(held.row, Message { attempts, due, failure: told.attempt.failure(), ..tried.clone() });
                 let behind = self.queue.defer_held(id, due, now);
                 self.write_behind(behind, now);
             }

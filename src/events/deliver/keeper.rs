@@ -88,7 +88,8 @@ impl Keeper {
     pub async fn reconcile(&mut self) -> Result<(), Error> {
         self.changed.mark_unchanged();
         let endpoints = self.shared.ports.endpoints.all();
-        let there: HashMap<u32, &Arc<Endpoint>> = endpoints.iter().map(|endpoint| (endpoint.number, endpoint)).collect();
+        let there: HashMap<u32, &Arc<Endpoint>> =
+            endpoints.iter().map(|endpoint| (endpoint.number, endpoint)).collect();
         let gone: Vec<u32> = self.running.keys().filter(|number| !there.contains_key(number)).copied().collect();
         for number in gone {
             self.end(number).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::rows::{Counts, Gap};
 use crate::clock::Timestamp;
@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 pub const LATENCY_CLASSES: [u64; 11] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
 
 /// What an endpoint has done and has before it. A picture that is at most about a second old.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointStatus {
     pub counts: Counts,
     /// Everything in the log up to here is settled.
@@ -34,7 +34,7 @@ pub struct EndpointStatus {
 }
 
 /// Whether an endpoint is left alone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
     #[default]
@@ -46,7 +46,7 @@ pub enum BreakerState {
 }
 
 /// A histogram of how long answers took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     /// How many were in each of [`LATENCY_CLASSES`], and in none of them; not summed up.
     pub classes: [u64; LATENCY_CLASSES.len() + 1],
