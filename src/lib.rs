@@ -52,6 +52,8 @@ pub mod site;
 pub mod spelling;
 #[cfg(feature = "server")]
 pub mod store;
+#[cfg(feature = "server")]
+pub mod streams;
 pub mod telemetry;
 pub mod tls;
 #[cfg(feature = "server")]

@@ -20,7 +20,7 @@ mod rules;
 mod tests;
 
 pub use acl::{Acl, Canned, Grant, Grantee, Permission};
-pub use arn::Arn;
+pub use arn::{Arn, PARTITION};
 pub use context::{Context, Value};
 pub use decide::{decide, may_assume};
 pub use policy::{

@@ -5,9 +5,11 @@
 
 pub mod deliver;
 pub mod endpoint;
+pub mod operate;
 pub mod record;
 pub mod rules;
 pub mod sign;
+pub mod stream;
 pub mod tables;
 
 mod targets;
@@ -16,10 +18,14 @@ use std::sync::Arc;
 
 pub use targets::{NoTargets, Targets};
 
+use self::endpoint::Endpoints;
 use self::rules::RuleBook;
+use self::stream::Streams;
 
 /// What transports need of notifications: what buckets want to be told, and whom they may name.
 pub struct Events {
     pub rules: Arc<RuleBook>,
     pub targets: Arc<dyn Targets>,
+    pub endpoints: Arc<Endpoints>,
+    pub streams: Arc<Streams>,
 }

@@ -1,4 +1,4 @@
-//! The action table: every action of IAM and STS that Brim has is one row. Dispatch, permissions, metric labels, log names,
+//! The action table: every action of IAM, STS and SNS that Brim has is one row. Dispatch, permissions, metric labels, log names,
 //! the parameters that are taken and `docs/identity-api.md` come from here.
 
 use super::error::{Code, QueryError};
@@ -9,6 +9,7 @@ use super::form::{self, Parameters};
 pub enum Api {
     Iam,
     Sts,
+    Sns,
 }
 
 /// A row of the table.
@@ -29,7 +30,7 @@ pub struct Row {
 
 macro_rules! actions {
     ($($api:ident { $($action:ident $permission:literal [$($parameter:literal),*] $note:literal;)* })*) => {
-        /// The actions of IAM and STS that Brim has.
+        /// The actions of IAM, STS and SNS that Brim has.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Action { $($($action,)*)* }
 
@@ -120,10 +121,22 @@ actions! {
         AssumeRole "sts:AssumeRole" ["RoleArn", "RoleSessionName", "DurationSeconds", "Policy", "PolicyArns.member.N.arn", "ExternalId"] "the role's trust policy must allow it; not for root keys";
         GetSessionToken "" ["DurationSeconds"] "not with temporary credentials; what it gives cannot use IAM, as without MFA at AWS";
     }
+    Sns {
+        CreateTopic "sns:CreateTopic" ["Name", "Attributes.entry.N.key", "Attributes.entry.N.value"] "gives the topic that there is; no FIFO topics; up to 100 in an account";
+        DeleteTopic "sns:DeleteTopic" ["TopicArn"] "and its subscriptions";
+        ListTopics "sns:ListTopics" ["NextToken"] "";
+        GetTopicAttributes "sns:GetTopicAttributes" ["TopicArn"] "";
+        Subscribe "sns:Subscribe" ["TopicArn", "Protocol", "Endpoint", "ReturnSubscriptionArn", "Attributes.entry.N.key", "Attributes.entry.N.value"] "`https` and `http`, raw messages, nothing to confirm: the ARN comes at once; up to 100 in an account";
+        Unsubscribe "sns:Unsubscribe" ["SubscriptionArn"] "";
+        ListSubscriptions "sns:ListSubscriptions" ["NextToken"] "";
+        ListSubscriptionsByTopic "sns:ListSubscriptionsByTopic" ["TopicArn", "NextToken"] "";
+        GetSubscriptionAttributes "sns:GetSubscriptionAttributes" ["SubscriptionArn"] "with `BrimSigningSecret` where the caller has `brim:ReadSigningSecret` on the topic, too";
+        Publish "sns:Publish" ["TopicArn", "TargetArn", "PhoneNumber", "Message", "Subject", "MessageStructure", "MessageDeduplicationId", "MessageGroupId", "MessageAttributes.entry.N.Name", "MessageAttributes.entry.N.Value.DataType", "MessageAttributes.entry.N.Value.StringValue", "MessageAttributes.entry.N.Value.BinaryValue"] "always refused: topics tell of changes in buckets alone";
+    }
 }
 
 impl Api {
-    const ALL: [Self; 2] = [Self::Iam, Self::Sts];
+    const ALL: [Self; 3] = [Self::Iam, Self::Sts, Self::Sns];
 
     /// The API that signatures with this service in their scope are for.
     pub fn of_service(service: &str) -> Option<Self> {
@@ -135,6 +148,7 @@ impl Api {
         match self {
             Self::Iam => "iam",
             Self::Sts => "sts",
+            Self::Sns => "sns",
         }
     }
 
@@ -142,6 +156,7 @@ impl Api {
         match self {
             Self::Iam => "2010-05-08",
             Self::Sts => "2011-06-15",
+            Self::Sns => "2010-03-31",
         }
     }
 
@@ -150,6 +165,7 @@ impl Api {
         match self {
             Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
+            Self::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
         }
     }
 }
@@ -186,6 +202,14 @@ impl Row {
         }
     }
 
+    /// The permission as AWS writes it in refusals.
+    pub fn shown_permission(&self) -> String {
+        match self.permission.strip_prefix("sns:") {
+            Some(action) => format!("SNS:{action}"),
+            None => self.permission.to_owned(),
+        }
+    }
+
     fn takes(&self, name: &str) -> bool {
         self.parameters.contains(&name) || self.parameters.contains(&form::pattern(name).as_str())
     }
@@ -205,9 +229,10 @@ impl Row {
 pub fn markdown() -> String {
     let mut page = String::from(
         "# Identity API\n\n\
-         What `aws iam` and `aws sts` can ask of the S3 endpoint: AWS's query protocol, IAM of version 2010-05-08 and STS of\n\
-         version 2011-06-15. Requests are `POST /` with a form, or `GET /` with the parameters in the URL, signed with\n\
-         Signature Version 4 for the service `iam` or `sts`, in any region. Everything happens within the caller's account.\n\n\
+         What `aws iam`, `aws sts` and `aws sns` can ask of the S3 endpoint: AWS's query protocol, IAM of version 2010-05-08,\n\
+         STS of version 2011-06-15 and SNS of version 2010-03-31, whose topics bucket notifications are sent to. Requests are\n\
+         `POST /` with a form, or `GET /` with the parameters in the URL, signed with Signature Version 4 for the service\n\
+         `iam`, `sts` or `sns`, in any region. Everything happens within the caller's account.\n\n\
          Made from the action table in `src/query/action.rs`; `BLESS=1 cargo test --release --lib action` writes it anew.\n\
          Other actions are answered with `400 InvalidAction`, and other parameters with `501 NotImplemented`: tags,\n\
          permissions boundaries and MFA among them. The permission is the action that a policy must allow; the account's root\n\

@@ -15,7 +15,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The API that a request is for, with the claim of whoever signed it; `None` where it is not for this transport.
 ///
-/// That is a request for the root path that is signed for IAM or STS, on whatever host. One that is not signed at all is
+/// That is a request for the root path that is signed for IAM, STS or SNS, on whatever host. One that is not signed at all is
 /// taken for a forgotten signature where it brings a form, which S3 has no use for.
 pub struct Addressed {
     pub api: Api,
@@ -100,9 +100,10 @@ mod tests {
     fn the_scope_of_the_signature_decides_whatever_the_host_is() {
         assert_eq!(signed_for("iam", "POST", "/"), Some((Api::Iam, true)));
         assert_eq!(signed_for("sts", "GET", "/"), Some((Api::Sts, true)));
+        assert_eq!(signed_for("sns", "POST", "/"), Some((Api::Sns, true)));
         for (service, method, path) in [
             ("s3", "POST", "/"),
-            ("sns", "POST", "/"),
+            ("sqs", "POST", "/"),
             ("iam", "PUT", "/"),
             ("iam", "POST", "/bucket"),
             ("iam", "POST", "//"),

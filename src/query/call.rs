@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Service;
-use super::action::Row;
+use super::action::{Api, Row};
 use super::error::{Code, QueryError};
 use super::form::Parameters;
 use crate::access::{self, Arn, Cited, Context, Decision, Missing, Principal, Reason, Rules, Source};
@@ -74,6 +74,12 @@ impl Call<'_> {
         context
     }
 
+    /// Whether the caller's policies allow another action than the one that the request is.
+    pub fn may(&self, action: &str, resource: &Arn) -> bool {
+        let rules = Rules::of_account(self.account());
+        access::decide(&self.key.caller, action, resource, &self.context(), &rules).allowed
+    }
+
     /// Fails with AccessDenied unless the caller's policies allow the action on `resource`.
     pub fn authorize(&self, resource: &Arn) -> Result<(), QueryError> {
         self.authorize_in(resource, &self.context())
@@ -91,7 +97,7 @@ impl Call<'_> {
         if decision.allowed {
             return Ok(());
         }
-        let (permission, user) = (self.row.permission, self.principal().arn().unwrap_or_default());
+        let (permission, user) = (self.row.shown_permission(), self.principal().arn().unwrap_or_default());
         let because = match decision.reason {
             Reason::Denied(Cited { source: Source::Session(_), .. }) => {
                 "with an explicit deny in a session policy".to_owned()
@@ -104,7 +110,8 @@ impl Call<'_> {
         };
         let message =
             format!("User: {user} is not authorized to perform: {permission} on resource: {resource} {because}");
-        Err(QueryError::with_message(Code::AccessDenied, message).caused_by(decision.reason.to_string()))
+        let code = if self.row.api == Api::Sns { Code::AuthorizationError } else { Code::AccessDenied };
+        Err(QueryError::with_message(code, message).caused_by(decision.reason.to_string()))
     }
 
     /// The document of an action that has a result, which `inside` writes.

@@ -1,4 +1,4 @@
-//! The errors of IAM and STS: every code that Brim answers with, and the document that carries it.
+//! The errors of IAM, STS and SNS: every code that Brim answers with, and the document that carries it.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -12,15 +12,18 @@ error_codes! {
     ///
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html> and the errors of each action.
     AccessDenied 403 "Access denied."
+    AuthorizationError 403 "Authorization error."
     ConcurrentModification 409 "The entity was modified by another request at the same time. Submit the request again."
     DeleteConflict 409 "Cannot delete entity, must detach or delete what belongs to it first."
     EntityAlreadyExists 409 "The entity already exists."
     ExpiredToken 403 "The security token included in the request is expired"
     IncompleteSignature 400 "The request signature does not conform to AWS standards."
+    InternalError 500 "The request processing has failed because of an unknown error, exception or failure."
     InternalFailure 500 "The request processing has failed because of an unknown error, exception or failure."
     InvalidAction 400 "The action or operation requested is invalid."
     InvalidClientTokenId 403 "The security token included in the request is invalid."
     InvalidInput 400 "An invalid or out-of-range value was supplied for an input parameter."
+    InvalidParameter 400 "Invalid parameter"
     LimitExceeded 409 "The request would exceed a limit of the account."
     MalformedInput 400 "A parameter is malformed."
     MalformedPolicyDocument 400 "Syntax errors in policy."
@@ -28,12 +31,15 @@ error_codes! {
     MissingAction 400 "The request is missing an action."
     MissingAuthenticationToken 403 "Request is missing Authentication Token"
     NoSuchEntity 404 "The request was rejected because it referenced an entity that does not exist."
+    NotFound 404 "The requested resource does not exist."
     NotImplemented 501 "The request asks for something that is not implemented."
     PackedPolicyTooLarge 400 "The session policies are too large."
     RequestEntityTooLarge 413 "The request is too large."
     RequestTimeout 408 "The body of the request did not come in time."
     ServiceUnavailable 503 "The request has failed due to a temporary failure of the server."
     SignatureDoesNotMatch 403 "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+    SubscriptionLimitExceeded 403 "Subscription limit exceeded."
+    TopicLimitExceeded 403 "Topic limit exceeded."
     UnmodifiableEntity 400 "The entity cannot be modified."
     ValidationError 400 "The input fails to satisfy the constraints specified by an AWS service."
 }

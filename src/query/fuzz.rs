@@ -21,7 +21,7 @@ fn forms() {
 
 fn read(input: &[u8]) {
     let Ok(parameters) = Parameters::parse("", input) else { return };
-    for api in [Api::Iam, Api::Sts] {
+    for api in [Api::Iam, Api::Sts, Api::Sns] {
         if let Ok(row) = Row::find(api, &parameters) {
             assert_eq!(parameters.get("Action"), Some(row.action.name()));
             if row.refuse_others(&parameters).is_ok() {

@@ -1,4 +1,4 @@
-//! The AWS query protocol of IAM and STS: a transport in front of the identities, beside [`crate::s3`].
+//! The AWS query protocol of IAM, STS and SNS: a transport in front of the identities and of topics, beside [`crate::s3`].
 //!
 //! A request goes one way: head, body (which the signature covers), `admission`, [`action`], typed input, permission,
 //! identities, document. Each family of actions is a file of `ops`.
@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use crate::auth::{self, SigningKeys};
 use crate::clock::Clock;
+use crate::events::endpoint::Endpoints;
 use crate::identity::Identities;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::transport::memory::DocumentMemory;
@@ -37,11 +38,16 @@ pub struct Options {
     pub body_idle: Duration,
     /// The least bytes a second that a client must send, on average, once it had some time to start.
     pub min_rate: u64,
+    /// The region of topics.
+    pub region: String,
 }
 
 /// Everything that answering a request needs. Shared by all workers.
 pub struct Service {
     identities: Arc<Identities>,
+    endpoints: Arc<Endpoints>,
+    /// Held while topics and subscriptions of an account are counted and one is added.
+    subscribing: tokio::sync::Mutex<()>,
     clock: Clock,
     metrics: RequestMetrics,
     options: Options,
@@ -50,9 +56,11 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn new(identities: Arc<Identities>, clock: Clock, options: Options) -> Self {
+    pub fn new(identities: Arc<Identities>, endpoints: Arc<Endpoints>, clock: Clock, options: Options) -> Self {
         Self {
             identities,
+            endpoints,
+            subscribing: tokio::sync::Mutex::default(),
             clock,
             metrics: RequestMetrics::new(&action::Row::names()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),

@@ -30,6 +30,14 @@ impl Page {
         Ok(Self { after, limit: limit as usize })
     }
 
+    /// The page of a list of SNS, which is told nothing but where to go on.
+    pub fn of_token(parameters: &Parameters) -> Result<Self, QueryError> {
+        let token = parameters.get("NextToken").filter(|token| !token.is_empty());
+        let after = token.map(decode).transpose();
+        let invalid = |_| QueryError::with_message(Code::InvalidParameter, "Invalid parameter: NextToken");
+        Ok(Self { after: after.map_err(invalid)?, limit: DEFAULT_ITEMS as usize })
+    }
+
     /// The page as the identities give it, of what has this prefix of its path.
     pub fn wanted<'p>(&'p self, path_prefix: &'p str) -> Wanted<'p> {
         Wanted { path_prefix, after: self.after.as_deref(), limit: self.limit.min(MAX_PAGE) }
@@ -50,6 +58,11 @@ impl Page {
 pub fn write_end(writer: &mut Writer, next: Option<&str>) {
     writer.flag("IsTruncated", next.is_some());
     writer.optional("Marker", next.map(|next| URL_SAFE_NO_PAD.encode(next)).as_deref());
+}
+
+/// Writes the token that asks for what is behind the page, where there is more.
+pub fn write_next_token(writer: &mut Writer, next: Option<&str>) {
+    writer.optional("NextToken", next.map(|next| URL_SAFE_NO_PAD.encode(next)).as_deref());
 }
 
 fn decode(marker: &str) -> Result<String, QueryError> {

@@ -3,6 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use bytes::Bytes;
+use futures_util::Stream;
+
 use super::xml::write::Writer;
 use crate::names::{ETag, VersionId};
 use crate::store::Position;
@@ -24,6 +27,8 @@ pub enum Body {
     Object(Box<ObjectReader>, u64),
     /// A document that takes long: white space keeps the client patient until it is there.
     Slow(Pin<Box<dyn Future<Output = Vec<u8>>>>),
+    /// Pieces that come as they are there, for as long as the client takes them.
+    Endless(Pin<Box<dyn Stream<Item = Bytes>>>),
 }
 
 impl Answer {

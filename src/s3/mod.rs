@@ -45,6 +45,7 @@ use crate::store::bucket::Bucket;
 use crate::store::change::Cause;
 use crate::store::multipart::MAX_PART_BYTES;
 use crate::store::record::ObjectRecord;
+use crate::streams::Rights;
 use crate::telemetry::metrics::RequestMetrics;
 use crate::telemetry::{HostId, RequestId};
 use crate::transport::download::DownloadMemory;
@@ -88,6 +89,7 @@ pub struct Service {
     pub metrics: RequestMetrics,
     edges: Arc<Edges>,
     events: Arc<Events>,
+    rights: Arc<Rights>,
     options: Options,
     signing_keys: SigningKeys,
     download_memory: DownloadMemory,
@@ -118,6 +120,8 @@ impl Service {
         options: Options,
     ) -> Self {
         let guard = Arc::new(Guard::new(store.clone(), identities.clone()));
+        let rights =
+            Rights { store: store.clone(), identities: identities.clone(), guard: guard.clone(), clock: clock.clone() };
         Self {
             store,
             identities,
@@ -126,6 +130,7 @@ impl Service {
             host_id,
             edges,
             events,
+            rights: Arc::new(rights),
             metrics: RequestMetrics::new(&operation::Operation::names()),
             signing_keys: SigningKeys::new(auth::DEFAULT_CAPACITY),
             download_memory: DownloadMemory::new(options.download_memory),

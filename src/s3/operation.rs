@@ -64,12 +64,14 @@ macro_rules! operations {
 use Support::{Absent, Full, NotImplemented};
 
 operations! {
+    ListenNotification GET Service ["events"] "s3:ListenNotification" Full, "MinIO's: a stream of events of every bucket that the caller may hear of; see [the event stream](event-stream.md)";
     ListBuckets GET Service [] "s3:ListAllMyBuckets" Full, "paged by `max-buckets` and `continuation-token`, `prefix`";
 
     GetAccountPublicAccessBlock GET Account [] "s3:GetAccountPublicAccessBlock" Full, "S3 control's GetPublicAccessBlock, of the caller's own account";
     PutAccountPublicAccessBlock PUT Account [] "s3:PutAccountPublicAccessBlock" Full, "counts for every bucket of the account, together with the bucket's own";
     DeleteAccountPublicAccessBlock DELETE Account [] "s3:PutAccountPublicAccessBlock" Full, "";
 
+    ListenBucketNotification GET Bucket ["events"] "s3:ListenBucketNotification" Full, "MinIO's: a stream of events, filtered by `prefix` and `suffix`; not with signatures of version 2";
     GetBucketLocation GET Bucket ["location"] "s3:GetBucketLocation" Full, "";
     ListMultipartUploads GET Bucket ["uploads"] "s3:ListBucketMultipartUploads" Full, "";
     ListObjectsV2 GET Bucket ["list-type"] "s3:ListBucket" Full, "";
@@ -150,6 +152,7 @@ const SUB_RESOURCES: &[&str] = &[
     "cors",
     "delete",
     "encryption",
+    "events",
     "intelligent-tiering",
     "inventory",
     "legal-hold",
@@ -262,6 +265,8 @@ mod tests {
         for (method, level, query, header, expected) in [
             ("GET", Level::Service, "x-id=ListBuckets", None, Operation::ListBuckets),
             ("DELETE", Level::Account, "", None, Operation::DeleteAccountPublicAccessBlock),
+            ("GET", Level::Service, "events=s3%3AObjectCreated%3A*&ping=10", None, Operation::ListenNotification),
+            ("GET", Level::Bucket, "events=&prefix=&suffix=", None, Operation::ListenBucketNotification),
             ("GET", Level::Bucket, "", None, Operation::ListObjects),
             ("GET", Level::Bucket, "prefix=a&max-keys=3", None, Operation::ListObjects),
             ("GET", Level::Bucket, "list-type=2", None, Operation::ListObjectsV2),
@@ -290,6 +295,8 @@ mod tests {
             ("PUT", Level::Object, "uploadId=x"),
             ("GET", Level::Bucket, "list-type=2&versions"),
             ("DELETE", Level::Bucket, "encryption"),
+            ("GET", Level::Bucket, "events=&list-type=2"),
+            ("GET", Level::Object, "events="),
             ("POST", Level::Bucket, "versioning"),
             ("POST", Level::Object, "select&select-type=2"),
             ("POST", Level::Bucket, "tagging"),
@@ -302,8 +309,9 @@ mod tests {
 
     #[test]
     fn signatures_of_version_2_cover_what_chooses_an_operation() {
-        // Version 2 never covered `list-type`; both listings need the same permission.
-        for name in ROWS.iter().flat_map(|row| row.query).filter(|name| **name != "list-type") {
+        // Version 2 never covered `list-type`, where both listings need the same permission, and never `events`, with which
+        // it is refused.
+        for name in ROWS.iter().flat_map(|row| row.query).filter(|name| !["events", "list-type"].contains(name)) {
             assert!(crate::auth::is_signed_by_v2(name), "{name}");
         }
     }

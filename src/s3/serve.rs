@@ -1,5 +1,6 @@
 //! Between actix and the operations: heads in, bytes out, one log line a request.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -270,6 +271,14 @@ async fn respond(service: &Arc<Service>, answer: Answer, mut line: Line) -> Http
             let counted = slow::stream(document).inspect(move |sent| {
                 let line = &mut line;
                 line.sent += sent.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            });
+            response.streaming(Box::pin(counted))
+        }
+        Body::Endless(pieces) => {
+            let counted = pieces.map(move |piece| {
+                let line = &mut line;
+                line.sent += piece.len() as u64;
+                Ok::<_, Infallible>(piece)
             });
             response.streaming(Box::pin(counted))
         }

@@ -73,18 +73,12 @@ impl Drop for Counted {
 impl HttpListener {
     /// Serves on `sockets` until stopped; the bound on connections is for all of them together. Needs a tokio runtime.
     pub fn start<E: Endpoint>(sockets: Vec<Socket>, endpoint: E, config: &ServerConfig) -> io::Result<Self> {
-        let limits = &config.limits;
-        let bounds = Bounds {
-            keep_alive: limits.keep_alive,
-            head_timeout: limits.head_timeout,
-            stall: limits.body_idle_timeout,
-            rate: limits.transfer_rate,
-        };
+        let bounds = Bounds::of(config);
         let stopping = CancellationToken::new();
         let workers = config.process.workers;
         let mut server = Server::build()
             .workers(workers)
-            .max_concurrent_connections(limits.connections.div_ceil(workers))
+            .max_concurrent_connections(config.limits.connections.div_ceil(workers))
             .shutdown_timeout(config.process.shutdown_grace.as_secs())
             .disable_signals();
         for Socket { listener, tls } in sockets {
@@ -129,7 +123,22 @@ impl HttpListener {
     }
 }
 
+/// How long nothing may be sent and nothing asked on a connection before it is given up.
+pub fn silence(config: &ServerConfig) -> Duration {
+    Bounds::of(config).between_requests()
+}
+
 impl Bounds {
+    fn of(config: &ServerConfig) -> Self {
+        let limits = &config.limits;
+        Self {
+            keep_alive: limits.keep_alive,
+            head_timeout: limits.head_timeout,
+            stall: limits.body_idle_timeout,
+            rate: limits.transfer_rate,
+        }
+    }
+
     fn bounded(self, stream: TcpStream) -> io::Result<Connection> {
         Connection::new(stream, self.between_requests(), self.least_rate())
     }

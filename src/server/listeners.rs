@@ -10,6 +10,7 @@ use super::commands::ServerCommands;
 use super::foundation::Foundation;
 use super::front::Front;
 use super::hold::Holds;
+use super::notifications::Notifications;
 use super::places::{Place, Places, Served};
 use super::start::StartError;
 use super::storage::Storage;
@@ -24,13 +25,21 @@ use crate::process::ReadyLine;
 use crate::store::Store;
 use crate::telemetry::HostId;
 use crate::tls::{CertificateKeeper, Challenges};
-use crate::{auth, cloudfront, query, s3, website};
+use crate::{auth, cloudfront, query, s3, streams, website};
+
+/// Who follows the change log.
+#[derive(Clone, Copy)]
+pub struct Following<'f> {
+    pub edges: &'f Arc<Edges>,
+    pub notifications: &'f Notifications,
+}
 
 /// The running listeners.
 pub struct Listeners {
     s3: Served,
     website: Served,
     edges: Arc<Edges>,
+    events: Arc<Events>,
     operators: OperatorSocket,
     health: HealthListener,
     health_address: SocketAddr,
@@ -43,8 +52,7 @@ impl Listeners {
         config: &ServerConfig,
         foundation: &Foundation,
         storage: &Storage,
-        edges: &Arc<Edges>,
-        events: &Arc<Events>,
+        Following { edges, notifications }: Following<'_>,
         certificates: &CertificateKeeper,
         challenges: &Challenges,
         clock: &Clock,
@@ -62,6 +70,7 @@ impl Listeners {
                 serving: true,
             },
             edges: Arc::clone(edges),
+            webhooks: notifications.webhooks(config, foundation, clock),
             holds: Holds {
                 store: Arc::clone(&storage.store),
                 kv: Arc::clone(&foundation.kv),
@@ -83,11 +92,15 @@ impl Listeners {
             port: website.tls_port().map(|taken| config.website.https_port.unwrap_or(taken)),
             clock: clock.clone(),
         };
-        let s3 = s3.serve(transports(config, foundation, storage, edges, events, clock), certificates, config)?;
+        let s3 = s3.serve(
+            transports(config, foundation, storage, Following { edges, notifications }, clock),
+            certificates,
+            config,
+        )?;
         let service = websites(config, foundation, storage, edges, clock)?;
         let website = website.serve(Websites { service, front: Arc::new(front) }, certificates, config)?;
-        let edges = Arc::clone(edges);
-        Ok(Self { s3, website, edges, operators, health, health_address, stopping })
+        let (edges, events) = (Arc::clone(edges), Arc::clone(&notifications.events));
+        Ok(Self { s3, website, edges, events, operators, health, health_address, stopping })
     }
 
     /// The line that names every address, with the ports that were taken.
@@ -106,6 +119,7 @@ impl Listeners {
     pub async fn stop(self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.edges.stop();
+        self.events.streams.stop();
         self.s3.stop().await;
         self.website.stop().await;
         self.operators.stop().await;
@@ -135,10 +149,10 @@ fn transports(
     config: &ServerConfig,
     foundation: &Foundation,
     storage: &Storage,
-    edges: &Arc<Edges>,
-    events: &Arc<Events>,
+    Following { edges, notifications }: Following<'_>,
     clock: &Clock,
 ) -> Transports {
+    let events = &notifications.events;
     let s3 = s3::Service::new(
         Arc::clone(&storage.store),
         Arc::clone(&foundation.identities),
@@ -148,11 +162,25 @@ fn transports(
         HostId::of_instance(foundation.dir.instance()),
         s3_options(config),
     );
-    let query = query::Service::new(Arc::clone(&foundation.identities), clock.clone(), query_options(config));
+    let (identities, endpoints) = (Arc::clone(&foundation.identities), Arc::clone(&events.endpoints));
+    let query = query::Service::new(identities, endpoints, clock.clone(), query_options(config));
     let (store, identities) = (Arc::clone(&storage.store), Arc::clone(&foundation.identities));
     let cloudfront =
         cloudfront::Service::new(store, identities, Arc::clone(edges), clock.clone(), cloudfront_options(config));
-    Transports { cloudfront: Arc::new(cloudfront), edges: Arc::clone(edges), s3: Arc::new(s3), query: Arc::new(query) }
+    let streams = streams::Service::new(
+        Arc::clone(&events.streams),
+        Arc::clone(&storage.store),
+        Arc::clone(&foundation.identities),
+        clock.clone(),
+        auth_options(config),
+    );
+    Transports {
+        cloudfront: Arc::new(cloudfront),
+        edges: Arc::clone(edges),
+        s3: Arc::new(s3),
+        streams: Arc::new(streams),
+        query: Arc::new(query),
+    }
 }
 
 fn websites(
@@ -180,6 +208,7 @@ fn websites(
 
 fn query_options(config: &ServerConfig) -> query::Options {
     query::Options {
+        region: config.s3.region.clone(),
         auth: auth_options(config),
         body_idle: config.limits.body_idle_timeout,
         min_rate: config.limits.transfer_rate,

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::data_dir::DataDir;
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
-use super::listeners::Listeners;
+use super::listeners::{Following, Listeners};
+use super::notifications::Notifications;
 use super::observer::Observer;
 use super::orders::{Orders, RunningOrders};
 use super::reload::{Reload, warn_of_shadowed};
@@ -16,8 +17,7 @@ use super::storage::Storage;
 use super::{credentials, data_dir, following};
 use crate::clock::Clock;
 use crate::config::{ServerConfig, Sources};
-use crate::events::rules::RuleBook;
-use crate::events::{Events, NoTargets};
+use crate::events::{deliver, endpoint};
 use crate::process::{Hangup, Signals};
 use crate::telemetry::metrics;
 use crate::tls::{CertificateKeeper, Challenges, FileError, acme};
@@ -38,8 +38,12 @@ pub enum StartError {
     Kv(#[from] kv::Error),
     #[error("cannot open the blobs: {0}")]
     Blobs(#[source] blob::Error),
+    #[error("cannot open the webhooks: {0}")]
+    Endpoints(#[from] endpoint::Error),
     #[error("cannot open the store: {0}")]
     Store(#[from] store::Error),
+    #[error("cannot begin to deliver notifications: {0}")]
+    Deliveries(#[from] deliver::Error),
     #[error(transparent)]
     Metrics(#[from] metrics::Error),
     #[error("certificates from an authority: {0}")]
@@ -85,10 +89,9 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let edges = following::open(&config, &foundation, &storage, &clock).await?;
     let challenges = Challenges::default();
     let orders = Orders::open(&config, &foundation, &storage, &certificates, &challenges, &clock).await?;
-    let rules = Arc::new(RuleBook::load(&storage.store).await?);
-    let events = Arc::new(Events { rules, targets: Arc::new(NoTargets) });
-    let listeners =
-        Listeners::start(&config, &foundation, &storage, &edges, &events, &certificates, &challenges, &clock)?;
+    let notifications = Notifications::open(&config, &foundation, &storage, &clock).await?;
+    let following = Following { edges: &edges, notifications: &notifications };
+    let listeners = Listeners::start(&config, &foundation, &storage, following, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
     listeners.ready_line(&foundation).print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");
@@ -97,7 +100,8 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let orders = orders.map(Orders::begin);
     let wanted = orders.as_ref().map(RunningOrders::wanted);
     let watch = Arc::clone(&certificates).watch();
-    let reload = Reload { hangup, sources, started: config, identities, certificates, wanted, store, edges };
+    let endpoints = Arc::clone(&notifications.events.endpoints);
+    let reload = Reload { hangup, sources, started: config, identities, certificates, wanted, store, edges, endpoints };
     let signal = tokio::select! {
         signal = signals.next() => signal,
         never = reload.run() => match never {},
@@ -109,6 +113,7 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
         orders.stop().await;
     }
     listeners.stop().await;
+    notifications.stop().await;
     observer.stop().await;
     storage.stop().await;
     foundation.close().await;

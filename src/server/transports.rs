@@ -1,5 +1,5 @@
 //! One endpoint, several transports: requests signed for IAM or STS go to [`crate::query`], those of edges to
-//! [`crate::edges`], those for CloudFront to [`crate::cloudfront`], all others to [`crate::s3`].
+//! [`crate::edges`], those for streams of events to [`crate::streams`], those for CloudFront to [`crate::cloudfront`], all others to [`crate::s3`].
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::edges::Edges;
 use crate::guard::Origin;
 use crate::http::head::Head;
 use crate::transport::head::{Secured, head_of};
-use crate::{cloudfront, edges, feed, query, s3};
+use crate::{cloudfront, edges, feed, query, s3, streams};
 
 /// What answers the requests of the endpoint. Clones share it.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub struct Transports {
     pub cloudfront: Arc<cloudfront::Service>,
     pub edges: Arc<Edges>,
     pub s3: Arc<s3::Service>,
+    pub streams: Arc<streams::Service>,
     pub query: Arc<query::Service>,
 }
 
@@ -34,6 +35,11 @@ impl Endpoint for Transports {
             && self.edges.is_addressed(&head_of(http.method(), http.uri(), http.headers()))
         {
             return edges::serve::handle(http, payload, Arc::clone(&self.edges)).await;
+        }
+        if http.uri().path() == streams::PATH
+            && self.streams.is_addressed(&head_of(http.method(), http.uri(), http.headers()))
+        {
+            return streams::serve::handle(http, Arc::clone(&self.streams)).await;
         }
         if cloudfront::serve::may_be_addressed(http.uri().path())
             && self.cloudfront.is_addressed(&head_of(http.method(), http.uri(), http.headers()))

@@ -145,6 +145,11 @@ impl Store {
         Ok(Some(LogPage { rows, next, more: page.more }))
     }
 
+    /// Gives the position from which the oldest row that is left is read: everything before was trimmed.
+    pub async fn log_begin(&self) -> Result<Position, Error> {
+        Ok(Position(self.first(FIRST_LOG).await?.saturating_sub(1)))
+    }
+
     async fn is_of_log(&self, position: Position) -> Result<bool, Error> {
         if position.0.saturating_add(1) < self.first(FIRST_LOG).await? {
             return Ok(false);

@@ -15,10 +15,11 @@ pub enum Level {
 }
 
 /// Actions on accounts, without their prefix `s3:`.
-const ACCOUNT: [&str; 3] = ["GetAccountPublicAccessBlock", "ListAllMyBuckets", "PutAccountPublicAccessBlock"];
+const ACCOUNT: [&str; 4] =
+    ["GetAccountPublicAccessBlock", "ListAllMyBuckets", "ListenNotification", "PutAccountPublicAccessBlock"];
 
-/// Actions on buckets, without their prefix `s3:`.
-const BUCKET: [&str; 59] = [
+/// Actions on buckets, without their prefix `s3:`. `ListenBucketNotification` is MinIO's.
+const BUCKET: [&str; 60] = [
     "CreateBucket",
     "CreateBucketMetadataTableConfiguration",
     "DeleteBucket",
@@ -54,6 +55,7 @@ const BUCKET: [&str; 59] = [
     "ListBucketMultipartUploads",
     "ListBucketVersions",
     "ListTagsForResource",
+    "ListenBucketNotification",
     "PutAccelerateConfiguration",
     "PutAnalyticsConfiguration",
     "PutBucketAcl",

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::desk::{Desk, Shared};
 use super::dispatcher::{Dispatcher, Inbox};
 use super::error::Error;
-use super::status::EndpointStatus;
 use crate::events::endpoint::Endpoint;
+use crate::events::operate::EndpointStatus;
 use crate::events::tables::{self, CURSORS, OF_ENDPOINT};
 use crate::kv::{Commit, CommitError, Item, Scan};
 use crate::store::Position;
@@ -88,7 +88,8 @@ impl Keeper {
     pub async fn reconcile(&mut self) -> Result<(), Error> {
         self.changed.mark_unchanged();
         let endpoints = self.shared.ports.endpoints.all();
-        let there: HashMap<u32, &Arc<Endpoint>> = endpoints.iter().map(|endpoint| (endpoint.number, endpoint)).collect();
+        let there: HashMap<u32, &Arc<Endpoint>> =
+            endpoints.iter().map(|endpoint| (endpoint.number, endpoint)).collect();
         let gone: Vec<u32> = self.running.keys().filter(|number| !there.contains_key(number)).copied().collect();
         for number in gone {
             self.end(number).await?;
@@ -119,6 +120,7 @@ impl Keeper {
             endpoint: told,
             orders: sender,
             status: Mutex::new(EndpointStatus::default()),
+            latency: Mutex::default(),
             cursor: AtomicU64::new(progress.position),
             too_old: AtomicBool::new(false),
         });

@@ -8,6 +8,9 @@ mod keys;
 mod policies;
 mod roles;
 mod sessions;
+mod sns;
+mod subscriptions;
+mod topics;
 mod users;
 mod versions;
 
@@ -84,5 +87,16 @@ pub async fn run(call: &Call<'_>) -> Result<Vec<u8>, QueryError> {
         A::GetCallerIdentity => sessions::get_caller_identity(call),
         A::AssumeRole => sessions::assume_role(call).await,
         A::GetSessionToken => sessions::get_session_token(call).await,
+
+        A::CreateTopic => topics::create_topic(call).await,
+        A::DeleteTopic => topics::delete_topic(call).await,
+        A::ListTopics => topics::list_topics(call),
+        A::GetTopicAttributes => topics::get_topic_attributes(call),
+        A::Subscribe => subscriptions::subscribe(call).await,
+        A::Unsubscribe => subscriptions::unsubscribe(call).await,
+        A::ListSubscriptions => subscriptions::list_subscriptions(call),
+        A::ListSubscriptionsByTopic => subscriptions::list_subscriptions_by_topic(call),
+        A::GetSubscriptionAttributes => subscriptions::get_subscription_attributes(call),
+        A::Publish => topics::publish(),
     }
 }

@@ -11,6 +11,7 @@ mod exposure;
 mod fuzz;
 mod get;
 mod list;
+mod listen;
 mod multipart;
 mod notification;
 mod part;
@@ -33,6 +34,7 @@ use super::{Request, Service};
 pub async fn run(cx: &Arc<Service>, operation: Operation, request: &mut Request) -> Result<Answer, S3Error> {
     use Operation as O;
     match operation {
+        O::ListenNotification | O::ListenBucketNotification => listen::listen(cx, request).await,
         O::ListBuckets => bucket::list_buckets(cx, request).await,
         O::CreateBucket => bucket::create_bucket(cx, request).await,
         O::HeadBucket => bucket::head_bucket(request),
