@@ -27,5 +27,5 @@ pub use operator::{Commands, Operator};
 pub use sites::SiteCommand;
 pub use socket::OperatorSocket;
 pub use users::{UserCommand, UserDetails, UserSummary};
-pub use webhooks::{Letter, ShownSecret, Tested, Webhook, WebhookCommand, WebhookDetails, Webhooks};
+pub use webhooks::{ShownSecret, Webhook, WebhookCommand, WebhookDetails, Webhooks};
 pub use wire::{Answer, Command, HELD, Progress, Reply};

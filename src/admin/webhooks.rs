@@ -9,23 +9,18 @@ use zeroize::Zeroizing;
 
 use super::wire::Answer;
 use crate::clock::{Clock, Timestamp};
-use crate::events::deliver::{self, Attempt, DeadLetter, Dispatchers, EndpointStatus, Replay, Verdict};
 use crate::events::endpoint::{
     self, Endpoint, EndpointId, EndpointName, Endpoints, Given, NewEndpoint, Origin, State, TopicName,
 };
-use crate::events::record;
+use crate::events::operate::{self, Deliveries, EndpointStatus, Replay};
 use crate::events::sign::SigningSecret;
 use crate::identity::Identities;
-use crate::names::{AccountId, BucketName};
-use crate::telemetry::RequestId;
+use crate::names::AccountId;
 
 /// Webhooks per page: a page of the longest URLs stays below the longest line.
 const WEBHOOKS_PER_PAGE: usize = 50;
 /// Attempts and dead letters per page: with the longest keys and answers, likewise.
 const ROWS_PER_PAGE: usize = 15;
-
-/// The bucket that test messages are about.
-const TEST_BUCKET: &str = "brim-webhook-test";
 
 /// What an operator wants of webhooks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,12 +63,13 @@ pub enum WebhookCommand {
     /// One page of the delivery log, the newest attempt first.
     Deliveries {
         name: EndpointName,
-        before: Option<u64>,
+        after: Option<String>,
+        failed: bool,
     },
-    /// One page of dead letters, the oldest first, behind the first `skip`.
+    /// One page of dead letters, the oldest first.
     Dead {
         name: EndpointName,
-        skip: usize,
+        after: Option<String>,
     },
 }
 
@@ -99,35 +95,6 @@ pub struct WebhookDetails {
     pub options: Vec<(String, String)>,
 }
 
-/// How a test message fared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tested {
-    pub message: String,
-    pub delivered: bool,
-    pub status: Option<u16>,
-    pub millis: u64,
-    /// Why it did not arrive.
-    pub error: Option<String>,
-    /// The beginning of the answer's body.
-    pub answer: String,
-}
-
-/// A message that was given up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Letter {
-    /// By which it is replayed.
-    pub message: String,
-    /// When the oldest of what it tells of happened.
-    pub at: Timestamp,
-    /// Bucket and key of the first of the changes that it tells of.
-    pub bucket: String,
-    pub key: String,
-    /// How many changes it tells of.
-    pub events: usize,
-    pub attempts: u32,
-    pub error: String,
-}
-
 /// A signing secret on its way to the operator who had it made: the one place where it is written out.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -136,13 +103,11 @@ pub struct ShownSecret(Zeroizing<String>);
 /// What commands work on.
 pub struct Webhooks {
     pub endpoints: Arc<Endpoints>,
-    pub dispatchers: Arc<Dispatchers>,
+    pub deliveries: Arc<dyn Deliveries>,
     pub identities: Arc<Identities>,
     pub clock: Clock,
     /// The region that ARNs are shown with.
     pub region: String,
-    /// What this server says of itself in test messages.
-    pub host_id: String,
 }
 
 /// Why a command was not carried out.
@@ -151,7 +116,7 @@ pub enum Error {
     #[error(transparent)]
     Endpoint(#[from] endpoint::Error),
     #[error(transparent)]
-    Deliveries(#[from] deliver::Error),
+    Deliveries(#[from] operate::Error),
 }
 
 impl Webhooks {
@@ -162,12 +127,14 @@ impl Webhooks {
         }
         let account = account.unwrap_or_else(|| self.identities.default_account().id.clone());
         let id = |name| EndpointId { account, name };
-        let dispatchers = &self.dispatchers;
+        let deliveries = &self.deliveries;
         Ok(match command {
             WebhookCommand::List { .. } => Answer::Done,
             WebhookCommand::Add { name, given, replace } => self.add(id(name), given, replace).await?,
             WebhookCommand::Show { name } => self.changed(self.find(&id(name))?),
-            WebhookCommand::Test { name } => self.test(self.find(&id(name))?).await?,
+            WebhookCommand::Test { name } => {
+                Answer::Attempt(Box::new(deliveries.test(&self.find(&id(name))?.id).await?))
+            }
             WebhookCommand::Pause { name } => self.changed(self.endpoints.pause(&id(name)).await?),
             WebhookCommand::Resume { name } => self.changed(self.endpoints.resume(&id(name)).await?),
             WebhookCommand::RotateSecret { name, keep } => {
@@ -181,29 +148,17 @@ impl Webhooks {
             WebhookCommand::Replay { name, replay } => {
                 let endpoint = self.find(&id(name))?;
                 tracing::info!(webhook = %endpoint.id, ?replay, "replay asked for");
-                dispatchers.replay(&endpoint.id, replay).await?;
-                Answer::Done
+                Answer::Replaying { messages: deliveries.replay(&endpoint.id, replay).await? }
             }
-            WebhookCommand::Deliveries { name, before } => {
+            WebhookCommand::Deliveries { name, after, failed } => {
                 let id = &self.find(&id(name))?.id;
-                Answer::Attempts(dispatchers.deliveries(id, before, ROWS_PER_PAGE).await?)
+                Answer::Attempts(deliveries.attempts(id, after.as_deref(), failed, ROWS_PER_PAGE).await?)
             }
-            WebhookCommand::Dead { name, skip } => {
+            WebhookCommand::Dead { name, after } => {
                 let id = &self.find(&id(name))?.id;
-                let letters = dispatchers.dead_letters(id, skip, ROWS_PER_PAGE).await?;
-                Answer::DeadLetters(letters.into_iter().map(Letter::from).collect())
+                Answer::DeadLetters(deliveries.dead_letters(id, after.as_deref(), ROWS_PER_PAGE).await?)
             }
         })
-    }
-
-    /// Sends what S3 sends when rules are put, about a bucket that nobody has.
-    async fn test(&self, endpoint: Arc<Endpoint>) -> Result<Answer, Error> {
-        let bucket = BucketName::parse(TEST_BUCKET).map_err(|_| deliver::Error::Flight)?;
-        let request_id = RequestId::new().to_string();
-        let message = record::test_event(&bucket, &request_id, &self.host_id, self.clock.now());
-        let id = message.id.clone();
-        let attempt = self.dispatchers.send_test(&endpoint.id, message).await?;
-        Ok(Answer::Tested(Box::new(Tested::of(id, &attempt))))
     }
 
     async fn add(&self, id: EndpointId, given: Given, replace: bool) -> Result<Answer, Error> {
@@ -251,7 +206,7 @@ impl Webhooks {
             origin: endpoint.origin,
             topic: endpoint.topic.clone(),
             state: endpoint.state.clone(),
-            status: self.dispatchers.status(&endpoint.id).unwrap_or_default(),
+            status: self.deliveries.status(&endpoint.id).unwrap_or_default(),
         }
     }
 
@@ -263,36 +218,6 @@ impl Webhooks {
             created: endpoint.created,
             arn: format!("arn:aws:{service}:{}:{}:{}", self.region, endpoint.id.account, endpoint.target()),
             options: options.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-        }
-    }
-}
-
-impl Tested {
-    fn of(message: String, attempt: &Attempt) -> Self {
-        let delivered = attempt.verdict() == Verdict::Delivered;
-        Self {
-            message,
-            delivered,
-            status: attempt.status,
-            millis: u64::try_from(attempt.latency.as_millis()).unwrap_or(u64::MAX),
-            error: (!delivered).then(|| attempt.failure()),
-            answer: attempt.answer.clone(),
-        }
-    }
-}
-
-impl From<DeadLetter> for Letter {
-    fn from(DeadLetter { id, message }: DeadLetter) -> Self {
-        let first = message.events.first().map(|event| &event.change);
-        let key = first.and_then(|change| change.key.as_ref()).map(|key| key.as_str().to_owned());
-        Self {
-            message: id,
-            at: message.since,
-            bucket: first.map(|change| change.bucket.to_string()).unwrap_or_default(),
-            key: key.unwrap_or_default(),
-            events: message.events.len(),
-            attempts: message.attempts,
-            error: message.failure,
         }
     }
 }

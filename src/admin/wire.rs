@@ -16,9 +16,9 @@ use super::edges::{EdgeCommand, EdgeList, Gone};
 use super::explain::{Asked, Explanation};
 use super::sites::SiteCommand;
 use super::users::{UserCommand, UserDetails, UserSummary};
-use super::webhooks::{Letter, ShownSecret, Tested, Webhook, WebhookCommand, WebhookDetails};
-use crate::events::deliver::Delivery;
+use super::webhooks::{ShownSecret, Webhook, WebhookCommand, WebhookDetails};
 use crate::events::endpoint::EndpointId;
+use crate::events::operate::{Attempt, DeadLetter, Page};
 use crate::identity::{KeySummary, SecretKey};
 use crate::names::{AccountId, BucketName, HostName};
 pub use crate::report::Progress;
@@ -132,10 +132,13 @@ pub enum Answer {
         webhooks: Vec<Webhook>,
         after: Option<EndpointId>,
     },
-    Tested(Box<Tested>),
-    /// Attempts with their numbers.
-    Attempts(Vec<(u64, Delivery)>),
-    DeadLetters(Vec<Letter>),
+    Attempt(Box<Attempt>),
+    Attempts(Page<Attempt>),
+    DeadLetters(Page<DeadLetter>),
+    /// How many messages there are to send, where that is known.
+    Replaying {
+        messages: Option<u64>,
+    },
     Edges(EdgeList),
     Gone(Gone),
     Done,

@@ -5,6 +5,7 @@
 
 pub mod deliver;
 pub mod endpoint;
+pub mod operate;
 pub mod record;
 pub mod rules;
 pub mod sign;

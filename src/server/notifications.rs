@@ -10,7 +10,7 @@ use crate::admin::Webhooks;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::events::Events;
-use crate::events::deliver::{Dispatchers, Ports, Settings};
+use crate::events::deliver::{self, Dispatchers, Ports};
 use crate::events::endpoint::Endpoints;
 use crate::events::record;
 use crate::events::rules::RuleBook;
@@ -35,30 +35,24 @@ impl Notifications {
         let (master, settings) = (foundation.dir.master_key()?, config.endpoint_settings());
         let (kv, declared, head) = (foundation.kv.clone(), config.declared_webhooks(), store.log_head());
         let endpoints = Endpoints::open(kv, master, settings, declared, head, clock.clone()).await?;
-        let (endpoints, rules) = (Arc::new(endpoints), Arc::new(RuleBook::load(store).await?));
-        let host_id = HostId::of_instance(foundation.dir.instance());
-        let settings = Settings { region: config.s3.region.as_str().into(), host_id: host_id.as_str().into() };
+        let rules = Arc::new(RuleBook::load(store).await?);
         let origin = record::Origin {
             log: store.log_id().await?,
-            region: Arc::clone(&settings.region),
-            host_id: Arc::clone(&settings.host_id),
+            region: config.s3.region.as_str().into(),
+            host_id: HostId::of_instance(foundation.dir.instance()).as_str().into(),
         };
+        let (kv, endpoints) = (foundation.kv.clone(), Arc::new(endpoints));
+        let ports = Ports { kv, store: Arc::clone(store), endpoints, rules, clock: clock.clone() };
+        let settings = deliver::Settings { region: Arc::clone(&origin.region), host_id: Arc::clone(&origin.host_id) };
         let streams = Arc::new(Streams::new(Arc::clone(store), origin, silence(config)));
-        let ports = Ports {
-            kv: foundation.kv.clone(),
-            store: Arc::clone(store),
-            endpoints: Arc::clone(&endpoints),
-            rules: Arc::clone(&rules),
-            clock: clock.clone(),
-        };
+        let (endpoints, rules) = (Arc::clone(&ports.endpoints), Arc::clone(&ports.rules));
         let dispatchers = Dispatchers::start(ports, settings).await?;
         dispatchers.keep_attempts(config.events.delivery_retention);
-        let targets = dispatchers.clone();
-        let events = Arc::new(Events { rules, targets, endpoints, streams });
+        let events = Arc::new(Events { rules, targets: dispatchers.clone(), endpoints, streams });
         Ok(Self { events, dispatchers })
     }
 
-    /// Ends deliveries in order. Nobody may change endpoints any more.
+    /// Ends the deliveries. What is under way has a few seconds.
     pub async fn stop(&self) {
         self.dispatchers.stop().await;
     }
@@ -67,11 +61,10 @@ impl Notifications {
     pub fn webhooks(&self, config: &ServerConfig, foundation: &Foundation, clock: &Clock) -> Webhooks {
         Webhooks {
             endpoints: Arc::clone(&self.events.endpoints),
-            dispatchers: Arc::clone(&self.dispatchers),
+            deliveries: self.dispatchers.clone(),
             identities: Arc::clone(&foundation.identities),
             clock: clock.clone(),
             region: config.s3.region.clone(),
-            host_id: HostId::of_instance(foundation.dir.instance()).as_str().to_owned(),
         }
     }
 }

@@ -37,7 +37,7 @@ impl Observer {
             kv: Arc::clone(&foundation.kv),
             store: Arc::clone(&storage.store),
             data: foundation.dir.path().to_owned(),
-            webhooks: Arc::new(WebhookMetrics::new(Arc::clone(&notifications.dispatchers))),
+            webhooks: Arc::new(webhook_metrics(notifications)),
         };
         observed.measure_store().await;
         observed.clone().measure_off_runtime().await;
@@ -53,6 +53,10 @@ impl Observer {
             tracing::warn!(%error, "measuring ended badly");
         }
     }
+}
+
+fn webhook_metrics(notifications: &Notifications) -> WebhookMetrics {
+    WebhookMetrics::new(Arc::clone(&notifications.events.endpoints), notifications.dispatchers.clone())
 }
 
 async fn observe(observed: Observed, stop: CancellationToken) {

@@ -22,7 +22,7 @@ impl Storage {
     /// Opens the blobs and the store, and starts sweeping.
     pub async fn open(foundation: &Foundation, config: &ServerConfig, clock: &Clock) -> Result<Self, StartError> {
         let store = open_store(foundation, config, clock).await?;
-        // Until those who deliver notifications say what they have read: the sweeper trims the log.
+        // Nothing is trimmed before those who deliver the log have said where they are.
         store.hold_log(Some(Position(0)));
         let sweeper = tokio::spawn(sweep::run(Arc::clone(&store), config.store.sweep_interval));
         Ok(Self { store, sweeper })

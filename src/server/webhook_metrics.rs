@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::events::deliver::{BreakerState, Dispatchers, EndpointStatus, LATENCY_CLASSES};
-use crate::events::endpoint::Endpoint;
+use crate::events::endpoint::{Endpoint, Endpoints};
+use crate::events::operate::{Breaker, Deliveries, EndpointStatus, LATENCY_BOUNDS};
 use crate::telemetry::metrics::{self, WebhookMeasured};
 
 /// How many webhooks have series of their own until the next start; all others are one.
@@ -16,14 +16,15 @@ const OTHERS: &str = "-";
 
 /// Measures webhooks.
 pub struct WebhookMetrics {
-    dispatchers: Arc<Dispatchers>,
+    endpoints: Arc<Endpoints>,
+    deliveries: Arc<dyn Deliveries>,
     /// Those that have series.
     named: Mutex<BTreeSet<String>>,
 }
 
 impl WebhookMetrics {
-    pub fn new(dispatchers: Arc<Dispatchers>) -> Self {
-        Self { dispatchers, named: Mutex::default() }
+    pub fn new(endpoints: Arc<Endpoints>, deliveries: Arc<dyn Deliveries>) -> Self {
+        Self { endpoints, deliveries, named: Mutex::default() }
     }
 
     /// Sets every series to what it is now. Those that are gone have nothing before them any more.
@@ -31,8 +32,9 @@ impl WebhookMetrics {
         let mut named = self.named.lock();
         let mut measured: BTreeMap<String, WebhookMeasured> =
             named.iter().map(|name| (name.clone(), WebhookMeasured::default())).collect();
-        for (endpoint, status) in self.dispatchers.statuses() {
+        for endpoint in self.endpoints.all() {
             let name = label(&mut named, endpoint.id.to_string());
+            let status = self.deliveries.status(&endpoint.id).unwrap_or_default();
             add(measured.entry(name).or_default(), &endpoint, &status);
         }
         for (name, measured) in measured {
@@ -50,22 +52,21 @@ fn label(named: &mut BTreeSet<String>, name: String) -> String {
 }
 
 fn add(sum: &mut WebhookMeasured, endpoint: &Endpoint, status: &EndpointStatus) {
-    sum.delivered += status.counts.delivered;
-    sum.failed += status.counts.failed;
-    sum.dead += status.counts.dead;
-    sum.left_out += status.counts.skipped;
+    sum.delivered += status.delivered;
+    sum.failed += status.failed;
+    sum.dead += status.dead;
+    sum.left_out += status.gap;
     sum.backlog += status.backlog;
-    sum.deferred += status.deferred as u64;
-    sum.oldest_millis = sum.oldest_millis.max(status.oldest_age_millis);
-    let is_open = status.breaker != BreakerState::Closed;
+    sum.deferred += status.deferred;
+    sum.oldest = sum.oldest.max(status.oldest.unwrap_or_default());
     sum.stopped += u64::from(!endpoint.is_active());
-    sum.failing += u64::from(is_open);
-    let (mut below, ends) = (0, LATENCY_CLASSES.iter().copied().map(Some).chain([None]));
-    for (end, count) in ends.zip(status.latency.classes) {
+    sum.failing += u64::from(status.breaker != Breaker::Closed);
+    let (mut below, ends) = (0, LATENCY_BOUNDS.iter().copied().chain([u64::MAX]));
+    for (end, count) in ends.zip(status.latency) {
         below += count;
-        *sum.latency.entry(end.unwrap_or(u64::MAX)).or_default() += below;
+        *sum.latency.entry(end).or_default() += below;
     }
-    sum.latency_micros += status.latency.sum_micros;
+    sum.latency_sum += status.latency_sum;
 }
 
 #[cfg(test)]

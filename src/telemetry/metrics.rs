@@ -252,14 +252,15 @@ pub struct WebhookMeasured {
     pub left_out: u64,
     pub backlog: u64,
     pub deferred: u64,
-    pub oldest_millis: u64,
+    pub oldest: Duration,
     /// How many of them are paused or disabled.
     pub stopped: u64,
     /// How many of them are spared for failing.
     pub failing: u64,
     /// How many attempts were answered within so many milliseconds; the last class has no end, `u64::MAX`.
     pub latency: BTreeMap<u64, u64>,
-    pub latency_micros: u64,
+    /// The milliseconds of all of them together.
+    pub latency_sum: u64,
 }
 
 /// Reports how the webhook called `label` fares.
@@ -272,14 +273,14 @@ pub fn webhook(label: &str, measured: &WebhookMeasured) {
     count(WEBHOOK_LEFT_OUT, measured.left_out);
     set(WEBHOOK_BACKLOG, measured.backlog as f64);
     set(WEBHOOK_DEFERRED, measured.deferred as f64);
-    set(WEBHOOK_OLDEST, measured.oldest_millis as f64 / 1000.0);
+    set(WEBHOOK_OLDEST, measured.oldest.as_secs_f64());
     set(WEBHOOK_STOPPED, measured.stopped as f64);
     set(WEBHOOK_FAILING, measured.failing as f64);
     for (end, answered) in &measured.latency {
         let le = if *end == u64::MAX { "+Inf".to_owned() } else { (*end as f64 / 1000.0).to_string() };
         counter!(WEBHOOK_SECONDS_BUCKET, "webhook" => label.to_owned(), "le" => le).absolute(*answered);
     }
-    set(WEBHOOK_SECONDS_SUM, measured.latency_micros as f64 / 1e6);
+    set(WEBHOOK_SECONDS_SUM, measured.latency_sum as f64 / 1000.0);
     count(WEBHOOK_SECONDS_COUNT, measured.latency.get(&u64::MAX).copied().unwrap_or_default());
 }
 
@@ -442,7 +443,12 @@ mod tests {
     fn webhooks_are_measured_by_name() {
         describe().unwrap();
         let latency = BTreeMap::from([(5, 1), (u64::MAX, 3)]);
-        let measured = WebhookMeasured { delivered: 2, oldest_millis: 1500, latency, ..WebhookMeasured::default() };
+        let measured = WebhookMeasured {
+            delivered: 2,
+            oldest: Duration::from_millis(1500),
+            latency,
+            ..WebhookMeasured::default()
+        };
         webhook("000000000000/hook", &measured);
         let text = render();
         for line in [

@@ -9,11 +9,10 @@ use super::super::{AFTER_HELP, Failure, options};
 use crate::admin::WebhookCommand;
 use crate::clock::{Clock, Timestamp};
 use crate::config::duration;
-use crate::events::deliver::Replay;
 use crate::events::endpoint::{
     DEFAULT_ROTATION, Definition, EndpointName, EndpointOption, Form, Given, Givers, OPTIONS, OptionFault,
 };
-use crate::names::BucketName;
+use crate::events::operate::Replay;
 use crate::private_file;
 use crate::units::time_text;
 
@@ -29,8 +28,8 @@ Works while the server runs, through the socket in its data directory. What the 
 be shown, tested, paused, resumed and replayed here, and changed in the file alone.";
 
 const REPLAY_ABOUT: &str = "\
-Sends something once more: dead letters, single messages, what happened in a time as far as the change log goes back, or what \
-there is now (an ObjectCreated:Put for every object under a prefix). What is sent again has the webhook-id that it had, so that receivers which \
+Sends something once more: dead letters, what happened in a time as far as the change log goes back, or what there is now (an \
+ObjectCreated:Put for every object under a prefix). What is sent again has the webhook-id that it had, so that receivers which \
 remember those do nothing twice.";
 
 pub fn command() -> Command {
@@ -97,19 +96,15 @@ fn replay() -> Command {
         .long_about(REPLAY_ABOUT)
         .arg(Arg::new("dead").long("dead").action(ArgAction::SetTrue).help("All dead letters"))
         .arg(
-            Arg::new("message").long("message").value_name("ID").action(ArgAction::Append).help(
-                "What was sent with this webhook-id, as far as the change log goes back; may be given several times",
-            ),
+            Arg::new("message")
+                .long("message")
+                .value_name("ID")
+                .action(ArgAction::Append)
+                .help("The dead letter with this webhook-id; may be given several times"),
         )
         .arg(time("since", "What happened from this time on: RFC 3339, or how long ago, such as 2h"))
         .arg(time("until", "And before this one; now where it is not given").requires("since"))
-        .arg(
-            Arg::new("bucket")
-                .long("bucket")
-                .value_name("BUCKET")
-                .value_parser(BucketName::parse)
-                .help("Only in this bucket"),
-        )
+        .arg(Arg::new("bucket").long("bucket").value_name("BUCKET").help("Only in this bucket"))
         .arg(Arg::new("prefix").long("prefix").value_name("PREFIX").default_value("").help("Only keys that begin so"))
         .arg(
             Arg::new("present")
@@ -209,15 +204,17 @@ pub fn operation(action: &str, matches: &ArgMatches) -> Result<WebhookCommand, F
 
 fn what(matches: &ArgMatches) -> Replay {
     let prefix = matches.get_one::<String>("prefix").cloned().unwrap_or_default();
-    let bucket = matches.get_one::<BucketName>("bucket").cloned();
+    let bucket = matches.get_one::<String>("bucket").cloned();
     if let Some(since) = matches.get_one::<Timestamp>("since") {
         let until = matches.get_one::<Timestamp>("until").copied().unwrap_or_else(|| Clock::system().now());
-        return Replay::Window { from: *since, to: until, bucket, prefix };
+        return Replay::Window { time: *since..until, bucket, prefix };
     }
     match bucket.filter(|_| matches.get_flag("present")) {
         Some(bucket) => Replay::Present { bucket, prefix },
-        None if matches.get_flag("dead") => Replay::DeadLetters,
-        None => Replay::Messages(matches.get_many::<String>("message").unwrap_or_default().cloned().collect()),
+        None => {
+            let messages = matches.get_many::<String>("message").unwrap_or_default().cloned().collect();
+            Replay::Dead { messages }
+        }
     }
 }
 
@@ -339,17 +336,17 @@ mod tests {
             WebhookCommand::Replay { replay, .. } => replay,
             other => panic!("{other:?}"),
         };
-        assert_eq!(of(&["--dead"]), Replay::DeadLetters);
+        assert_eq!(of(&["--dead"]), Replay::Dead { messages: vec![] });
         assert_eq!(
             of(&["--message", "msg_1", "--message", "msg_2"]),
-            Replay::Messages(vec!["msg_1".into(), "msg_2".into()])
+            Replay::Dead { messages: vec!["msg_1".into(), "msg_2".into()] }
         );
-        let present = Replay::Present { bucket: BucketName::parse("pail").unwrap(), prefix: "a/".into() };
+        let present = Replay::Present { bucket: "pail".into(), prefix: "a/".into() };
         assert_eq!(of(&["--present", "--bucket", "pail", "--prefix", "a/"]), present);
         let window = of(&["--since", "2026-11-23T20:00:00Z", "--until", "2026-11-23T21:00:00Z"]);
         let hour = 1_795_464_000_000;
-        let (from, to) = (Timestamp::from_millis(hour), Timestamp::from_millis(hour + 3_600_000));
-        assert_eq!(window, Replay::Window { from, to, bucket: None, prefix: String::new() });
+        let time = Timestamp::from_millis(hour)..Timestamp::from_millis(hour + 3_600_000);
+        assert_eq!(window, Replay::Window { time, bucket: None, prefix: String::new() });
     }
 
     #[test]

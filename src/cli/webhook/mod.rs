@@ -3,6 +3,8 @@
 mod arguments;
 mod text;
 
+use std::collections::BTreeSet;
+
 use clap::ArgMatches;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,12 +12,10 @@ use serde_json::{Value, json};
 use super::execute::execute;
 use super::key::print;
 use super::{Failure, options};
-use crate::admin::{
-    Answer, Command as Operation, Letter, ShownSecret, Tested, Webhook, WebhookCommand, WebhookDetails,
-};
+use crate::admin::{Answer, Command as Operation, ShownSecret, Webhook, WebhookCommand, WebhookDetails};
 use crate::config::ServerConfig;
-use crate::events::deliver::{Delivery, Outcome};
 use crate::events::endpoint::EndpointName;
+use crate::events::operate::{Attempt, DeadLetter, Outcome, Page};
 use crate::names::AccountId;
 use crate::telemetry::log;
 
@@ -61,7 +61,10 @@ impl Asking {
             Answer::WebhookSecret { webhook, secret } => {
                 print(&(*webhook, secret), self.json, with_secret_as_json, text::with_secret)
             }
-            Answer::Tested(tested) => self.tested(&tested),
+            Answer::Attempt(attempt) => self.tested(&attempt),
+            Answer::Replaying { messages } => {
+                print(&messages, self.json, |messages| json!({ "messages": messages }), text::replaying)
+            }
             Answer::Done => {
                 print(action, self.json, |action| json!({ "done": action }), |action| format!("{action}: done\n"))
             }
@@ -70,9 +73,12 @@ impl Asking {
     }
 
     /// A test that did not arrive is a command that failed.
-    fn tested(&self, tested: &Tested) -> Result<(), Failure> {
-        print(tested, self.json, as_json, text::test)?;
-        if tested.delivered { Ok(()) } else { Err(Failure::from("the test message did not arrive")) }
+    fn tested(&self, attempt: &Attempt) -> Result<(), Failure> {
+        print(attempt, self.json, as_json, text::test)?;
+        match attempt.outcome {
+            Outcome::Delivered => Ok(()),
+            _ => Err(Failure::from("the test message did not arrive")),
+        }
     }
 
     fn list(&self) -> Result<(), Failure> {
@@ -92,46 +98,39 @@ impl Asking {
         }
     }
 
-    /// Asks for page after page. Ends because every page begins before the last attempt of the one before.
     fn attempts(&self, name: &EndpointName, failed: bool, limit: usize) -> Result<(), Failure> {
-        let (mut attempts, mut before): (Vec<Delivery>, _) = (Vec::new(), None);
-        while attempts.len() < limit {
-            let Answer::Attempts(page) = self.ask(WebhookCommand::Deliveries { name: name.clone(), before })? else {
-                return Err(other_answer());
-            };
-            let Some((last, _)) = page.last() else { break };
-            if before.is_some_and(|before| *last >= before) {
-                return Err(Failure::from("the server gave the same page twice"));
+        let attempts = pages(limit, |after| {
+            match self.ask(WebhookCommand::Deliveries { name: name.clone(), after, failed })? {
+                Answer::Attempts(page) => Ok(page),
+                _ => Err(other_answer()),
             }
-            before = Some(*last);
-            attempts
-                .extend(page.into_iter().map(|(_, attempt)| attempt).filter(|attempt| !failed || has_failed(attempt)));
-        }
-        attempts.truncate(limit);
-        print(attempts.as_slice(), self.json, as_json, text::attempts)
+        })?;
+        print(attempts.as_slice(), self.json, as_json::<[Attempt]>, text::attempts)
     }
 
-    /// Asks for page after page, each behind those before.
     fn dead(&self, name: &EndpointName, limit: usize) -> Result<(), Failure> {
-        let mut letters: Vec<Letter> = Vec::new();
-        while letters.len() < limit {
-            let Answer::DeadLetters(page) =
-                self.ask(WebhookCommand::Dead { name: name.clone(), skip: letters.len() })?
-            else {
-                return Err(other_answer());
-            };
-            if page.is_empty() {
-                break;
-            }
-            letters.extend(page);
-        }
-        letters.truncate(limit);
-        print(letters.as_slice(), self.json, as_json, text::dead)
+        let letters = pages(limit, |after| match self.ask(WebhookCommand::Dead { name: name.clone(), after })? {
+            Answer::DeadLetters(page) => Ok(page),
+            _ => Err(other_answer()),
+        })?;
+        print(letters.as_slice(), self.json, as_json::<[DeadLetter]>, text::dead)
     }
 }
 
-fn has_failed(attempt: &Delivery) -> bool {
-    !matches!(attempt.outcome, Outcome::Delivered | Outcome::Test { delivered: true })
+/// Asks for page after page, up to `limit` items.
+fn pages<T>(limit: usize, ask: impl Fn(Option<String>) -> Result<Page<T>, Failure>) -> Result<Vec<T>, Failure> {
+    let (mut items, mut after, mut seen) = (Vec::new(), None, BTreeSet::new());
+    while items.len() < limit {
+        let page = ask(after)?;
+        items.extend(page.items);
+        match page.next {
+            None => break,
+            Some(next) if seen.insert(next.clone()) => after = Some(next),
+            Some(_) => return Err(Failure::from("the server gave the same page twice")),
+        }
+    }
+    items.truncate(limit);
+    Ok(items)
 }
 
 fn as_json<T: Serialize + ?Sized>(answer: &T) -> Value {
@@ -144,4 +143,20 @@ fn with_secret_as_json((webhook, secret): &(WebhookDetails, ShownSecret)) -> Val
 
 fn other_answer() -> Failure {
     Failure::from("the server gave another answer than was asked for")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_asked_for_until_there_are_enough_and_never_twice() {
+        let ask = |after: Option<String>| {
+            let from: u32 = after.map_or(0, |after| after.parse().unwrap());
+            Ok(Page { items: vec![from, from + 1], next: (from < 4).then(|| (from + 2).to_string()) })
+        };
+        assert_eq!(pages(3, ask).unwrap(), [0, 1, 2]);
+        assert_eq!(pages(100, ask).unwrap(), [0, 1, 2, 3, 4, 5]);
+        assert!(pages(100, |_| Ok(Page { items: vec![1], next: Some("same".to_owned()) })).is_err());
+    }
 }

@@ -1,8 +1,9 @@
 //! Answers about webhooks, for people.
 
-use crate::admin::{Letter, ShownSecret, Tested, Webhook, WebhookDetails};
-use crate::events::deliver::{BreakerState, Counts, Delivery, EndpointStatus, Outcome};
+use crate::admin::{ShownSecret, Webhook, WebhookDetails};
 use crate::events::endpoint::{Origin, State};
+use crate::events::operate::{Attempt, Breaker, DeadLetter, EndpointStatus, EventSummary, Outcome};
+use crate::units::time_text;
 
 /// One webhook a line.
 pub fn list(webhooks: &[Webhook]) -> String {
@@ -11,7 +12,7 @@ pub fn list(webhooks: &[Webhook]) -> String {
         "ACCOUNT", "NAME", "STATE", "DELIVERED", "FAILED", "DEAD", "BACKLOG", "OLDEST"
     );
     for webhook in webhooks {
-        let EndpointStatus { counts: Counts { delivered, failed, dead, .. }, backlog, .. } = webhook.status;
+        let EndpointStatus { delivered, failed, dead, backlog, .. } = webhook.status;
         text.push_str(&format!(
             "{}  {:<24}  {:<10}  {delivered:>10}  {failed:>8}  {dead:>6}  {backlog:>9}  {:>8}  {}\n",
             webhook.account,
@@ -27,7 +28,7 @@ pub fn list(webhooks: &[Webhook]) -> String {
 /// A webhook with its options and counts.
 pub fn details(details: &WebhookDetails) -> String {
     let webhook = &details.webhook;
-    let EndpointStatus { counts, backlog, deferred, in_flight, replays, .. } = webhook.status;
+    let EndpointStatus { delivered, failed, dead, gap, backlog, deferred, in_flight, .. } = webhook.status;
     let origin = match webhook.origin {
         Origin::File => "the configuration file",
         Origin::Operator => "an operator",
@@ -48,21 +49,14 @@ pub fn details(details: &WebhookDetails) -> String {
         rows.push(("topic", topic.to_string()));
     }
     rows.extend(details.options.iter().map(|(key, value)| (key.as_str(), value.clone())));
-    rows.push(("delivered", counts.delivered.to_string()));
-    rows.push(("failed", counts.failed.to_string()));
-    rows.push(("dead", counts.dead.to_string()));
-    rows.push(("left out", counts.skipped.to_string()));
+    rows.push(("delivered", delivered.to_string()));
+    rows.push(("failed", failed.to_string()));
+    rows.push(("dead", dead.to_string()));
+    rows.push(("gap", gap.to_string()));
     rows.push(("backlog", backlog.to_string()));
     rows.push(("deferred", deferred.to_string()));
     rows.push(("in flight", in_flight.to_string()));
-    rows.push(("replays", replays.to_string()));
     rows.push(("oldest", oldest(&webhook.status)));
-    if let Some(gap) = &webhook.status.gap {
-        rows.push(("last gap", format!("{} entries at {}, up to position {}", gap.entries, gap.at, gap.to)));
-    }
-    if let Some(failure) = &webhook.status.last_failure {
-        rows.push(("last failure", failure.escape_debug().to_string()));
-    }
     rows.iter().map(|(key, value)| format!("{key:<16}  {value}").trim_end().to_owned() + "\n").collect()
 }
 
@@ -71,34 +65,45 @@ pub fn with_secret((webhook, secret): &(WebhookDetails, ShownSecret)) -> String 
     format!("secret            {}\n{}", secret.expose(), details(webhook))
 }
 
-pub fn test(tested: &Tested) -> String {
-    let answer = tested.status.map_or_else(|| "no answer".to_owned(), |status| format!("answered {status}"));
-    let mut text = format!("{} after {} ms: {answer}\n", tested.message, tested.millis);
-    for line in tested.error.iter().chain(Some(&tested.answer).filter(|answer| !answer.is_empty())) {
-        text.push_str(&format!("{}\n", line.escape_debug()));
+pub fn replaying(messages: &Option<u64>) -> String {
+    match messages {
+        Some(messages) => format!("{messages} messages will be sent once more\n"),
+        None => "messages will be sent once more\n".to_owned(),
+    }
+}
+
+pub fn test(attempt: &Attempt) -> String {
+    let answer = attempt.status.map_or_else(|| "no answer".to_owned(), |status| format!("answered {status}"));
+    let mut text = format!("{} after {}: {answer}\n", attempt.message, time_text(attempt.took));
+    if let Some(error) = &attempt.error {
+        text.push_str(&format!("{}\n", error.escape_debug()));
+    }
+    if !attempt.answer.is_empty() {
+        text.push_str(&format!("{}\n", attempt.answer.escape_debug()));
     }
     text
 }
 
-/// One attempt a line, and why it failed below it.
-pub fn attempts(attempts: &[Delivery]) -> String {
+/// One attempt a line.
+pub fn attempts(attempts: &[Attempt]) -> String {
     let mut text = format!(
-        "{:<24}  {:>3}  {:<9}  {:>6}  {:>8}  {:<44}  EVENT\n",
+        "{:<24}  {:>3}  {:<9}  {:>6}  {:>8}  {:<40}  EVENT\n",
         "AT", "TRY", "OUTCOME", "STATUS", "TOOK", "MESSAGE"
     );
     for attempt in attempts {
         let outcome = match attempt.outcome {
             Outcome::Delivered => "delivered",
-            Outcome::Retry(_) => "deferred",
+            Outcome::Deferred => "deferred",
             Outcome::Dead => "dead",
-            Outcome::Test { .. } => "test",
         };
         let status = attempt.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-        let about = about(&attempt.bucket, &attempt.key, attempt.events as usize);
-        let took = format!("{} ms", attempt.millis);
         let line = format!(
-            "{}  {:>3}  {outcome:<9}  {status:>6}  {took:>8}  {:<44}  {about}",
-            attempt.at, attempt.attempt, attempt.message
+            "{}  {:>3}  {outcome:<9}  {status:>6}  {:>8}  {:<40}  {}",
+            attempt.at,
+            attempt.attempt,
+            time_text(attempt.took),
+            attempt.message,
+            event(attempt.event.as_ref(), attempt.events)
         );
         text.push_str(line.trim_end());
         text.push('\n');
@@ -109,40 +114,41 @@ pub fn attempts(attempts: &[Delivery]) -> String {
     text
 }
 
-/// One dead letter a line, and why it was given up below it.
-pub fn dead(letters: &[Letter]) -> String {
-    let mut text = format!("{:<24}  {:>5}  {:<44}  EVENT\n", "HAPPENED", "TRIES", "MESSAGE");
+/// One dead letter a line, and why it was given up.
+pub fn dead(letters: &[DeadLetter]) -> String {
+    let mut text = format!("{:<24}  {:<24}  {:>5}  {:<40}  EVENT\n", "HAPPENED", "GIVEN UP", "TRIES", "MESSAGE");
     for letter in letters {
-        let about = about(&letter.bucket, &letter.key, letter.events);
-        let line = format!("{}  {:>5}  {:<44}  {about}", letter.at, letter.attempts, letter.message);
+        let event = event(letter.event.as_ref(), letter.events);
+        let line =
+            format!("{}  {}  {:>5}  {:<40}  {event}", letter.at, letter.given_up, letter.attempts, letter.message);
         text.push_str(&format!("{}\n    {}\n", line.trim_end(), letter.error.escape_debug()));
     }
     text
 }
 
-fn about(bucket: &str, key: &str, events: usize) -> String {
+fn event(event: Option<&EventSummary>, events: u32) -> String {
+    let Some(event) = event else { return "test".to_owned() };
     let more = if events > 1 { format!(" and {} more", events - 1) } else { String::new() };
-    if bucket.is_empty() { String::new() } else { format!("s3://{bucket}/{}{more}", key.escape_debug()) }
+    format!("{} s3://{}/{}{more}", event.name, event.bucket, event.key.escape_debug())
 }
 
 fn state(webhook: &Webhook) -> &'static str {
     match (&webhook.state, webhook.status.breaker) {
         (State::Paused, _) => "paused",
         (State::Disabled { .. }, _) => "disabled",
-        (State::Active, BreakerState::Closed) => "active",
-        (State::Active, BreakerState::Open(_) | BreakerState::HalfOpen) => "failing",
+        (State::Active, Breaker::Closed) => "active",
+        (State::Active, Breaker::Open | Breaker::HalfOpen) => "failing",
     }
 }
 
 fn oldest(status: &EndpointStatus) -> String {
-    match status.oldest_age_millis {
-        0 => "-".to_owned(),
-        millis => format!("{:.1}s", millis as f64 / 1000.0),
-    }
+    status.oldest.map_or_else(|| "-".to_owned(), |age| format!("{:.1}s", age.as_secs_f64()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::Timestamp;
     use crate::events::endpoint::EndpointName;
@@ -157,8 +163,8 @@ mod tests {
             topic: None,
             state,
             status: EndpointStatus {
-                counts: Counts { delivered: 7, ..Counts::default() },
-                oldest_age_millis: 1500,
+                delivered: 7,
+                oldest: Some(Duration::from_millis(1500)),
                 ..EndpointStatus::default()
             },
         }
@@ -190,20 +196,28 @@ mod tests {
 
     #[test]
     fn attempts_show_what_they_were_about_and_why_they_failed() {
-        let attempt = Delivery {
+        let attempt = Attempt {
+            sequence: 1,
             message: "msg_1".into(),
             at: Timestamp::from_seconds(1),
             attempt: 2,
-            bucket: "pail".into(),
-            key: "a\nb".into(),
+            event: Some(EventSummary {
+                name: "ObjectCreated:Put".into(),
+                bucket: "pail".into(),
+                key: "a\nb".into(),
+                position: 9,
+            }),
             events: 3,
             status: Some(500),
-            millis: 12,
+            took: Duration::from_millis(12),
             error: Some("answered 500".into()),
             answer: String::new(),
-            outcome: Outcome::Retry(Timestamp::from_seconds(2)),
+            outcome: Outcome::Deferred,
         };
         let text = attempts(&[attempt]);
-        assert!(text.contains("s3://pail/a\\nb and 2 more") && text.contains("    answered 500\n"), "{text}");
+        assert!(
+            text.contains("ObjectCreated:Put s3://pail/a\\nb and 2 more") && text.contains("    answered 500\n"),
+            "{text}"
+        );
     }
 }

@@ -9,12 +9,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::bounds::ATTEMPTS_KEPT;
 use super::error::Error;
+use super::latency::Latency;
 use super::pages::Pages;
 use super::replay::Replay;
-use super::sender::Attempt;
-use super::status::EndpointStatus;
+use super::rows::Delivery;
 use super::{Ports, Settings};
 use crate::events::endpoint::{Endpoint, OnFull};
+use crate::events::operate::EndpointStatus;
 use crate::events::record::{Message, Origin};
 use crate::names::LogId;
 
@@ -38,6 +39,7 @@ pub(super) struct Desk {
     pub endpoint: watch::Sender<Arc<Endpoint>>,
     pub orders: mpsc::Sender<Order>,
     pub status: Mutex<EndpointStatus>,
+    pub latency: Mutex<Latency>,
     /// As it is written down: what is before it is needed by nobody here.
     pub cursor: AtomicU64,
     /// Whether what is behind the cursor is older than it may be.
@@ -46,9 +48,10 @@ pub(super) struct Desk {
 
 /// What a dispatcher is asked for.
 pub(super) enum Order {
-    /// Sends a message once, whatever the endpoint's state.
-    Test(Message, oneshot::Sender<Attempt>),
-    Replay(Replay, oneshot::Sender<Result<(), Error>>),
+    /// Sends a message once, whatever the endpoint's state. Answered with the row of the delivery log.
+    Test(Message, oneshot::Sender<(u64, Delivery)>),
+    /// Answered with how many messages there are to send, where that is known.
+    Replay(Replay, oneshot::Sender<Result<Option<u64>, Error>>),
 }
 
 impl Shared {

@@ -90,7 +90,6 @@ pub(super) struct Dispatcher {
     pub halted: bool,
     /// Whose turn it is: what is new or what failed before.
     pub turn: bool,
-    pub last_failure: Option<String>,
     next_tick: Timestamp,
     pub next_cleaning: Timestamp,
 }
@@ -128,7 +127,6 @@ impl Dispatcher {
             jobs: VecDeque::new(),
             halted: false,
             turn: false,
-            last_failure: None,
             next_tick: now,
             next_cleaning: now,
             progress,

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::desk::{Desk, Shared};
 use super::dispatcher::{Dispatcher, Inbox};
 use super::error::Error;
-use super::status::EndpointStatus;
 use crate::events::endpoint::Endpoint;
+use crate::events::operate::EndpointStatus;
 use crate::events::tables::{self, CURSORS, OF_ENDPOINT};
 use crate::kv::{Commit, CommitError, Item, Scan};
 use crate::store::Position;
@@ -120,6 +120,7 @@ impl Keeper {
             endpoint: told,
             orders: sender,
             status: Mutex::new(EndpointStatus::default()),
+            latency: Mutex::default(),
             cursor: AtomicU64::new(progress.position),
             too_old: AtomicBool::new(false),
         });
