@@ -20,7 +20,7 @@ use crate::telemetry::HostId;
 /// What is open of notifications while a server runs.
 pub struct Notifications {
     pub events: Arc<Events>,
-    dispatchers: Arc<Dispatchers>,
+    pub dispatchers: Arc<Dispatchers>,
 }
 
 impl Notifications {
@@ -47,6 +47,7 @@ impl Notifications {
         let streams = Arc::new(Streams::new(Arc::clone(store), origin, silence(config)));
         let (endpoints, rules) = (Arc::clone(&ports.endpoints), Arc::clone(&ports.rules));
         let dispatchers = Dispatchers::start(ports, settings).await?;
+        dispatchers.keep_attempts(config.events.delivery_retention);
         let events = Arc::new(Events { rules, targets: dispatchers.clone(), endpoints, streams });
         Ok(Self { events, dispatchers })
     }

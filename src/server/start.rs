@@ -40,6 +40,8 @@ pub enum StartError {
     Blobs(#[source] blob::Error),
     #[error("cannot open the webhooks: {0}")]
     Endpoints(#[from] endpoint::Error),
+    #[error("cannot begin to deliver notifications: {0}")]
+    Deliveries(#[from] deliver::Error),
     #[error("cannot open the store: {0}")]
     Store(#[from] store::Error),
     #[error("cannot begin to deliver notifications: {0}")]
@@ -85,11 +87,11 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let certificates =
         CertificateKeeper::open(config.certificates.clone(), &clock).await.map_err(StartError::Certificates)?;
     let storage = Storage::open(&foundation, &config, &clock).await?;
-    let observer = Observer::start(&foundation, &storage).await;
+    let notifications = Notifications::open(&config, &foundation, &storage, &clock).await?;
+    let observer = Observer::start(&foundation, &storage, &notifications).await;
     let edges = following::open(&config, &foundation, &storage, &clock).await?;
     let challenges = Challenges::default();
     let orders = Orders::open(&config, &foundation, &storage, &certificates, &challenges, &clock).await?;
-    let notifications = Notifications::open(&config, &foundation, &storage, &clock).await?;
     let following = Following { edges: &edges, notifications: &notifications };
     let listeners = Listeners::start(&config, &foundation, &storage, following, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;

@@ -66,7 +66,7 @@ impl Dispatcher {
             let (Some(sequence), delivery) = (tables::parse_numbered(&key), decode::<Delivery>(&value)?) else {
                 continue;
             };
-            if now.since(delivery.at) <= ATTEMPTS_KEPT {
+            if now.since(delivery.at) <= self.shared.attempts_kept() {
                 break;
             }
             self.pending.delete(DELIVERIES, key);

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::bounds::ATTEMPTS_KEPT;
 use super::error::Error;
 use super::latency::Latency;
 use super::pages::Pages;
@@ -30,6 +32,8 @@ pub(super) struct Shared {
     pub strict: RwLock<Arc<[Arc<Desk>]>>,
     /// Whether there are any: asked before every mutation.
     pub any_strict: AtomicBool,
+    /// How long attempts are kept, in milliseconds.
+    pub attempts_kept: AtomicU64,
 }
 
 /// Where those outside meet the dispatcher of an endpoint.
@@ -66,7 +70,13 @@ impl Shared {
             desks: RwLock::default(),
             strict: RwLock::new(Arc::new([])),
             any_strict: AtomicBool::new(false),
+            attempts_kept: AtomicU64::new(ATTEMPTS_KEPT.as_millis() as u64),
         }
+    }
+
+    /// How long attempts are kept in the delivery log.
+    pub fn attempts_kept(&self) -> Duration {
+        Duration::from_millis(self.attempts_kept.load(Ordering::Relaxed))
     }
 
     /// The last position of the log.

@@ -29,6 +29,7 @@ mod tests;
 mod window;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -99,6 +100,12 @@ impl Dispatchers {
         keeper.reconcile().await?;
         let keeper = Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(keeper.run()))));
         Ok(Arc::new(Self { shared, stopping, keeper }))
+    }
+
+    /// Keeps attempts in the delivery log for this time from now on, in place of [`ATTEMPTS_KEPT`].
+    pub fn keep_attempts(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.shared.attempts_kept.store(millis, Ordering::Relaxed);
     }
 
     /// Ends all dispatchers: gives what is under way a few seconds, and writes what came of it.
