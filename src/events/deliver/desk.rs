@@ -24,6 +24,8 @@ pub(super) struct Shared {
     pub ports: Ports,
     pub log: LogId,
     pub origin: Origin,
+    /// Where the log ended when this run began.
+    pub begun_at: u64,
     pub pages: Pages,
     pub desks: RwLock<Vec<Arc<Desk>>>,
     /// Those whose backlog must not be lost.
@@ -42,6 +44,8 @@ pub(super) struct Desk {
     pub latency: Mutex<Latency>,
     /// As it is written down: what is before it is needed by nobody here.
     pub cursor: AtomicU64,
+    /// As it is in memory: what is before it is settled.
+    pub reached: AtomicU64,
     /// Whether what is behind the cursor is older than it may be.
     pub too_old: AtomicBool,
 }
@@ -58,6 +62,7 @@ impl Shared {
     pub fn new(ports: Ports, log: LogId, settings: Settings) -> Self {
         let origin = Origin { log, region: settings.region, host_id: settings.host_id };
         Self {
+            begun_at: *ports.store.log_head().borrow(),
             ports,
             log,
             origin,

@@ -153,6 +153,7 @@ impl Dispatcher {
             self.fill().await?;
             self.replay().await?;
             self.send();
+            self.desk.reached.store(self.window.cursor(), Ordering::Release);
             self.commit();
             match self.woken(inbox).await? {
                 Woken::Landed(landed) => self.land_all(landed)?,

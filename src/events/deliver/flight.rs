@@ -19,7 +19,7 @@ use crate::store::codec::{decode, encode};
 
 /// The most bytes of a message of several events, by an estimate that is too high rather than too low. One event alone is sent
 /// whatever its size.
-const MAX_BATCH_BYTES: usize = 256 * 1024;
+const MAX_BATCH_BYTES: usize = 64 * 1024;
 /// What an event counts besides its texts.
 const EVENT_BYTES: usize = 900;
 /// How many attempts the delivery log keeps, and after how many more of them the oldest are removed.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::desk::{Desk, Shared};
 use super::dispatcher::{Dispatcher, Inbox};
@@ -34,7 +34,8 @@ const PAGE: usize = 500;
 struct Running {
     desk: Arc<Desk>,
     stopping: CancellationToken,
-    task: JoinHandle<()>,
+    /// Dropped, it ends wherever it is.
+    task: AbortOnDropHandle<()>,
 }
 
 pub(super) struct Keeper {
@@ -122,12 +123,14 @@ impl Keeper {
             status: Mutex::new(EndpointStatus::default()),
             latency: Mutex::default(),
             cursor: AtomicU64::new(progress.position),
+            reached: AtomicU64::new(progress.position),
             too_old: AtomicBool::new(false),
         });
         let stopping = CancellationToken::new();
         let head = self.shared.ports.store.log_head();
         let inbox = Inbox { endpoint: hears, orders, head, stopping: stopping.clone() };
         let task = tokio::spawn(dispatch(Arc::clone(&self.shared), Arc::clone(&desk), inbox));
+        let task = AbortOnDropHandle::new(task);
         self.running.insert(endpoint.number, Running { desk, stopping, task });
         Ok(())
     }

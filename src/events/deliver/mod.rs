@@ -35,8 +35,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use bounds::{ATTEMPTS_KEPT, MAX_DEAD_LETTERS};
 pub use dispatcher::MAX_DEFERRED;
@@ -79,11 +79,12 @@ pub struct Settings {
     pub host_id: Arc<str>,
 }
 
-/// The dispatchers of all endpoints: there is one for each as long as there is the endpoint.
+/// The dispatchers of all endpoints: there is one for each as long as there is the endpoint. Dropped, they end wherever they are,
+/// as in a crash: nothing is lost, and some of it is delivered again.
 pub struct Dispatchers {
     shared: Arc<Shared>,
     stopping: CancellationToken,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    keeper: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 impl Dispatchers {
@@ -97,7 +98,7 @@ impl Dispatchers {
         let mut keeper = keeper::Keeper::new(Arc::clone(&shared), stopping.clone());
         keeper.remove_orphans().await?;
         keeper.reconcile().await?;
-        let keeper = Mutex::new(Some(tokio::spawn(keeper.run())));
+        let keeper = Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(keeper.run()))));
         Ok(Arc::new(Self { shared, stopping, keeper }))
     }
 
