@@ -59,7 +59,7 @@ pub fn parse(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, HeaderError> 
         if headers.iter().any(|(other, _)| *other == name) {
             return Err(HeaderError::Twice(name));
         }
-        headers.push((name, sensitive(value.trim()).ok_or(HeaderError::Form)?));
+        headers.push((name, sensitive(value.trim_matches([' ', '\t'])).ok_or(HeaderError::Form)?));
     }
     Ok(headers)
 }
