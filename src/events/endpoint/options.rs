@@ -316,7 +316,7 @@ pub const OPTIONS: &[EndpointOption] = &[
         form: Form::Text,
         expects: "drop-oldest or reject-writes",
         default: "drop-oldest",
-        doc: "What happens beyond. `drop-oldest`: the oldest events are left out, counted and told of; `reject-writes`: requests that \
+        doc: "What happens beyond. `drop-oldest`: the oldest events are left out and counted; `reject-writes`: requests that \
               would change what the endpoint hears of are answered with 503 until it has caught up",
         secret: false,
         // Whoever may have all writes of a bucket refused is its operator.
