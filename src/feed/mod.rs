@@ -19,7 +19,7 @@ mod state;
 
 use std::time::Duration;
 
-pub use depends::{Dependency, Depends, InvalidDepends, MAX_DEPENDENCIES};
+pub use depends::{Dependency, Depends, InvalidDepends, MAX_DEPENDENCIES, UNWATCHED};
 pub use edge_id::{EdgeId, EdgeName, InvalidEdgeName};
 pub use entry::{Entry, What};
 pub use moment::Moment;
