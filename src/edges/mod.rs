@@ -43,6 +43,9 @@ pub const CONNECT_EDGE: &str = "brim:ConnectEdge";
 /// The permission to hear of changes in a bucket: of `arn:aws:s3:::BUCKET`.
 pub const READ_FEED: &str = "brim:ReadFeed";
 
+/// The most live edges of an account.
+const MAX_EDGES_OF_ACCOUNT: usize = 1000;
+
 /// How many bytes of polls may be in memory at once.
 const POLL_MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
@@ -67,7 +70,7 @@ struct Details {
     common: LogId,
     /// Where it polls from; empty where that is unknown.
     address: String,
-    /// `None` until it told.
+    /// Those that were taken; `None` until it told.
     sites: Option<Arc<[feed::Site]>>,
     behind: Vec<Behind>,
 }

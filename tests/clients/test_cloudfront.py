@@ -250,8 +250,11 @@ def test_edges_agree_on_what_a_site_is(server, edges):
     name = fresh("site")
     edges("one", site(name, [f"{name}.example.com"]))
     for other in [site(name, [f"other.{name}.example.com"]), site(fresh("site"), [f"{name}.example.com"])]:
-        status, answer = Edge(server, server.keys, "two", [other]).post(FEED, Edge(server, server.keys, "two", [other]).document())
-        assert (status, answer["code"]) == (409, "SiteConflict")
+        edge = Edge(server, server.keys, "two", [other])
+        status, answer = edge.post(FEED, edge.document())
+        assert (status, len(answer["not_taken"])) == (200, 1), answer
+        assert answer["not_taken"][0].startswith(f"site {other['id']}: ") and "at edge one" in answer["not_taken"][0]
+        assert answer["lease"], "the feed goes on"
     edges("two", site(name, [f"{name}.example.com"]))
 
 

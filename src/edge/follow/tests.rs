@@ -106,6 +106,7 @@ fn page<const N: usize>(from: u64, next: u64, entries: [Entry; N]) -> Page {
         next,
         lease: Some(LEASE),
         register: false,
+        not_taken: Vec::new(),
         pass: None,
     }
 }
