@@ -37,7 +37,7 @@ impl Front {
             return self.challenge(head, token);
         }
         // An edge says itself by which protocol its visitor came; whether it is one, the signature tells later.
-        if secure || head.headers.contains_key(HOST_HEADER) { None } else { self.redirected(head) }
+        if secure || is_signed_for_a_visitor(head) { None } else { self.redirected(head) }
     }
 
     fn challenge(&self, head: &RequestHead, token: &str) -> Option<HttpResponse> {
@@ -71,6 +71,12 @@ impl Front {
         tracing::info!(host = name, path = head.uri.path(), status = status.as_u16(), "to https");
         Some(HttpResponse::build(status).insert_header((header::LOCATION, location)).finish())
     }
+}
+
+/// Whether a request claims to be an edge's, for a visitor whose host it names: where it is not signed so, the site refuses it
+/// and answers nobody in the clear.
+fn is_signed_for_a_visitor(head: &RequestHead) -> bool {
+    head.headers.contains_key(HOST_HEADER) && head.headers.contains_key(header::AUTHORIZATION)
 }
 
 /// The host that is asked for: that of an absolute target, otherwise that of the one Host header.
