@@ -93,8 +93,6 @@ pub struct Edges {
     renamed: watch::Sender<()>,
     /// From when on all edges that may hold anything have been heard of.
     known_from: Moment,
-    /// Where the log ended when this run began.
-    begun_at: u64,
     stopping: CancellationToken,
 }
 
@@ -112,7 +110,6 @@ impl Edges {
         let wait = if store.is_first_run() { Duration::ZERO } else { feed::LEASE + feed::MARGIN };
         Ok(Self {
             log: RwLock::new(name_of(store.log_id().await?, configuration)),
-            begun_at: *store.log_head().borrow(),
             signers: Signers::new(Arc::clone(&identities), clock.clone(), options.auth.clone()),
             store,
             identities,
@@ -147,11 +144,6 @@ impl Edges {
     /// Answers every poll that waits, and refuses those that come.
     pub fn stop(&self) {
         self.stopping.cancel();
-    }
-
-    /// Where the log ended when this run began.
-    pub fn begun_at(&self) -> u64 {
-        self.begun_at
     }
 
     fn log(&self) -> LogId {

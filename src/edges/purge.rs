@@ -3,7 +3,7 @@
 use super::refusal::Refusal;
 use super::{Edges, name_for};
 use crate::access::{self, Arn, Context, Rules};
-use crate::feed::{Position, Purge, PurgeAnswer, PurgeRequest, Scope, Site, Target};
+use crate::feed::{Moment, Position, Purge, PurgeAnswer, PurgeRequest, Scope, Site, Target};
 use crate::guard::Origin;
 use crate::identity::Key;
 use crate::names::AccountId;
@@ -78,6 +78,25 @@ impl Edges {
         }
         let principal = key.caller.principal.arn().unwrap_or_default();
         Err(Refusal::Denied { principal, action: CREATE_INVALIDATION, resource })
+    }
+}
+
+impl Edges {
+    /// Whether a live edge, or one of an account, has told of what the scope names. What edges behind others serve is not known:
+    /// where there are such, the answer is yes.
+    pub fn serve(&self, account: Option<&AccountId>, scope: &Scope) -> bool {
+        let is = |site: &Site| match scope {
+            Scope::Everything => true,
+            Scope::Site(id) => site.id == *id,
+            Scope::Host(host) => site.hosts.iter().any(|known| covers(known, host)),
+        };
+        let registry = self.registry.lock();
+        let mut asked = registry.live(Moment::now()).map(|(_, known)| known);
+        *scope == Scope::Everything
+            || asked.any(|known| {
+                let meant = account.is_none_or(|account| known.is_of(account));
+                meant && (known.sites().any(is) || !known.details.behind.is_empty())
+            })
     }
 }
 

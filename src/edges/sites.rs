@@ -75,14 +75,7 @@ impl Edges {
 
     /// Holds a site against those that were taken before it and against those of live edges, those with the same name aside:
     /// that is what the edge said itself before it was started anew.
-    fn check(
-        &self,
-        edge: &EdgeId,
-        account: &AccountId,
-        site: &Site,
-        taken: &[Site],
-        now: Moment,
-    ) -> Result<(), Unfit> {
+    fn check(&self, edge: &EdgeId, account: &AccountId, site: &Site, taken: &[Site], now: Moment) -> Result<(), Unfit> {
         site.check()?;
         if taken.len() >= MAX_SITES {
             return Err(Unfit::TooMany);
@@ -106,9 +99,10 @@ impl Edges {
     /// Whether a live edge that signs as this user told of a site of which `is` is true.
     pub(super) fn has_told_of(&self, key: &Key, is: impl Fn(&Site) -> bool) -> bool {
         let registry = self.registry.lock();
-        let mut own = registry.live(Moment::now()).map(|(_, known)| known).filter(|known| {
-            known.is_of(&key.account.id) && known.details.caller.user_id == key.caller.user_id
-        });
+        let mut own = registry
+            .live(Moment::now())
+            .map(|(_, known)| known)
+            .filter(|known| known.is_of(&key.account.id) && known.details.caller.user_id == key.caller.user_id);
         own.any(|known| known.sites().any(&is))
     }
 }
@@ -118,7 +112,7 @@ impl Known<Details> {
         self.details.caller.principal.account() == Some(account)
     }
 
-    fn sites(&self) -> impl Iterator<Item = &Site> {
+    pub(super) fn sites(&self) -> impl Iterator<Item = &Site> {
         self.details.sites.iter().flat_map(|sites| sites.iter())
     }
 }
@@ -148,7 +142,14 @@ mod tests {
     use crate::feed::{Behaviour, Origin, OriginKind};
 
     fn site(id: &str, host: &str, max_ttl: u64) -> Site {
-        let behaviour = Behaviour { path: "*".into(), min_ttl: 0, default_ttl: 0, max_ttl, compress: false };
+        let behaviour = Behaviour {
+            path: "*".into(),
+            min_ttl: 0,
+            default_ttl: 0,
+            max_ttl,
+            compress: false,
+            viewers: Default::default(),
+        };
         let origin = Origin { name: "pail".into(), kind: OriginKind::Bucket };
         Site { id: id.into(), hosts: vec![host.into()], origins: vec![origin], behaviours: vec![behaviour] }
     }

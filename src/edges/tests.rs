@@ -136,7 +136,14 @@ fn keys(entries: &[Entry]) -> Vec<String> {
 }
 
 fn site(id: &str, host: &str) -> Site {
-    let behaviour = Behaviour { path: "*".into(), min_ttl: 0, default_ttl: 0, max_ttl: 1, compress: false };
+    let behaviour = Behaviour {
+        path: "*".into(),
+        min_ttl: 0,
+        default_ttl: 0,
+        max_ttl: 1,
+        compress: false,
+        viewers: Default::default(),
+    };
     let origins = vec![SiteOrigin { name: "pail".into(), kind: OriginKind::Bucket }];
     Site { id: id.into(), hosts: vec![host.into()], origins, behaviours: vec![behaviour] }
 }
@@ -308,6 +315,23 @@ async fn edges_that_serve_the_same_site_may_all_purge_it_whosever_keys_they_have
         PurgeRequest { purges: vec![Purge { scope: Scope::Site("www".into()), target: Target::All, soft: false }] };
     let late = bench.edges.purge_for(&one, NOWHERE, request, "R1").await;
     assert_eq!(late.unwrap_err().code().1, "AccessDenied", "no edge of this user serves it any more");
+}
+
+#[tokio::test]
+async fn what_no_live_edge_serves_is_known_not_to_be_served() {
+    let bench = Bench::new().await;
+    bench.poll(Poll { sites: Some(vec![site("www", "a.example")]), ..poll("a", None) }).await;
+    let other: AccountId = "999999999999".parse().unwrap();
+    for (scope, serves) in [
+        (Scope::Everything, true),
+        (Scope::Site("www".into()), true),
+        (Scope::Site("shop".into()), false),
+        (Scope::Host("a.example".into()), true),
+        (Scope::Host("b.example".into()), false),
+    ] {
+        assert_eq!(bench.edges.serve(None, &scope), serves, "{scope:?}");
+        assert_eq!(bench.edges.serve(Some(&other), &scope), scope == Scope::Everything, "{scope:?}");
+    }
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ pub use poll::{Behind, Page, Poll, Refused, VERSION};
 pub use position::{InvalidPosition, Position};
 pub use purge::{InvalidItem, MAX_ITEM_CHARACTERS, Purge, PurgeAnswer, PurgeRequest, Scope, Target};
 pub use registry::{Full, Known, MAX_EDGES, Registry};
-pub use site::{Behaviour, InvalidSite, Origin, OriginKind, Site};
+pub use site::{Behaviour, InvalidSite, Origin, OriginKind, Site, Viewers};
 pub use state::FeedState;
 
 /// Where edges ask for entries: `POST`, signed for [`SERVICE`]. No bucket can have this name.
