@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use super::super::cache;
 use super::super::engine::Engine;
-use super::super::follow::{Follower, in_the_caches_words};
+use super::super::follow::{ChannelError, Follower, PurgeError, in_the_caches_words};
 use crate::feed::{Purge, Scope, Target};
 
 /// The most tags of one `PURGE`.
@@ -20,7 +20,22 @@ pub enum PurgeFailure {
     #[error("the purge could not be noted on disk: {0}")]
     Disk(#[from] cache::DiskError),
     #[error("the purge did not reach the server: {0}")]
-    Feed(#[from] super::super::follow::PurgeError),
+    Feed(#[from] PurgeError),
+}
+
+impl PurgeFailure {
+    /// What whoever asked is told: 403 where the server says that this edge may not, otherwise that it is not known to be done.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Feed(PurgeError::Channel(ChannelError::Refused { status: StatusCode::FORBIDDEN, .. })) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::Feed(PurgeError::Channel(ChannelError::Refused { status: StatusCode::BAD_REQUEST, .. })) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Disk(_) | Self::Feed(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
 }
 
 /// Carries out purges: through the feed where there is one, so that every edge has them.
