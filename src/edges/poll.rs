@@ -137,13 +137,7 @@ impl Edges {
     }
 
     /// Reads what the edge does not know yet. Waits for it until `end`, unless the answer is wanted `at_once`.
-    async fn read_for(
-        &self,
-        asker: &Asker<'_>,
-        poll: &Poll,
-        end: Instant,
-        at_once: bool,
-    ) -> Result<Page, Refusal> {
+    async fn read_for(&self, asker: &Asker<'_>, poll: &Poll, end: Instant, at_once: bool) -> Result<Page, Refusal> {
         let mut ear = Ear::new(&asker.key.caller, self.context(asker.origin));
         let (mut head, mut renamed) = (self.store.log_head(), self.renamed.subscribe());
         let log = self.log();

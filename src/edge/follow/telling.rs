@@ -42,7 +42,10 @@ impl Telling {
             return;
         }
         for why in &page.not_taken {
-            tracing::warn!(why, "the server did not take a site: it is no distribution, and cannot be purged from here");
+            tracing::warn!(
+                why,
+                "the server did not take a site: it is no distribution, and cannot be purged from here"
+            );
         }
         if page.not_taken.is_empty() {
             tracing::info!("the server took every site");
