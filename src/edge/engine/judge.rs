@@ -162,6 +162,7 @@ impl Fetch {
         let mut opened = Opened {
             status,
             headers,
+            named: update::named_headers(&answered.headers),
             request_time: answered.request_time,
             response_time: answered.response_time,
             initial_age: age::initial(&answered.headers, answered.request_time, answered.response_time),
