@@ -131,9 +131,9 @@ fn read(notes: &Notes, table: &mut Table) -> Option<EdgeConfig> {
     let log = inner("log");
     let (log_format, log_filter) = (log.read("format", log_format), log.read("filter", log_filter));
     let keys = keys::read(notes, table);
-    let sites = site::read(notes, table, &keys);
+    let (sites, outlines) = site::read(notes, table, &keys);
     check_listeners(notes, process.as_ref(), acme.as_ref(), &certificates);
-    check_secure(notes, process.as_ref(), proxies.as_ref(), &sites);
+    check_secure(notes, process.as_ref(), proxies.as_ref(), &outlines);
     Some(EdgeConfig {
         process: process?,
         disk,
@@ -183,14 +183,14 @@ fn check_secure(
     notes: &Notes,
     process: Option<&ProcessOptions>,
     proxies: Option<&ProxiesOptions>,
-    sites: &[site::SiteConfig],
+    sites: &[site::Outline],
 ) {
     let (Some(process), Some(proxies)) = (process, proxies) else { return };
     if !process.tls_listen.is_empty() || !proxies.trusted.is_empty() {
         return;
     }
     for site in sites {
-        let wants = |secure: Secure| site.behaviours.iter().any(|behaviour| behaviour.access.secure == secure);
+        let wants = |secure: Secure| site.secure.contains(&secure);
         let at = format!("site {}", site.id);
         if wants(Secure::Redirect) && process.https_port.is_none() {
             notes.fault(
