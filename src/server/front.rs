@@ -90,3 +90,34 @@ fn host_of(head: &RequestHead) -> Option<Host> {
     };
     Authority::parse(authority).ok().map(|authority| authority.host)
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn only_who_signs_for_a_visitor_is_not_sent_to_https() {
+        let front = Front {
+            challenges: Challenges::default(),
+            certificates: Arc::default(),
+            redirect: HttpsRedirect::Always,
+            port: Some(443),
+            clock: Clock::system(),
+        };
+        let claim = (HOST_HEADER, "www.example.com");
+        let signature = ("authorization", "AWS4-HMAC-SHA256 Credential=AKID");
+        for (fields, redirected) in
+            [(&[][..], true), (&[claim][..], true), (&[signature][..], true), (&[claim, signature][..], false)]
+        {
+            let mut request = TestRequest::get().uri("/a").insert_header(("host", "www.example.com"));
+            for field in fields {
+                request = request.insert_header(*field);
+            }
+            let request = request.to_http_request();
+            assert_eq!(front.answer(request.head(), false).is_some(), redirected, "{fields:?}");
+            assert!(front.answer(request.head(), true).is_none());
+        }
+    }
+}

@@ -122,6 +122,18 @@ mod tests {
     }
 
     #[test]
+    fn what_the_server_refuses_is_told_apart_from_what_is_not_known_to_be_done() {
+        let refused = |status| {
+            let why = ": AccessDenied: This edge may not.".to_owned();
+            PurgeFailure::from(PurgeError::Channel(ChannelError::Refused { status, why }))
+        };
+        assert_eq!(refused(StatusCode::FORBIDDEN).status(), StatusCode::FORBIDDEN);
+        assert_eq!(refused(StatusCode::BAD_REQUEST).status(), StatusCode::BAD_REQUEST);
+        assert_eq!(refused(StatusCode::INTERNAL_SERVER_ERROR).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(PurgeFailure::from(PurgeError::NotHeard).status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
     fn a_purge_is_of_a_url_of_what_begins_so_of_a_host_or_of_tags() {
         let purged = |target, pairs: &[_]| {
             let purges = asked(&headers(pairs), target, "a.example", "shop").unwrap();
