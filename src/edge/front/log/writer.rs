@@ -32,6 +32,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const MAX_OPEN: usize = 200;
 /// What that one is called.
 const OTHERS: &str = "others";
+/// Who may read a log, which says who asked for what: the owner, and the group for tools.
+pub const MODE: u32 = 0o640;
 /// What files end with that are still written.
 pub const OPEN_SUFFIX: &str = ".log";
 
@@ -186,7 +188,7 @@ impl Writer {
 
     fn create(&self, site: &str) -> io::Result<Open> {
         let path = self.options.directory.join(file_name(site, self.clock.now()));
-        let file = OpenOptions::new().create_new(true).append(true).mode(0o640).open(&path)?;
+        let file = OpenOptions::new().create_new(true).append(true).mode(MODE).open(&path)?;
         let mut file = BufWriter::with_capacity(BUFFER_BYTES, file);
         if matches!(self.form, Form::W3c(_)) {
             file.write_all(w3c::HEAD.as_bytes())?;
