@@ -10,11 +10,12 @@ use super::operation::{Operation, Support};
 use super::query::Query;
 use super::target::{Level, Target};
 use super::xml::input::{CompleteMultipartUpload, CreateBucketConfiguration, Delete, MAX_DELETED_OBJECTS, MAX_PARTS};
-use super::xml::website;
 use super::xml::write::Writer;
+use super::xml::{notification, website};
 use super::{checksum, metadata, precondition};
 use crate::auth::payload_of_anonymous;
 use crate::clock::Timestamp;
+use crate::events::rules::{self, EventName, MAX_RULES};
 use crate::fuzz::{self, Mutated};
 use crate::http::fuzz as http_fuzz;
 use crate::http::head::Head;
@@ -200,6 +201,47 @@ fn website_configurations() {
                 for rule in [serve.rule_before("docs/a\r\n"), serve.rule_after("docs/a", 404)].into_iter().flatten() {
                     let moved = rule.target("docs/a\r\n", "h", Protocol::Http);
                     assert!(moved.location.bytes().all(|byte| byte.is_ascii_graphic()), "{moved:?}");
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn notification_configurations() {
+    let seeds = [
+        "<?xml version=\"1.0\"?><NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><QueueConfiguration><Id>1</Id><Filter><S3Key><FilterRule><Name>prefix</Name><Value>a%2Bb/</Value></FilterRule><FilterRule><Name>Suffix</Name><Value>.jpg</Value></FilterRule></S3Key></Filter><Queue>arn:aws:sqs:us-west-2:444455556666:q</Queue><Event>s3:ObjectCreated:Put</Event></QueueConfiguration><EventBridgeConfiguration/></NotificationConfiguration>",
+        "<NotificationConfiguration><TopicConfiguration><Topic>arn:aws:sns:r:444455556666:t</Topic><Event>s3:ObjectRemoved:*</Event><EventVersion>2.5</EventVersion></TopicConfiguration><CloudFunctionConfiguration><CloudFunction>arn:aws:lambda:r:444455556666:function:f</CloudFunction><Event>s3:LifecycleTransition</Event></CloudFunctionConfiguration><QueueConfiguration><Queue>arn:minio:sqs::1:webhook</Queue><Event>s3:ObjectAcl:Put</Event></QueueConfiguration></NotificationConfiguration>",
+    ];
+    let words = [
+        "<Event>s3:ObjectCreated:*</Event>",
+        "<Filter><S3Key>",
+        "</S3Key></Filter>",
+        "<FilterRule><Name>prefix</Name><Value/></FilterRule>",
+        "<EventBridgeConfiguration/>",
+        "<Id>1</Id>",
+        "arn:brim:sqs:::a",
+        "%2",
+        "+",
+        "&#13;",
+    ];
+    bolero::check!().with_test_time(fuzz::time()).with_generator(Mutated::new(seeds, &words)).for_each(|input| {
+        fuzz::promptly(|| {
+            let Ok(asked) = notification::read(input) else { return };
+            let Some(rules) = asked.rules else { return };
+            assert!(asked.arns.len() <= MAX_RULES && (1..=MAX_RULES + 1).contains(&rules.iter().count()));
+            assert_eq!(rules::Rules::decode(&rules.encode()).unwrap(), rules);
+            // There is no way to write a zero that XML allows.
+            if !input.contains(&0) {
+                assert_eq!(
+                    notification::read(&notification::write(Some(&rules)).finish()).unwrap().rules,
+                    Some(rules.clone())
+                );
+            }
+            for key in ["a+b/x.jpg", "%2"].map(|key| ObjectKey::parse(key).unwrap()) {
+                for rule in rules.iter() {
+                    let found = rules.matching(EventName::CreatedPut, &key, &rule.target);
+                    assert!(found.is_some() || !rule.matches(EventName::CreatedPut, &key));
                 }
             }
         });

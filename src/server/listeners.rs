@@ -26,6 +26,13 @@ use crate::telemetry::HostId;
 use crate::tls::{CertificateKeeper, Challenges};
 use crate::{auth, cloudfront, query, s3, streams, website};
 
+/// Who follows the change log.
+#[derive(Clone, Copy)]
+pub struct Following<'f> {
+    pub edges: &'f Arc<Edges>,
+    pub events: &'f Arc<Events>,
+}
+
 /// The running listeners.
 pub struct Listeners {
     s3: Served,
@@ -44,8 +51,7 @@ impl Listeners {
         config: &ServerConfig,
         foundation: &Foundation,
         storage: &Storage,
-        edges: &Arc<Edges>,
-        events: &Arc<Events>,
+        Following { edges, events }: Following<'_>,
         certificates: &CertificateKeeper,
         challenges: &Challenges,
         clock: &Clock,

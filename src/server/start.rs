@@ -9,7 +9,7 @@ use super::data_dir::DataDir;
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
 use super::http_listener::silence;
-use super::listeners::Listeners;
+use super::listeners::{Following, Listeners};
 use super::observer::Observer;
 use super::orders::{Orders, RunningOrders};
 use super::reload::{Reload, warn_of_shadowed};
@@ -108,8 +108,8 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     );
     let endpoints = Arc::new(endpoints.await?);
     let events = Arc::new(Events { rules, targets: Arc::new(NoTargets), endpoints, streams });
-    let listeners =
-        Listeners::start(&config, &foundation, &storage, &edges, &events, &certificates, &challenges, &clock)?;
+    let following = Following { edges: &edges, events: &events };
+    let listeners = Listeners::start(&config, &foundation, &storage, following, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
     listeners.ready_line(&foundation).print();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), durability = ?config.store.durability, "ready");

@@ -21,6 +21,7 @@ mod inspection;
 mod linearizability;
 mod listing;
 mod many_parts;
+mod notifications;
 mod operator;
 mod post;
 mod presigned;

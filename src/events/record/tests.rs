@@ -14,7 +14,7 @@ fn change(kind: ChangeKind, key: &str) -> Change {
         at: Timestamp::from_millis(1_700_000_000_123),
         account: "444455556666".parse::<AccountId>().unwrap(),
         bucket_id: BucketId(7),
-        bucket: BucketName::parse("amzn-s3-demo-bucket").unwrap(),
+        bucket: BucketName::parse("example-bucket").unwrap(),
         key: Some(ObjectKey::parse(key).unwrap()),
         version: None,
         kind,
@@ -65,9 +65,9 @@ fn a_put_is_told_as_in_the_example_of_aws() {
             "s3SchemaVersion": "1.0",
             "configurationId": "testConfigRule",
             "bucket": {
-                "name": "amzn-s3-demo-bucket",
+                "name": "example-bucket",
                 "ownerIdentity": {"principalId": "444455556666"},
-                "arn": "arn:aws:s3:::amzn-s3-demo-bucket"
+                "arn": "arn:aws:s3:::example-bucket"
             },
             "object": {
                 "key": "HappyFace.jpg",
@@ -150,7 +150,7 @@ fn minio_s_envelope_has_its_names_and_the_key_twice() {
     let message = render(Format::Minio, &[event(ChangeKind::Put, "images/my photo.jpg")]);
     let body = body(&message);
     assert_eq!(body["EventName"], "s3:ObjectCreated:Put");
-    assert_eq!(body["Key"], "amzn-s3-demo-bucket/images/my photo.jpg");
+    assert_eq!(body["Key"], "example-bucket/images/my photo.jpg");
     let record = &body["Records"][0];
     assert_eq!(record["eventVersion"], "2.0");
     assert_eq!(record["eventSource"], "minio:s3");
@@ -172,7 +172,7 @@ fn cloudevents_have_the_attributes_of_the_adapter() {
     let expected = json!({
         "specversion": "1.0",
         "id": "C3D13FE58DE4C810.FMyUVURIY8/IgAtTv8.0000000055AED6DC",
-        "source": "aws:s3.us-west-2.amzn-s3-demo-bucket",
+        "source": "aws:s3.us-west-2.example-bucket",
         "type": "com.amazonaws.s3.ObjectRemoved:Delete",
         "subject": "a+b%40c",
         "time": "2023-11-14T22:13:20.123Z",
@@ -188,7 +188,7 @@ fn cloudevents_have_the_attributes_of_the_adapter() {
     };
     assert_eq!(header("ce-specversion"), "1.0");
     assert_eq!(header("ce-id"), "C3D13FE58DE4C810.FMyUVURIY8/IgAtTv8.0000000055AED6DC");
-    assert_eq!(header("ce-source"), "aws:s3.us-west-2.amzn-s3-demo-bucket");
+    assert_eq!(header("ce-source"), "aws:s3.us-west-2.example-bucket");
     assert_eq!(header("ce-type"), "com.amazonaws.s3.ObjectRemoved:Delete");
     assert_eq!(header("ce-time"), "2023-11-14T22:13:20.123Z");
     // The binding encodes what an attribute has of percent signs once more.
@@ -212,11 +212,11 @@ fn eventbridge_gets_its_own_envelope() {
         "account": "444455556666",
         "time": "2023-11-14T22:13:20Z",
         "region": "us-west-2",
-        "resources": ["arn:aws:s3:::amzn-s3-demo-bucket"],
+        "resources": ["arn:aws:s3:::example-bucket"],
         "detail": {
             "version": "0",
             "event-version": "1.0",
-            "bucket": {"name": "amzn-s3-demo-bucket"},
+            "bucket": {"name": "example-bucket"},
             "object": {
                 "key": "example key",
                 "size": 1024,
@@ -299,7 +299,7 @@ fn ids_name_the_events_and_read_back() {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>, the test message.
 #[test]
 fn the_test_message_is_that_of_aws() {
-    let bucket = BucketName::parse("amzn-s3-demo-bucket").unwrap();
+    let bucket = BucketName::parse("example-bucket").unwrap();
     let message = test_event(
         &bucket,
         "5582815E1AEA5ADF",
@@ -309,7 +309,7 @@ fn the_test_message_is_that_of_aws() {
     assert_eq!(
         String::from_utf8(message.body.to_vec()).unwrap(),
         "{\"Service\":\"Amazon S3\",\"Event\":\"s3:TestEvent\",\"Time\":\"2014-10-13T15:57:02.089Z\",\
-         \"Bucket\":\"amzn-s3-demo-bucket\",\"RequestId\":\"5582815E1AEA5ADF\",\"HostId\":\"8cLeGAmw098X5cv4Zkwcmo8vvZa3eH3e\"}"
+         \"Bucket\":\"example-bucket\",\"RequestId\":\"5582815E1AEA5ADF\",\"HostId\":\"8cLeGAmw098X5cv4Zkwcmo8vvZa3eH3e\"}"
     );
     assert_eq!(message.id, "msg_test_5582815E1AEA5ADF");
 }

@@ -178,3 +178,281 @@ fn needed_from(reigns: &[Reign], lowest: Position) -> Option<u64> {
     };
     (needed > reigns[0].generation).then_some(needed)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::rule;
+    use super::*;
+    use crate::kv::Fault;
+    use crate::store::change::ChangeKind;
+    use crate::store::log::Logged;
+    use crate::store::tables::NOTIFICATIONS;
+    use crate::store::tests::fixture::{Fixture, body};
+
+    fn rules(id: &str) -> Option<Rules> {
+        Some(Rules::new(vec![rule(id, "hooks", "s3:ObjectCreated:*", ("", ""))]).unwrap())
+    }
+
+    fn id(rules: Option<Arc<Rules>>) -> Option<String> {
+        rules.map(|rules| rules.iter().next().unwrap().id.clone())
+    }
+
+    /// A store and its book.
+    struct World {
+        fixture: Fixture,
+        book: Arc<RuleBook>,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            Self::on(Fixture::new().await).await
+        }
+
+        async fn on(fixture: Fixture) -> Self {
+            let book = Arc::new(RuleBook::load(&fixture.store).await.unwrap());
+            Self { fixture, book }
+        }
+
+        async fn set(&self, name: &str, rules: Option<Rules>) -> Result<Option<Position>, Error> {
+            let bucket = self.fixture.bucket(name).await;
+            self.book.put(&self.fixture.store, &bucket, rules, Cause::default()).await
+        }
+
+        /// A change of an object.
+        async fn write(&self, name: &str) -> Position {
+            let bucket = self.fixture.bucket(name).await;
+            self.fixture.put(&bucket, "key", &body(1, 9)).await.unwrap().position
+        }
+
+        async fn reopen(&self) -> Self {
+            Self::on(self.fixture.reopen().await).await
+        }
+
+        fn head(&self) -> Position {
+            Position(*self.fixture.store.log_head().borrow())
+        }
+    }
+
+    #[tokio::test]
+    async fn changes_go_by_the_rules_of_their_time_whenever_they_are_asked_for() {
+        let world = World::new().await;
+        let bucket = world.fixture.bucket("bucket").await.record.id;
+        let mut expected = vec![(world.write("bucket").await, None)];
+        for (set, name) in [(rules("first"), Some("first")), (rules("second"), Some("second")), (None, None)] {
+            assert!(world.set("bucket", set).await.unwrap().is_some());
+            expected.push((world.write("bucket").await, name.map(str::to_owned)));
+            world.write("other").await;
+        }
+        let check = |world: &World| {
+            for (position, name) in &expected {
+                assert_eq!(id(world.book.rules_at(bucket, *position)), *name, "{position:?}");
+            }
+            assert_eq!(world.book.current(bucket), None);
+        };
+        check(&world);
+        check(&world.reopen().await);
+        assert_eq!(world.book.rules_at(BucketId(999), Position(1)), None);
+    }
+
+    #[tokio::test]
+    async fn rules_that_are_there_already_are_not_written_again() {
+        let world = World::new().await;
+        assert_eq!(world.set("bucket", None).await.unwrap(), None);
+        assert!(world.set("bucket", rules("a")).await.unwrap().is_some());
+        assert_eq!(world.set("bucket", rules("a")).await.unwrap(), None);
+        assert!(world.set("bucket", rules("b")).await.unwrap().is_some());
+        assert_eq!(world.fixture.rows(NOTIFICATIONS).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_bucket_s_rules_outlive_it_until_they_are_forgotten() {
+        let world = World::new().await;
+        let bucket = world.fixture.bucket("bucket").await;
+        world.set("bucket", rules("a")).await.unwrap();
+        let written = world.write("bucket").await;
+        world.fixture.delete(&bucket, "key").await.unwrap();
+        world.fixture.delete_bucket("bucket").await.unwrap();
+        let again = world.fixture.bucket("bucket").await.record.id;
+        for world in [&world, &world.reopen().await] {
+            assert_eq!(id(world.book.rules_at(bucket.record.id, written)), Some("a".to_owned()));
+            assert_eq!(world.book.current(again), None, "a bucket of the same name is another one");
+        }
+        world.book.prune(&world.fixture.store, written).await.unwrap();
+        assert!(
+            world.book.rules_at(bucket.record.id, Position(written.0 + 1)).is_some(),
+            "its reader is not past the end"
+        );
+        world.write("other").await;
+        world.book.prune(&world.fixture.store, world.head()).await.unwrap();
+        assert!(world.book.buckets.read().is_empty());
+        assert!(world.fixture.rows(NOTIFICATIONS).await.is_empty());
+        world.fixture.check().await;
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_was_deleted_is_forgotten_by_the_next_run_too() {
+        let world = World::new().await;
+        world.set("bucket", rules("a")).await.unwrap();
+        world.fixture.delete_bucket("bucket").await.unwrap();
+        let next = world.reopen().await;
+        next.book.prune(&next.fixture.store, next.head()).await.unwrap();
+        assert!(next.book.buckets.read().is_empty() && next.fixture.rows(NOTIFICATIONS).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_bucket_without_rules_has_nothing_to_keep() {
+        let world = World::new().await;
+        world.write("bucket").await;
+        world.fixture.bucket("empty").await;
+        world.fixture.delete_bucket("empty").await.unwrap();
+        assert!(world.fixture.rows(NOTIFICATIONS).await.is_empty());
+        world.set("bucket", rules("a")).await.unwrap();
+        world.set("bucket", None).await.unwrap();
+        world.book.prune(&world.fixture.store, world.head()).await.unwrap();
+        assert!(world.book.buckets.read().is_empty() && world.fixture.rows(NOTIFICATIONS).await.is_empty());
+    }
+
+    /// Whoever reads of new rules finds them in the book.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn no_reader_of_the_log_is_ahead_of_the_book() {
+        let world = World::new().await;
+        let bucket = world.fixture.bucket("bucket").await;
+        let (store, book, id_of) = (world.fixture.store.clone(), world.book.clone(), bucket.record.id);
+        let mut head = store.log_head();
+        let reader = tokio::spawn(async move {
+            let (mut after, mut seen) = (Position(0), 0);
+            while seen < 200 {
+                let page = store.read_log(after, 1000).await.unwrap().unwrap();
+                for (position, row) in &page.rows {
+                    if matches!(row, Logged::Change(change) if change.kind == ChangeKind::BucketNotification) {
+                        assert_eq!(id(book.rules_at(id_of, Position(position.0 + 1))), Some(seen.to_string()));
+                        seen += 1;
+                    }
+                }
+                after = page.next;
+                if !page.more {
+                    let _ = tokio::time::timeout(std::time::Duration::from_millis(1), head.changed()).await;
+                }
+            }
+        });
+        for round in 0..200 {
+            world.set("bucket", rules(&round.to_string())).await.unwrap();
+        }
+        reader.await.unwrap();
+    }
+
+    /// Book and store agree after whatever failed, and on one of the two states.
+    #[tokio::test]
+    async fn a_failing_store_leaves_the_old_rules_or_the_new_in_both() {
+        for fault in [Fault::Refused, Fault::AnswerLost] {
+            for call in 1.. {
+                let world = World::new().await;
+                let bucket = world.fixture.bucket("bucket").await;
+                world.set("bucket", rules("old")).await.unwrap();
+                world.fixture.kv.fail_at(call, fault);
+                let outcome = world.book.put(&world.fixture.store, &bucket, rules("new"), Cause::default()).await;
+                if world.fixture.kv.calls() < call {
+                    assert!(outcome.is_ok() && call > 1);
+                    break;
+                }
+                let next = world.reopen().await;
+                let (kept, stored) =
+                    (id(world.book.current(bucket.record.id)), id(next.book.current(bucket.record.id)));
+                assert_eq!(kept, stored, "{fault:?} at call {call}: {outcome:?}");
+                assert!(stored.as_deref() == Some("new") || outcome.is_err(), "{fault:?} at call {call}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn more_states_than_can_be_kept_are_refused_until_the_log_is_trimmed() {
+        let world = World::new().await;
+        for round in 0..MAX_EPOCHS {
+            world.set("bucket", rules(&round.to_string())).await.unwrap();
+        }
+        assert!(matches!(world.set("bucket", rules("x")).await, Err(Error::Contended)));
+        world.fixture.clock.advance(std::time::Duration::from_secs(8 * 24 * 3600));
+        world.write("other").await;
+        world.fixture.store.trim_log().await.unwrap();
+        assert!(world.set("bucket", rules("x")).await.unwrap().is_some());
+        assert_eq!(world.fixture.rows(NOTIFICATIONS).await.len(), 2);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Set(u8, Option<u8>),
+        Write(u8),
+        Delete(u8),
+        Prune(u8),
+        Trim,
+        Reopen,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..2u8, prop::option::of(0..3u8)).prop_map(|(bucket, rules)| Step::Set(bucket, rules)),
+            (0..2u8).prop_map(Step::Write),
+            (0..2u8).prop_map(Step::Delete),
+            (0..=100u8).prop_map(Step::Prune),
+            Just(Step::Trim),
+            Just(Step::Reopen),
+        ]
+    }
+
+    /// What was true when each object was written, by a list that forgets nothing.
+    async fn play(steps: Vec<Step>) {
+        let mut world = World::new().await;
+        let (mut lowest, mut set) = (0, HashMap::new());
+        let mut written: Vec<(BucketId, Position, Option<String>)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Set(bucket, given) => {
+                    let name = format!("bucket-{bucket}");
+                    let record = world.fixture.bucket(&name).await.record;
+                    let given = given.map(|given| given.to_string());
+                    world.set(&name, given.as_deref().and_then(rules)).await.unwrap();
+                    set.insert(record.id, given);
+                }
+                Step::Write(bucket) => {
+                    let name = format!("bucket-{bucket}");
+                    let record = world.fixture.bucket(&name).await.record;
+                    let position = world.write(&name).await;
+                    written.push((record.id, position, set.get(&record.id).cloned().flatten()));
+                }
+                Step::Delete(bucket) => {
+                    let bucket = world.fixture.bucket(&format!("bucket-{bucket}")).await;
+                    world.fixture.delete(&bucket, "key").await.unwrap();
+                    world.fixture.delete_bucket(bucket.record.name.as_str()).await.unwrap();
+                }
+                Step::Prune(percent) => {
+                    lowest = lowest.max(world.head().0 * u64::from(percent) / 100);
+                    world.book.prune(&world.fixture.store, Position(lowest)).await.unwrap();
+                }
+                Step::Trim => {
+                    world.fixture.clock.advance(std::time::Duration::from_secs(8 * 24 * 3600));
+                    world.fixture.store.trim_log().await.unwrap();
+                    lowest = lowest.max(world.fixture.store.log_start().await.unwrap().0);
+                }
+                Step::Reopen => world = world.reopen().await,
+            }
+            for (bucket, position, expected) in written.iter().filter(|(_, position, _)| position.0 > lowest) {
+                assert_eq!(id(world.book.rules_at(*bucket, *position)), *expected, "{position:?}");
+            }
+        }
+        world.fixture.check().await;
+        world.book.prune(&world.fixture.store, world.head()).await.unwrap();
+        let rows = world.fixture.rows(NOTIFICATIONS).await.len();
+        assert!(rows <= 2, "one row for each bucket that still tells something, and there are {rows}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn the_book_says_what_a_list_that_forgets_nothing_says(steps in prop::collection::vec(step(), 1..25)) {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(play(steps));
+        }
+    }
+}

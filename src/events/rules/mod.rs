@@ -84,7 +84,7 @@ impl Rules {
     }
 
     /// Whether some rule is for the target.
-    pub fn name(&self, target: &TargetName) -> bool {
+    pub fn names(&self, target: &TargetName) -> bool {
         self.rules.iter().any(|rule| rule.target == *target)
     }
 }
@@ -203,7 +203,7 @@ pub mod tests {
         assert_eq!(found(EventName::RemovedDelete, "logs/a", "hooks"), Some("c"));
         assert_eq!(found(EventName::RemovedDeleteMarkerCreated, "logs/a", "hooks"), None);
         assert_eq!(found(EventName::TaggingDelete, "x", "default"), Some("EventBridge"));
-        assert!(rules.name(&"default".parse().unwrap()) && !rules.name(&"nobody".parse().unwrap()));
+        assert!(rules.names(&"default".parse().unwrap()) && !rules.names(&"nobody".parse().unwrap()));
     }
 
     #[test]

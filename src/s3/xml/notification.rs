@@ -247,3 +247,201 @@ fn refused(error: InvalidRules) -> S3Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::events::rules::tests::rules;
+
+    /// One of each kind, as clients write them.
+    const ALL: &str = "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+        <QueueConfiguration><Id>1</Id><Filter><S3Key><FilterRule><Name>prefix</Name><Value>images/</Value></FilterRule>\
+        <FilterRule><Name>SUFFIX</Name><Value> jpg</Value></FilterRule></S3Key></Filter>\
+        <Queue> arn:aws:sqs:us-west-2:444455556666:s3notificationqueue </Queue><Event>s3:ObjectCreated:Put</Event>\
+        <Event> s3:ObjectRemoved:* </Event></QueueConfiguration>\
+        <TopicConfiguration><Topic>arn:aws:sns:us-west-2:444455556666:topic</Topic><Event>s3:ObjectTagging:*</Event>\
+        <EventVersion>2.5</EventVersion></TopicConfiguration>\
+        <EventBridgeConfiguration/>\
+        <QueueConfiguration><Queue>arn:minio:sqs::2:webhook</Queue><Event>s3:ObjectAcl:Put</Event></QueueConfiguration>\
+        <CloudFunctionConfiguration><CloudFunction>arn:aws:lambda:us-west-2:444455556666:function:f</CloudFunction>\
+        <Event>s3:Replication:*</Event><InvocationRole>arn:aws:iam::444455556666:role/old</InvocationRole>\
+        </CloudFunctionConfiguration></NotificationConfiguration>";
+
+    fn configuration(inner: &str) -> String {
+        format!("<NotificationConfiguration>{inner}</NotificationConfiguration>")
+    }
+
+    fn queue(inner: &str) -> String {
+        format!("<QueueConfiguration><Queue>arn:minio:sqs::hooks:webhook</Queue>{inner}</QueueConfiguration>")
+    }
+
+    const CREATED: &str = "<Event>s3:ObjectCreated:*</Event>";
+
+    fn refusal(inner: &str) -> S3Error {
+        read(configuration(inner).as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn every_element_is_read_and_shown_as_aws_shows_it() {
+        let Asked { rules, arns } = read(ALL.as_bytes()).unwrap();
+        let rules = rules.unwrap();
+        let told: Vec<_> = rules.iter().map(|rule| (rule.destination, rule.target.as_str(), rule.version)).collect();
+        use RecordVersion::{Classic, Unified};
+        assert_eq!(
+            told,
+            [
+                (Destination::Topic, "topic", Unified),
+                (Destination::Queue, "s3notificationqueue", Classic),
+                (Destination::Queue, "2", Classic),
+                (Destination::CloudFunction, "f", Classic),
+                (Destination::EventBridge, "default", Classic),
+            ]
+        );
+        assert_eq!((arns.len(), arns[1].region.as_deref()), (4, Some("us-west-2")));
+        let shown = String::from_utf8(write(Some(&rules)).finish()).unwrap();
+        assert!(shown.contains(
+            "<QueueConfiguration><Id>1</Id><Queue>arn:aws:sqs:us-west-2:444455556666:s3notificationqueue</Queue>\
+             <Event>s3:ObjectCreated:Put</Event><Event>s3:ObjectRemoved:*</Event><Filter><S3Key>\
+             <FilterRule><Name>Prefix</Name><Value>images/</Value></FilterRule>\
+             <FilterRule><Name>Suffix</Name><Value> jpg</Value></FilterRule></S3Key></Filter></QueueConfiguration>"
+        ));
+        assert!(shown.ends_with("<EventBridgeConfiguration></EventBridgeConfiguration></NotificationConfiguration>"));
+        assert_eq!(shown.matches("<EventVersion>2.5</EventVersion>").count(), 1);
+        assert_eq!(read(shown.as_bytes()).unwrap().rules, Some(rules));
+    }
+
+    #[test]
+    fn rules_without_ids_get_ids_that_differ() {
+        let inner = queue(CREATED) + &queue("<Id> </Id><Event>s3:ObjectRemoved:*</Event>");
+        let rules = read(configuration(&inner).as_bytes()).unwrap().rules.unwrap();
+        let ids: Vec<_> = rules.iter().map(|rule| rule.id.clone()).collect();
+        assert!(ids[0] != ids[1] && ids.iter().all(|id| id.len() == 36), "{ids:?}");
+    }
+
+    #[test]
+    fn nothing_asked_for_is_nothing_told() {
+        for body in [configuration(""), "<NotificationConfiguration/>".to_owned(), configuration("<Other/>")] {
+            assert_eq!(read(body.as_bytes()).unwrap(), Asked { rules: None, arns: Vec::new() });
+        }
+        let shown = String::from_utf8(write(None).finish()).unwrap();
+        assert!(shown.ends_with(
+            "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"></NotificationConfiguration>"
+        ));
+    }
+
+    #[test]
+    fn documents_of_another_shape_are_malformed() {
+        for inner in [
+            "<QueueConfiguration/>",
+            "<QueueConfiguration><Event>s3:ObjectCreated:*</Event></QueueConfiguration>",
+            "<QueueConfiguration><Topic>arn:aws:sns:us-west-2:444455556666:t</Topic><Event>s3:ObjectCreated:*</Event></QueueConfiguration>",
+            &queue(""),
+            &queue(&format!("{CREATED}<Id>a</Id><Id>b</Id>")),
+            &queue(&format!("{CREATED}<Filter><S3Key><FilterRule><Name>prefix</Name></FilterRule></S3Key></Filter>")),
+            &queue(&format!("{CREATED}<Filter><S3Key><FilterRule><Value>a</Value></FilterRule></S3Key></Filter>")),
+            "<QueueConfiguration>",
+        ] {
+            assert_eq!(refusal(inner).code, Code::MalformedXML, "{inner}");
+        }
+        assert_eq!(read(b"<Other/>").unwrap_err().code, Code::MalformedXML);
+        let large = vec![b' '; BOUNDS.bytes + 1];
+        assert_eq!(read(&large).unwrap_err().code, Code::MaxMessageLengthExceeded);
+    }
+
+    #[test]
+    fn what_aws_would_not_take_is_refused_in_its_words() {
+        let filter = |name: &str, value: &str| {
+            format!(
+                "<Filter><S3Key><FilterRule><Name>{name}</Name><Value>{value}</Value></FilterRule></S3Key></Filter>"
+            )
+        };
+        let twice = "<Filter><S3Key><FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>\
+                     <FilterRule><Name>Prefix</Name><Value>b</Value></FilterRule></S3Key></Filter>";
+        let (long, same) = ("x".repeat(1025), queue(&format!("<Id>a</Id>{CREATED}")));
+        let ambiguous = "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the \
+                         prefixes are overlapping for the same event type.";
+        for (inner, message, name, value) in [
+            (
+                "<QueueConfiguration><Queue>invalid-queue</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration>".to_owned(),
+                "The ARN could not be parsed",
+                "Queue",
+                "invalid-queue",
+            ),
+            (
+                "<TopicConfiguration><Topic>arn:aws:sqs:a:444455556666:b</Topic></TopicConfiguration>".to_owned(),
+                "The ARN could not be parsed",
+                "Topic",
+                "arn:aws:sqs:a:444455556666:b",
+            ),
+            (
+                queue("<Event>s3:ObjectAccessed:*</Event>"),
+                "The event is not supported for notifications",
+                "Event",
+                "s3:ObjectAccessed:*",
+            ),
+            (
+                queue(&(CREATED.to_owned() + &filter("INVALID", "a"))),
+                "filter rule name must be either prefix or suffix",
+                "FilterRule.Name",
+                "INVALID",
+            ),
+            (
+                queue(&format!("{CREATED}{twice}")),
+                "Cannot specify more than one prefix rule in a filter.",
+                "FilterRule.Name",
+                "Prefix",
+            ),
+            (
+                queue(&(CREATED.to_owned() + &filter("suffix", &long))),
+                "Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation",
+                "FilterRule.Value",
+                &long,
+            ),
+            (
+                same.clone() + &queue("<Id>a</Id><Event>s3:ObjectAcl:Put</Event>"),
+                "Same ID used for multiple configurations. IDs must be unique.",
+                "ID",
+                "a",
+            ),
+            (
+                same.clone() + &queue("<Id>b</Id><Event>s3:ObjectCreated:Put</Event>"),
+                "Configurations overlap. Configurations on the same bucket cannot share a common event type.",
+                "Event",
+                "s3:ObjectCreated:*, s3:ObjectCreated:Put",
+            ),
+            (same + &queue(&format!("<Id>b</Id>{CREATED}{}", filter("prefix", "a"))), ambiguous, "ID", "a, b"),
+            (
+                queue(&format!("{CREATED}<EventVersion>2.2</EventVersion>")),
+                "The event version must be 2.1 or 2.5",
+                "EventVersion",
+                "2.2",
+            ),
+        ] {
+            let error = refusal(&inner);
+            assert_eq!((error.code, &*error.message), (Code::InvalidArgument, message), "{inner:.200}");
+            assert_eq!(error.details, [("ArgumentName", name.to_owned()), ("ArgumentValue", value.to_owned())]);
+        }
+        let many: String =
+            (0..101).map(|at| queue(&format!("{CREATED}{}", filter("prefix", &format!("{at:03}"))))).collect();
+        assert!(refusal(&many).message.starts_with("Configuration exceeds the maximum number"));
+    }
+
+    proptest! {
+        #[test]
+        fn rules_come_back_as_they_were_shown(rules in rules()) {
+            // Together they may overlap, which is for others to refuse.
+            if let Ok(rules) = Rules::new(rules) {
+                let asked = read(&write(Some(&rules)).finish()).unwrap();
+                prop_assert_eq!(asked.arns.len(), rules.iter().filter(|rule| !rule.arn.is_empty()).count());
+                let sorted = |rules: &Rules| {
+                    let mut all: Vec<_> = rules.iter().cloned().collect();
+                    all.sort_by(|left, right| left.id.cmp(&right.id));
+                    all
+                };
+                prop_assert_eq!(sorted(&asked.rules.unwrap()), sorted(&rules));
+            }
+        }
+    }
+}

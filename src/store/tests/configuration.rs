@@ -121,7 +121,7 @@ async fn annotations_change_in_place_what_is_said_of_an_object() {
     let put = fixture.put(&bucket, "key", &body(1, 9)).await.unwrap().record;
     fixture.clock.advance(std::time::Duration::from_secs(10));
     let tags = vec![("a".to_owned(), "b".to_owned())];
-    for annotation in [Annotation::Tags(tags.clone()), Annotation::Acl(vec![1, 2])] {
+    for annotation in [Annotation::NoTags, Annotation::Tags(tags.clone()), Annotation::Acl(vec![1, 2])] {
         let store = &fixture.store;
         store.annotate_object(annotate(&bucket, &key("key"), None, annotation)).await.unwrap();
     }
@@ -130,7 +130,7 @@ async fn annotations_change_in_place_what_is_said_of_an_object() {
     assert_eq!((now.summary, now.data), (put.summary, put.data));
     assert_eq!(fixture.get(&bucket, "key").await.unwrap(), body(1, 9));
     let kinds: Vec<_> = fixture.changes().await.into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds[2..], [ChangeKind::Tagging, ChangeKind::Acl]);
+    assert_eq!(kinds[2..], [ChangeKind::Untagging, ChangeKind::Tagging, ChangeKind::Acl]);
     let (none, acl) = (key("none"), Annotation::Acl(Vec::new()));
     let missing = fixture.store.annotate_object(annotate(&bucket, &none, None, acl)).await;
     assert!(matches!(missing, Err(Error::NoSuchKey(_))));

@@ -16,6 +16,7 @@ use crate::store::configuration::Kind;
 use crate::store::copy::CopyObject;
 use crate::store::list::ListObjects;
 use crate::store::multipart::{ListParts, ListUploads, Upload};
+use crate::store::notifications::NotificationsPage;
 use crate::store::record::{PartRecord, Versioning};
 use crate::store::tables::BUCKETS;
 use crate::{blob, kv};
@@ -66,13 +67,14 @@ enum Step {
     AnnotateVersion,
     Enable,
     Configure,
+    Notify,
     DeleteMarkedBucket,
     Sweep,
     SweepOrphans,
     TrimLog,
 }
 
-const STEPS: [Step; 45] = [
+const STEPS: [Step; 46] = [
     Step::PutEmpty,
     Step::PutInline,
     Step::PutBlob,
@@ -114,6 +116,7 @@ const STEPS: [Step; 45] = [
     Step::AnnotateVersion,
     Step::Enable,
     Step::Configure,
+    Step::Notify,
     Step::DeleteMarkedBucket,
     Step::Sweep,
     Step::SweepOrphans,
@@ -183,6 +186,7 @@ struct State {
     versions: Vec<(BucketName, SeenVersion)>,
     uploads: Vec<(BucketName, String, Parts)>,
     buckets: BTreeSet<BucketName>,
+    notifications: NotificationsPage,
     log: Vec<(ChangeKind, Option<String>)>,
 }
 
@@ -207,6 +211,7 @@ impl World {
         fixture.part(&bucket, "open", open, 1, &body(8, LARGE)).await.unwrap();
         let part = fixture.part(&bucket, "open", open, 2, &body(7, 8)).await.unwrap();
         let empty = fixture.bucket("empty").await;
+        fixture.tell(&empty, Some(Bytes::new())).await.unwrap();
         let left = fixture.create_upload(&empty, "left").await.unwrap();
         fixture.part(&empty, "left", left, 1, &body(9, LARGE)).await.unwrap();
         let versions = Versions::new(&fixture).await;
@@ -237,6 +242,7 @@ impl World {
             Step::ReplacePart => fixture.part(bucket, "open", self.open, 1, &body(20, LARGE)).await.map(drop),
             Step::Complete => fixture.complete(bucket, "open", self.open, &[(2, &self.part)]).await.map(drop),
             Step::CompleteOverBlob => fixture.complete(bucket, "blob", self.over, &[(2, &self.part)]).await.map(drop),
+            Step::Notify => fixture.tell(bucket, Some(Bytes::from_static(b"{}"))).await.map(drop),
             Step::Abort => fixture.abort(bucket, "open", self.open).await,
             Step::CreateBucket => self.create_bucket().await,
             Step::DeleteBucket => fixture.delete_bucket("empty").await.map(drop),
@@ -324,7 +330,8 @@ impl World {
 }
 
 async fn observe(fixture: &Fixture) -> State {
-    let mut state = State { log: fixture.changes().await, ..State::default() };
+    let notifications = fixture.store.notifications_page(None).await.unwrap();
+    let mut state = State { log: fixture.changes().await, notifications, ..State::default() };
     for (name, _) in fixture.rows(BUCKETS).await {
         let bucket = fixture.bucket(std::str::from_utf8(&name).unwrap()).await;
         let (id, name) = (bucket.record.id, bucket.record.name.clone());

@@ -14,6 +14,7 @@ mod limits;
 mod listing;
 mod log;
 mod multipart;
+mod notifications;
 mod objects;
 mod pins;
 mod preconditions;
