@@ -37,6 +37,16 @@ pub fn duration(text: &str) -> Option<Duration> {
     (!duration.is_zero() && duration <= MAX_DURATION).then_some(duration)
 }
 
+/// The time in the largest unit that gives a whole number: what [`duration`] reads.
+pub fn time_text(time: Duration) -> String {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let largest = TIMES.iter().rev().find(|(_, scale)| millis >= *scale && millis % scale == 0);
+    match largest {
+        Some((unit, scale)) => format!("{}{unit}", millis / scale),
+        None => "0ms".to_owned(),
+    }
+}
+
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -49,6 +59,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn times_are_shown_as_they_are_read() {
+        for text in ["5s", "1500ms", "5m", "24h", "7d", "90m"] {
+            assert_eq!(duration(&time_text(duration(text).unwrap())), duration(text));
+        }
+        assert_eq!(time_text(Duration::from_secs(86_400)), "1d");
+        assert_eq!(time_text(Duration::ZERO), "0ms");
+    }
 
     #[test]
     fn sizes_have_binary_and_decimal_units() {

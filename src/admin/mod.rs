@@ -15,6 +15,7 @@ mod operator;
 mod sites;
 mod socket;
 mod users;
+mod webhooks;
 mod wire;
 
 pub use client::{Error as ClientError, call, is_served};
@@ -26,4 +27,5 @@ pub use operator::{Commands, Operator};
 pub use sites::SiteCommand;
 pub use socket::OperatorSocket;
 pub use users::{UserCommand, UserDetails, UserSummary};
+pub use webhooks::{ShownSecret, Webhook, WebhookCommand, WebhookDetails, Webhooks};
 pub use wire::{Answer, Command, HELD, Progress, Reply};

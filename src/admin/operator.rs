@@ -119,6 +119,7 @@ impl Operator {
             }
             Command::HoldCheckpoint => Err(Error::NotServing("holds checkpoints")),
             Command::Edge { .. } => Err(Error::NotServing("has edges")),
+            Command::Webhook { .. } => Err(Error::NotServing("has webhooks")),
         }
     }
 

@@ -16,6 +16,9 @@ use super::edges::{EdgeCommand, EdgeList, Gone};
 use super::explain::{Asked, Explanation};
 use super::sites::SiteCommand;
 use super::users::{UserCommand, UserDetails, UserSummary};
+use super::webhooks::{ShownSecret, Webhook, WebhookCommand, WebhookDetails};
+use crate::events::endpoint::EndpointId;
+use crate::events::operate::{Attempt, DeadLetter, Page};
 use crate::identity::{KeySummary, SecretKey};
 use crate::names::{AccountId, BucketName, HostName};
 pub use crate::report::Progress;
@@ -59,6 +62,9 @@ pub enum Command {
     /// Something with custom domains.
     #[serde(rename = "site")]
     Site { work: SiteCommand },
+    /// Something with webhooks, only of a running server; in the default account where none is named.
+    #[serde(rename = "webhook")]
+    Webhook { account: Option<AccountId>, work: Box<WebhookCommand> },
     /// Judges a request that nobody made.
     #[serde(rename = "policy.explain")]
     Explain(Box<Asked>),
@@ -115,6 +121,24 @@ pub enum Answer {
         bucket: BucketName,
     },
     Explained(Box<Explanation>),
+    Webhook(Box<WebhookDetails>),
+    /// The secret is shown this once.
+    WebhookSecret {
+        webhook: Box<WebhookDetails>,
+        secret: ShownSecret,
+    },
+    /// As [`Keys`](Self::Keys).
+    Webhooks {
+        webhooks: Vec<Webhook>,
+        after: Option<EndpointId>,
+    },
+    Attempt(Box<Attempt>),
+    Attempts(Page<Attempt>),
+    DeadLetters(Page<DeadLetter>),
+    /// How many messages there are to send, where that is known.
+    Replaying {
+        messages: Option<u64>,
+    },
     Edges(EdgeList),
     Gone(Gone),
     Done,
@@ -259,6 +283,8 @@ mod tests {
             r#"{"command":"scrub","rate":0,"restart":false}"#,
             r#"{"command":"policy.explain","caller":"anonymous","action":"s3:GetObject","resource":"pail","steal":1}"#,
             r#"{"command":"user","account":null,"work":{"do":"steal","user":"bob"}}"#,
+            r#"{"command":"webhook","account":null,"work":{"do":"steal","name":"hook"}}"#,
+            r#"{"command":"webhook","account":null,"work":{"do":"show","name":"a.b"}}"#,
             r#"{"command":"site","work":{"do":"add","domain":"a_b.example","bucket":"pail"}}"#,
             r#"{"command":"site","work":{"do":"remove","domain":"www.example.com","account":"123456789012"}}"#,
             "[]",

@@ -17,6 +17,7 @@ mod server;
 mod site;
 mod user;
 mod watch;
+mod webhook;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -74,6 +75,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
         Some(("scrub", matches)) => scrub::run(matches),
         Some(("site", matches)) => site::run(matches),
         Some(("user", matches)) => user::run(matches),
+        Some(("webhook", matches)) => webhook::run(matches),
         // clap lets nothing else through; should it ever, nothing is done and it is said so.
         _ => Err(Failure::from("no such command")),
     };
@@ -110,6 +112,7 @@ fn command() -> Command {
         .subcommand(scrub::command())
         .subcommand(site::command())
         .subcommand(user::command())
+        .subcommand(webhook::command())
 }
 
 impl Failure {

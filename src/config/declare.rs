@@ -67,6 +67,8 @@ macro_rules! options {
             pub certificates: Vec<Pair>,
             /// The custom domains that the file declares.
             pub sites: Vec<DeclaredSite>,
+            /// The endpoints of notifications that the file declares.
+            pub webhooks: Vec<DeclaredWebhook>,
         }
 
         $(
@@ -93,10 +95,11 @@ macro_rules! options {
                     accounts: reader.accounts(),
                     certificates: reader.certificates(),
                     sites: reader.sites(),
+                    webhooks: reader.webhooks(),
                 })
             }
 
-            /// The keys of the options whose value is another one in `other`. Accounts and sites are no options.
+            /// The keys of the options whose value is another one in `other`. Accounts, sites and webhooks are no options.
             pub fn changed(&self, other: &Self) -> Vec<&'static str> {
                 let mut changed = Vec::new();
                 $( $(

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::declare::{Row, rows};
 use super::server::SECTIONS;
+use crate::events::endpoint::{EndpointOption, Form, OPTIONS};
 
 const INTRODUCTION: &str = "\
 # Configuration of `brim server`
@@ -91,6 +92,36 @@ domain = "www.example.com"
 bucket = "my-site"
 "#;
 
+/// Webhooks are no options of the server: each has its own, declared in `events::endpoint`.
+const WEBHOOKS: &str = "
+## Webhooks
+
+The file may declare endpoints of notifications. SIGHUP has the file read again: what is new hears of changes from then on, what
+is gone is left alone, and what changed goes on where it was. [Notifications](notifications.md) says more; `brim webhook
+add` does the same without the file, but cannot change what the file declares.
+
+| key | default | meaning |
+| --- | --- | --- |
+| `[[webhooks]]` | | an endpoint, any number of them up to 1000 |
+| `name` | | 1 to 80 letters, digits, hyphens and underscores, which ARNs in a bucket's configuration end in; must be given |
+| `account` | `account_id` | the account whose buckets may name it |
+";
+
+/// What stands behind the options of webhooks.
+const WEBHOOK_FILES: &str = "
+A relative path starts where the configuration file is. Files with secrets hold nothing else, and other users of the
+machine must not be able to read them: `(umask 077; echo whsec_$(openssl rand -base64 32) >orders.secret)` makes one.
+";
+
+/// The webhooks of the example, as it is shown.
+const WEBHOOKS_EXAMPLE: &str = r#"
+[[webhooks]]
+name = "orders"
+url = "http://127.0.0.1:8080/hooks/brim"
+secret_file = "/etc/brim/orders.secret"
+ordering = "key"
+"#;
+
 /// The accounts of the example.
 const ACCOUNTS_EXAMPLE: &str = r#"
 [[account]]
@@ -128,6 +159,9 @@ pub fn markdown() -> String {
     page.push_str(CERTIFICATES);
     page.push_str(ACCOUNTS);
     page.push_str(SITES);
+    page.push_str(WEBHOOKS);
+    OPTIONS.iter().for_each(|option| page.push_str(&webhook_row(option)));
+    page.push_str(WEBHOOK_FILES);
     page.push_str("\n## Example\n\n```toml\n");
     page.push_str(&example());
     page.push_str("```\n");
@@ -150,6 +184,13 @@ fn table_row(row: &Row) -> String {
     format!("| `{}` | `{}` | {flag} | {default} | {doc}. Expects {expects}. |\n", row.key, row.environment())
 }
 
+fn webhook_row(option: &EndpointOption) -> String {
+    let default = if option.default.is_empty() { String::new() } else { format!("`{}`", option.default) };
+    let (doc, place) =
+        (option.doc.trim_end_matches('.'), if option.form == Form::File { " It stands in this file." } else { "" });
+    format!("| `{}` | {default} | {doc}. Expects {}.{place} |\n", option.file_key(), option.expects)
+}
+
 /// A file that sets every option: keys without a section first, as TOML demands, then section by section.
 fn example() -> String {
     let mut text = String::new();
@@ -165,7 +206,7 @@ fn example() -> String {
         }
         writeln!(text, "{name} = {}", row.example).expect("writing to a String does not fail");
     }
-    text + CERTIFICATES_EXAMPLE + SITES_EXAMPLE + ACCOUNTS_EXAMPLE
+    text + CERTIFICATES_EXAMPLE + SITES_EXAMPLE + WEBHOOKS_EXAMPLE + ACCOUNTS_EXAMPLE
 }
 
 #[cfg(test)]
@@ -190,10 +231,15 @@ mod tests {
     fn the_example_is_a_valid_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("brim.toml");
-        std::fs::write(&file, example()).unwrap();
+        // The one file that is read at once.
+        let secret = dir.path().join("orders.secret");
+        crate::private_file::write(&secret, b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let example = example().replace("/etc/brim/orders.secret", secret.to_str().unwrap());
+        std::fs::write(&file, example).unwrap();
         let config = ServerConfig::load(&Sources { file: Some(file), ..Sources::default() }).unwrap();
         assert_eq!(config.s3.domains, ["s3.example.com", "s3.localhost"]);
         assert!(config.root.key().is_some() && config.certificates.len() == 1);
         assert_eq!(config.accounts[0].users[0].policies.len(), 1);
+        assert_eq!(config.declared_webhooks().len(), 1);
     }
 }

@@ -11,6 +11,7 @@ use super::document::read_table;
 use super::fault::{Fault, Source};
 use super::kind::Toml;
 use super::sites::{self, DeclaredSite, SITE};
+use super::webhooks::{self, DeclaredWebhook, WEBHOOKS};
 use crate::identity::DeclaredAccount;
 use crate::spelling::nearest;
 use crate::tls::Pair;
@@ -22,6 +23,7 @@ pub struct Contents {
     pub accounts: Vec<DeclaredAccount>,
     pub certificates: Vec<Pair>,
     pub sites: Vec<DeclaredSite>,
+    pub webhooks: Vec<DeclaredWebhook>,
 }
 
 /// Gives what the file sets, and notes what is wrong with it.
@@ -38,6 +40,7 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
     let certificates =
         table.remove(CERTIFICATE).map(|value| certificates::read(&value, path, faults)).unwrap_or_default();
     let sites = table.remove(SITE).map(|value| sites::read(&value, path, faults)).unwrap_or_default();
+    let webhooks = table.remove(WEBHOOKS).map(|value| webhooks::read(&value, path, faults)).unwrap_or_default();
     let mut leaves = Vec::new();
     flatten(String::new(), table, &mut leaves);
 
@@ -58,7 +61,7 @@ pub fn read(path: &Path, faults: &mut Vec<Fault>) -> Contents {
             }),
         }
     }
-    Contents { options, accounts, certificates, sites }
+    Contents { options, accounts, certificates, sites, webhooks }
 }
 
 /// Walks tables that are part of some option's key; anything else is a leaf. TOML's parser bounds the depth.

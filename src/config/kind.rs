@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::values::{DiskReserve, Durability, HttpsRedirect};
@@ -18,6 +19,8 @@ const MAX_WORKERS: usize = 1024;
 const MAX_CONNECTIONS: usize = 1_000_000;
 /// The most base domains.
 const MAX_DOMAINS: usize = 64;
+/// The most address ranges.
+const MAX_RANGES: usize = 256;
 /// The longest domain, in bytes: RFC 1035 section 3.1, without the final dot.
 const MAX_DOMAIN_BYTES: usize = 253;
 
@@ -89,6 +92,11 @@ pub const DOMAINS: Kind<Vec<String>> = Kind {
 
 pub const HOST_NAMES: Kind<Vec<HostName>> = Kind { form: DOMAINS.form, parse: host_names };
 
+pub const RANGES: Kind<Vec<IpNet>> = Kind {
+    form: Form { expects: "a list of address ranges, such as 10.20.0.0/16", toml: Toml::List, secret: false },
+    parse: ranges,
+};
+
 pub const REGION: Kind<String> =
     Kind { form: text("a region of lower-case letters, digits and hyphens, such as us-east-1"), parse: region };
 
@@ -149,6 +157,11 @@ pub const RATE: Kind<u64> =
 pub const DURATION: Kind<Duration> =
     Kind { form: text("a time from 1ms to 3650d in ms, s, m, h or d, such as 30s"), parse: duration };
 
+pub const BACKLOG_ENTRIES: Kind<u64> = Kind {
+    form: number("a number from 1 to 1000000000000"),
+    parse: |t| t.parse().ok().filter(|n| (1..=1_000_000_000_000).contains(n)),
+};
+
 pub const WORKERS: Kind<usize> = Kind { form: number("`auto`, or a number from 1 to 1024"), parse: workers };
 
 pub const CONNECTIONS: Kind<usize> = Kind {
@@ -191,6 +204,14 @@ fn domains(text: &str) -> Option<Vec<String>> {
     }
     let domains: Vec<String> = text.split(',').map(|domain| domain.trim().to_owned()).collect();
     (domains.len() <= MAX_DOMAINS && domains.iter().all(|domain| is_domain(domain))).then_some(domains)
+}
+
+fn ranges(text: &str) -> Option<Vec<IpNet>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let ranges: Vec<IpNet> = text.split(',').map(|range| range.trim().parse().ok()).collect::<Option<_>>()?;
+    (ranges.len() <= MAX_RANGES).then_some(ranges)
 }
 
 fn acme_directory(text: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::declare::{Row, rows};
 use super::environment::{is_service_link, variables};
@@ -12,6 +13,8 @@ use super::kind::Kind;
 use super::server::ServerConfig;
 use super::sites::DeclaredSite;
 use super::values::HttpsRedirect;
+use super::webhooks::DeclaredWebhook;
+use crate::events::endpoint::{Declared as DeclaredEndpoint, EndpointId, Limits, OnFull, Reach, Settings};
 use crate::identity::{Declared, DeclaredAccount};
 use crate::names::{BucketName, HostName};
 use crate::site::domain::Reserved;
@@ -69,6 +72,23 @@ impl ServerConfig {
         self.sites.iter().map(|site| (site.domain.clone(), site.bucket.clone())).collect()
     }
 
+    /// The endpoints of notifications that there are by configuration.
+    pub fn declared_webhooks(&self) -> Vec<DeclaredEndpoint> {
+        let account = |webhook: &DeclaredWebhook| webhook.account.clone().unwrap_or(self.identity.account_id.clone());
+        let id = |webhook: &DeclaredWebhook| EndpointId { account: account(webhook), name: webhook.name.clone() };
+        let declared = self.webhooks.iter();
+        declared
+            .map(|webhook| DeclaredEndpoint { id: id(webhook), definition: Arc::clone(&webhook.definition) })
+            .collect()
+    }
+
+    /// What endpoints of notifications go by besides what is said of each.
+    pub fn endpoint_settings(&self) -> Settings {
+        let limits =
+            Limits { entries: self.events.backlog_entries, age: self.events.backlog_age, on_full: OnFull::default() };
+        Settings { reach: Reach::new(self.events.tenant_ranges.clone()), limits }
+    }
+
     /// The domains that no bucket can have, for they mean something else already.
     pub fn reserved_domains(&self) -> Reserved {
         // Each is a host name as its kind checked it, but for those that end in a number, which no request can name.
@@ -84,6 +104,7 @@ pub struct Reader {
     accounts: Vec<DeclaredAccount>,
     certificates: Vec<Pair>,
     sites: Vec<DeclaredSite>,
+    webhooks: Vec<DeclaredWebhook>,
     /// The file that declares them.
     file: Option<PathBuf>,
     faults: Vec<Fault>,
@@ -116,6 +137,7 @@ impl Reader {
         self.accounts = contents.accounts;
         self.certificates = contents.certificates;
         self.sites = contents.sites;
+        self.webhooks = contents.webhooks;
         self.file = Some(path);
     }
 
@@ -187,6 +209,11 @@ impl Reader {
     /// Gives the sites of the file.
     pub fn sites(&mut self) -> Vec<DeclaredSite> {
         std::mem::take(&mut self.sites)
+    }
+
+    /// Gives the webhooks of the file.
+    pub fn webhooks(&mut self) -> Vec<DeclaredWebhook> {
+        std::mem::take(&mut self.webhooks)
     }
 
     /// A site is where no other host of this server is.

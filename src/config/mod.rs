@@ -26,6 +26,8 @@ mod sites;
 mod tables;
 #[cfg(feature = "server")]
 mod values;
+#[cfg(feature = "server")]
+mod webhooks;
 
 pub use crate::units::{duration, size};
 pub use certificates::{CERTIFICATE, read as certificates};
@@ -42,11 +44,13 @@ pub use kind::{Form, Kind, Toml};
 pub use load::Sources;
 #[cfg(feature = "server")]
 pub use server::{
-    AcmeOptions, AdminOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions, S3Options,
-    SECTIONS, ServerConfig, StoreOptions,
+    AcmeOptions, AdminOptions, EventsOptions, IdentityOptions, LimitsOptions, LogOptions, ProcessOptions, RootOptions,
+    S3Options, SECTIONS, ServerConfig, StoreOptions,
 };
 #[cfg(feature = "server")]
 pub use sites::DeclaredSite;
 pub use tables::label;
 #[cfg(feature = "server")]
 pub use values::{DiskReserve, Durability, HttpsRedirect};
+#[cfg(feature = "server")]
+pub use webhooks::DeclaredWebhook;

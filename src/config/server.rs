@@ -9,6 +9,9 @@ use super::kind::*;
 use super::load::Reader;
 use super::sites::DeclaredSite;
 use super::values::{DiskReserve, Durability, HttpsRedirect};
+use super::webhooks::DeclaredWebhook;
+use ipnet::IpNet;
+
 use crate::identity::{DeclaredAccount, RootKey, SecretKey};
 use crate::names::{AccountId, HostName};
 use crate::telemetry::log::Format;
@@ -125,6 +128,20 @@ options! {
         "store.allow_ephemeral" => allow_ephemeral: bool = SWITCH, default "false", example "false";
         /// The time between two rounds of removing what nothing refers to any more.
         "store.sweep_interval" => sweep_interval: Duration = DURATION, default "1m", example "\"1m\"";
+    }
+
+    /// Notifications. `[[webhooks]]` below and `brim webhook` say who hears of changes.
+    events: EventsOptions {
+        /// Address ranges that endpoints of tenants may be in beside public ones. Those of the operator, of the file and of
+        /// `brim webhook`, may be anywhere.
+        "events.tenant_ranges" => tenant_ranges: Vec<IpNet> = RANGES, default "",
+            example "[\"10.20.0.0/16\", \"fd00:20::/32\"]";
+        /// How many entries of the change log an endpoint may be behind, where it says nothing else.
+        "events.backlog_entries" => backlog_entries: u64 = BACKLOG_ENTRIES, default "10000000", example "10000000";
+        /// How long an endpoint may be behind, where it says nothing else. The change log is kept for as long as that.
+        "events.backlog_age" => backlog_age: Duration = DURATION, default "7d", example "\"7d\"";
+        /// How long attempts are kept in the delivery log.
+        "events.delivery_retention" => delivery_retention: Duration = DURATION, default "7d", example "\"7d\"";
     }
 
     /// Bounds.

@@ -3,7 +3,9 @@
 //! The change log is the outbox: nothing is written beside a mutation. Whoever delivers reads the log, asks [`rules`] what the
 //! bucket wanted when the change was committed, and sends what [`record`] makes of it.
 
+pub mod deliver;
 pub mod endpoint;
+pub mod operate;
 pub mod record;
 pub mod rules;
 pub mod sign;

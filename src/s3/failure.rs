@@ -69,6 +69,7 @@ impl From<store::Error> for S3Error {
             E::SourceChanged => Self::new(Code::ConditionalRequestConflict),
             E::TokenReused => Self::new(Code::IdempotencyParameterMismatch),
             E::Contended => Self::new(Code::SlowDown),
+            E::Backlog(full) => Self::with_message(Code::SlowDown, format!("{}.", sentence(&full.to_string()))),
             E::Digest(digest) => digest_mismatch(digest),
             E::ChecksumType(used) => Self::with_message(
                 Code::InvalidRequest,

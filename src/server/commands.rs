@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::hold::Holds;
-use crate::admin::{Command, Commands, Operator, Reply, run_edge_command};
+use crate::admin::{Command, Commands, Operator, Reply, Webhooks, run_edge_command};
 use crate::edges::Edges;
 use crate::report::Report;
 
@@ -14,6 +14,7 @@ pub struct ServerCommands {
     pub operator: Operator,
     pub holds: Holds,
     pub edges: Arc<Edges>,
+    pub webhooks: Webhooks,
 }
 
 #[async_trait]
@@ -22,6 +23,10 @@ impl Commands for ServerCommands {
         match command {
             Command::HoldCheckpoint => self.holds.hold(report).await,
             Command::Edge { work } => match run_edge_command(&self.edges, work).await {
+                Ok(answer) => Reply::Ok(answer),
+                Err(error) => Reply::Error(error.to_string()),
+            },
+            Command::Webhook { account, work } => match self.webhooks.run(account, *work).await {
                 Ok(answer) => Reply::Ok(answer),
                 Err(error) => Reply::Error(error.to_string()),
             },

@@ -33,6 +33,11 @@ pub const TABLES: &[Table] = &[
     tables::DISTRIBUTIONS,
     tables::NOTIFICATIONS,
     events::ENDPOINTS,
+    events::CURSORS,
+    events::DEFERRED,
+    events::DEAD_LETTERS,
+    events::DELIVERIES,
+    events::REPLAYS,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.
@@ -65,6 +70,6 @@ mod tests {
         assert!(TABLES.iter().enumerate().all(|(index, table)| table.id == index));
         let names: std::collections::BTreeSet<_> = TABLES.iter().map(|table| table.name).collect();
         assert_eq!(names.len(), TABLES.len());
-        assert!(tables::TABLES.iter().all(|table| TABLES.contains(table)));
+        assert!(tables::TABLES.iter().chain(&events::TABLES).all(|table| TABLES.contains(table)));
     }
 }

@@ -10,6 +10,7 @@ use super::commands::ServerCommands;
 use super::foundation::Foundation;
 use super::front::Front;
 use super::hold::Holds;
+use super::notifications::Notifications;
 use super::places::{Place, Places, Served};
 use super::start::StartError;
 use super::storage::Storage;
@@ -30,7 +31,7 @@ use crate::{auth, cloudfront, query, s3, streams, website};
 #[derive(Clone, Copy)]
 pub struct Following<'f> {
     pub edges: &'f Arc<Edges>,
-    pub events: &'f Arc<Events>,
+    pub notifications: &'f Notifications,
 }
 
 /// The running listeners.
@@ -51,7 +52,7 @@ impl Listeners {
         config: &ServerConfig,
         foundation: &Foundation,
         storage: &Storage,
-        Following { edges, events }: Following<'_>,
+        Following { edges, notifications }: Following<'_>,
         certificates: &CertificateKeeper,
         challenges: &Challenges,
         clock: &Clock,
@@ -69,6 +70,7 @@ impl Listeners {
                 serving: true,
             },
             edges: Arc::clone(edges),
+            webhooks: notifications.webhooks(config, foundation, clock),
             holds: Holds {
                 store: Arc::clone(&storage.store),
                 kv: Arc::clone(&foundation.kv),
@@ -90,10 +92,14 @@ impl Listeners {
             port: website.tls_port().map(|taken| config.website.https_port.unwrap_or(taken)),
             clock: clock.clone(),
         };
-        let s3 = s3.serve(transports(config, foundation, storage, edges, events, clock), certificates, config)?;
+        let s3 = s3.serve(
+            transports(config, foundation, storage, Following { edges, notifications }, clock),
+            certificates,
+            config,
+        )?;
         let service = websites(config, foundation, storage, edges, clock)?;
         let website = website.serve(Websites { service, front: Arc::new(front) }, certificates, config)?;
-        let (edges, events) = (Arc::clone(edges), Arc::clone(events));
+        let (edges, events) = (Arc::clone(edges), Arc::clone(&notifications.events));
         Ok(Self { s3, website, edges, events, operators, health, health_address, stopping })
     }
 
@@ -143,10 +149,10 @@ fn transports(
     config: &ServerConfig,
     foundation: &Foundation,
     storage: &Storage,
-    edges: &Arc<Edges>,
-    events: &Arc<Events>,
+    Following { edges, notifications }: Following<'_>,
     clock: &Clock,
 ) -> Transports {
+    let events = &notifications.events;
     let s3 = s3::Service::new(
         Arc::clone(&storage.store),
         Arc::clone(&foundation.identities),

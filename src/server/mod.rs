@@ -17,6 +17,7 @@ mod listeners;
 mod lock;
 mod marker;
 mod master_key;
+mod notifications;
 mod observer;
 mod offline;
 mod orders;

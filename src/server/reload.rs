@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::following;
 use crate::config::{Faults, ServerConfig, Sources};
 use crate::edges::Edges;
+use crate::events::endpoint::Endpoints;
 use crate::identity::Identities;
 use crate::process::Hangup;
 use crate::store::Store;
@@ -24,6 +25,7 @@ pub struct Reload {
     pub wanted: Option<Wanted>,
     pub store: Arc<Store>,
     pub edges: Arc<Edges>,
+    pub endpoints: Arc<Endpoints>,
 }
 
 impl Reload {
@@ -52,14 +54,23 @@ impl Reload {
         if let Err(error) = self.edges.reconfigure(&following::configuration(&self.started, config)).await {
             tracing::error!(%error, "edges were not told that the configuration changed");
         }
+        if let Err(error) = self.endpoints.declare(config.declared_webhooks()).await {
+            tracing::error!(%error, "the webhooks of the configuration were not taken: those before stay in force");
+        }
         warn_of_shadowed(&self.identities).await;
         let changed = self.started.changed(config);
         if !changed.is_empty() {
             tracing::warn!(options = changed.join(", "), "these options changed and count after a restart");
         }
         let users: usize = config.accounts.iter().map(|account| account.users.len()).sum();
-        let (accounts, sites) = (config.accounts.len(), config.sites.len());
-        tracing::info!(accounts, users, sites, "the accounts and domains of the configuration are in force");
+        let (accounts, sites, webhooks) = (config.accounts.len(), config.sites.len(), config.webhooks.len());
+        tracing::info!(
+            accounts,
+            users,
+            sites,
+            webhooks,
+            "the accounts, domains and webhooks of the configuration are in force"
+        );
     }
 }
 

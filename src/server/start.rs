@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::data_dir::DataDir;
 use super::file_system::{Ephemeral, refuse_ephemeral};
 use super::foundation::Foundation;
-use super::http_listener::silence;
 use super::listeners::{Following, Listeners};
+use super::notifications::Notifications;
 use super::observer::Observer;
 use super::orders::{Orders, RunningOrders};
 use super::reload::{Reload, warn_of_shadowed};
@@ -17,13 +17,9 @@ use super::storage::Storage;
 use super::{credentials, data_dir, following};
 use crate::clock::Clock;
 use crate::config::{ServerConfig, Sources};
-use crate::events::endpoint::{self, Endpoints, Settings};
-use crate::events::record;
-use crate::events::rules::RuleBook;
-use crate::events::stream::Streams;
-use crate::events::{Events, NoTargets};
+use crate::events::endpoint;
 use crate::process::{Hangup, Signals};
-use crate::telemetry::{HostId, metrics};
+use crate::telemetry::metrics;
 use crate::tls::{CertificateKeeper, Challenges, FileError, acme};
 use crate::{blob, identity, kv, store};
 
@@ -91,24 +87,8 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let edges = following::open(&config, &foundation, &storage, &clock).await?;
     let challenges = Challenges::default();
     let orders = Orders::open(&config, &foundation, &storage, &certificates, &challenges, &clock).await?;
-    let rules = Arc::new(RuleBook::load(&storage.store).await?);
-    let origin = record::Origin {
-        log: storage.store.log_id().await?,
-        region: config.s3.region.as_str().into(),
-        host_id: HostId::of_instance(foundation.dir.instance()).as_str().into(),
-    };
-    let streams = Arc::new(Streams::new(Arc::clone(&storage.store), origin, silence(&config)));
-    let endpoints = Endpoints::open(
-        foundation.kv.clone(),
-        foundation.dir.master_key()?,
-        Settings::default(),
-        Vec::new(),
-        storage.store.log_head(),
-        clock.clone(),
-    );
-    let endpoints = Arc::new(endpoints.await?);
-    let events = Arc::new(Events { rules, targets: Arc::new(NoTargets), endpoints, streams });
-    let following = Following { edges: &edges, events: &events };
+    let notifications = Notifications::open(&config, &foundation, &storage, &clock).await?;
+    let following = Following { edges: &edges, notifications: &notifications };
     let listeners = Listeners::start(&config, &foundation, &storage, following, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
     listeners.ready_line(&foundation).print();
@@ -118,7 +98,8 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let orders = orders.map(Orders::begin);
     let wanted = orders.as_ref().map(RunningOrders::wanted);
     let watch = Arc::clone(&certificates).watch();
-    let reload = Reload { hangup, sources, started: config, identities, certificates, wanted, store, edges };
+    let endpoints = Arc::clone(&notifications.events.endpoints);
+    let reload = Reload { hangup, sources, started: config, identities, certificates, wanted, store, edges, endpoints };
     let signal = tokio::select! {
         signal = signals.next() => signal,
         never = reload.run() => match never {},

@@ -1,5 +1,6 @@
 //! What can go wrong in the store, in the store's own words.
 
+use super::admission::BacklogFull;
 use super::checksum::{Algorithm, ChecksumType};
 use crate::clock::Timestamp;
 use crate::names::{BucketName, ObjectKey, UploadId, VersionId};
@@ -39,6 +40,9 @@ pub enum Error {
     /// Too many writers want the same key; retry later.
     #[error("too many writers of one key")]
     Contended,
+    /// The change would have to be told to somebody who does not take what he is told. Nothing was changed.
+    #[error(transparent)]
+    Backlog(#[from] BacklogFull),
     /// The bytes received are not those that the client announced.
     #[error("the {0} of the bytes is not the announced one")]
     Digest(Digest),

@@ -3,6 +3,7 @@
 //! Nothing here knows HTTP or XML. A mutation reads what it needs, puts one `Mutation` together and commits
 //! it: the record, its references, what the sweeper should look at, and the change-log entry stand or fall together.
 
+pub mod admission;
 pub mod annotate;
 pub mod blob_walk;
 pub mod bucket;
@@ -56,6 +57,7 @@ pub use error::{Digest, Error};
 pub use mutation::Row;
 pub use pin::Pin;
 
+use self::admission::Ports;
 use self::codec::decode;
 use self::configuration::Configurations;
 use self::domains::Domains;
@@ -113,6 +115,7 @@ pub struct Store {
     log_gate: Gate,
     /// Held by whoever changes distributions.
     distributing: Mutex<()>,
+    ports: Ports,
 }
 
 /// What a mutation came to.
@@ -149,6 +152,7 @@ impl Store {
             log_head: watch::Sender::new(log::head(&*kv).await?),
             log_gate: Gate::default(),
             distributing: Mutex::new(()),
+            ports: Ports::default(),
             kv,
             blobs,
             clock,

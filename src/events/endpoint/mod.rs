@@ -16,6 +16,7 @@ mod options;
 mod reach;
 mod record;
 mod registry;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod topics;

@@ -47,6 +47,8 @@ pub enum Form {
     Text,
     /// A whole number, or text.
     Number,
+    /// The path of a file of the server; in the file, a relative one starts where that is.
+    Path,
     /// A list of texts, which are separated by commas elsewhere.
     List,
     /// A table of names and values; `Name: value` a line elsewhere.
@@ -138,7 +140,7 @@ pub const OPTIONS: &[EndpointOption] = &[
         key: "secret",
         form: Form::File,
         expects: "whsec_ and the base64 of 24 to 64 bytes",
-        default: "a new one",
+        default: "",
         doc: "What messages are signed with: `whsec_` and the base64 of 24 to 64 random bytes. Must be given in the file; commands \
               make one and show it once",
         secret: true,
@@ -330,7 +332,7 @@ pub const OPTIONS: &[EndpointOption] = &[
     },
     EndpointOption {
         key: "ca_file",
-        form: Form::Text,
+        form: Form::Path,
         expects: "the path of a file",
         default: "",
         doc: "A file of certificates in PEM that the receiver is trusted by, in place of the system's",
@@ -343,7 +345,7 @@ pub const OPTIONS: &[EndpointOption] = &[
     },
     EndpointOption {
         key: "client_cert",
-        form: Form::Text,
+        form: Form::Path,
         expects: "the path of a file",
         default: "",
         doc: "A file in PEM with the certificate that Brim shows to the receiver, then those in between; needs `client_key`",
@@ -356,7 +358,7 @@ pub const OPTIONS: &[EndpointOption] = &[
     },
     EndpointOption {
         key: "client_key",
-        form: Form::Text,
+        form: Form::Path,
         expects: "the path of a file",
         default: "",
         doc: "A file in PEM with its private key, which other users of the machine must not be able to read",

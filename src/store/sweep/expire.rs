@@ -74,20 +74,21 @@ impl Store {
         }
     }
 
-    /// Removes change-log entries that are older than the retention.
+    /// Removes change-log entries that are older than the retention, up to where the log is held.
     pub async fn trim_log(&self) -> Result<u64, Error> {
         let now = self.clock.now();
         let first = self.first(FIRST_LOG).await?;
-        let mut keep = first;
+        let (mut keep, held) = (first, self.first_held());
         'pages: loop {
             let scan = Scan { start: keep.to_be_bytes().to_vec(), ..Scan::prefix(LOG, b"", PAGE) };
             let page = self.kv.scan(scan).await?;
             for item in page.items {
                 let Item::Row { key, value } = item else { continue };
-                if now.since(Logged::decode(&value)?.at()) <= self.options.log_retention {
+                let position = queue_position(&key)?;
+                if position >= held || now.since(Logged::decode(&value)?.at()) <= self.options.log_retention {
                     break 'pages;
                 }
-                keep = queue_position(&key)? + 1;
+                keep = position + 1;
             }
             if !page.more {
                 break;

@@ -1,0 +1,28 @@
+//! What goes wrong around deliveries. What goes wrong with one is in the delivery log.
+
+use crate::events::endpoint::EndpointId;
+use crate::{kv, store};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no webhook {0}")]
+    NoSuch(EndpointId),
+    #[error("there is no message {0}: its log is another one, or it is none of this server's ids")]
+    NoSuchMessage(String),
+    #[error("no more than {0} messages at a time")]
+    ManyMessages(usize),
+    #[error("{0} replays are under way already")]
+    ManyReplays(usize),
+    #[error("the server is stopping")]
+    Stopping,
+    #[error("a delivery ended without a result")]
+    Flight,
+    /// The endpoint keeps another order from now on: its dispatcher begins anew.
+    #[error("deliveries are to be in another order")]
+    Reordered,
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Kv(#[from] kv::Error),
+}
