@@ -107,7 +107,8 @@ async fn keep_asking(address: std::net::SocketAddr, shared: Rc<Shared>, bytes: u
     }
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+/// Runs `work` on this thread.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     LocalSet::new().block_on(&runtime, work)
 }

@@ -10,6 +10,7 @@ pub struct Options {
     pub nginx: Option<PathBuf>,
     pub varnish: Option<PathBuf>,
     pub edge: PathBuf,
+    pub brim: PathBuf,
     rows: Vec<String>,
 }
 
@@ -21,6 +22,7 @@ impl Options {
             nginx: program("LOAD_NGINX", "nginx"),
             varnish: program("LOAD_VARNISH", "varnishd"),
             edge: std::env::var_os("LOAD_EDGE").map_or_else(|| env!("CARGO_BIN_EXE_brim-edge").into(), PathBuf::from),
+            brim: std::env::var_os("LOAD_BRIM").map_or_else(|| env!("CARGO_BIN_EXE_brim").into(), PathBuf::from),
             // Cargo itself passes `--bench`.
             rows: std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect(),
         }

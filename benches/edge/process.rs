@@ -1,6 +1,8 @@
 //! A server with the processes that it starts: what they cost, where they run, and their end.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,11 +21,21 @@ impl Process {
     pub fn start(command: &Command, piped: bool) -> (Self, Option<std::process::ChildStdout>) {
         let mut pinned = Command::new("taskset");
         pinned.args(["-c", SERVERS_PROCESSOR]).arg(command.get_program()).args(command.get_args());
+        pinned.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         pinned.stdin(Stdio::null()).stderr(Stdio::null());
         pinned.stdout(if piped { Stdio::piped() } else { Stdio::null() });
         let mut child = pinned.spawn().expect("taskset starts the program");
         let stdout = child.stdout.take();
         (Self(child), stdout)
+    }
+
+    /// Starts `command` and waits for the line that says that it is ready: gives the address in it behind `name`.
+    pub fn start_ready(command: &Command, name: &str) -> (Self, SocketAddr) {
+        let (process, stdout) = Self::start(command, true);
+        let mut line = String::new();
+        BufReader::new(stdout.expect("a pipe was asked for")).read_line(&mut line).expect("stdout is readable");
+        let address = line.split_whitespace().find_map(|word| word.strip_prefix(name)?.parse().ok());
+        (process, address.unwrap_or_else(|| panic!("{:?} did not start: {line}", command.get_program())))
     }
 
     /// The processor time of the process and of its children since their start, in the kernel and outside.

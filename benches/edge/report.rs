@@ -1,8 +1,10 @@
 //! What was measured, as Markdown tables, and what was asked.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::drive::Measured;
+use super::gone::Gone;
 use super::options::Options;
 use super::rows::ROWS;
 use super::servers::{BRIM, NGINX, VARNISH};
@@ -29,6 +31,17 @@ pub fn print(options: &Options, figures: &[Figure]) {
     println!("\n| row | asked | measured | |\n| --- | --- | ---: | --- |");
     for row in ROWS {
         judge(row.name, figures);
+    }
+}
+
+/// Prints how long overwritten objects stayed, beside the most that the p99 may be.
+pub fn print_gone(figures: &[(&str, Duration, Gone)]) {
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    println!("\n| row | p50 ms | p99 ms | max ms | asked: p99 at most | |\n| --- | ---: | ---: | ---: | ---: | --- |");
+    for (row, most, gone) in figures {
+        let [p50, p99, longest] = [500, 990, 1000].map(|share| millis(gone.at(share)));
+        let verdict = if gone.at(990) <= *most { "met" } else { "**not met**" };
+        println!("| {row} | {p50:.2} | {p99:.2} | {longest:.2} | {} | {verdict} |", millis(*most));
     }
 }
 

@@ -1,7 +1,6 @@
 //! The caches that are measured, each in front of the same origin and on a port of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -74,12 +73,7 @@ fn brim(options: &Options, name: &'static str, origin: SocketAddr) -> Server {
     fs::write(&config, text).expect("a writable directory");
     let mut command = Command::new(&options.edge);
     command.arg("--config").arg(&config);
-    let (process, stdout) = Process::start(&command, true);
-    let mut line = String::new();
-    BufReader::new(stdout.expect("a pipe was asked for")).read_line(&mut line).expect("stdout is readable");
-    let address =
-        line.split_whitespace().find_map(|word| word.strip_prefix("http=http://")?.parse::<SocketAddr>().ok());
-    let address = address.unwrap_or_else(|| panic!("brim-edge did not start: {line}"));
+    let (process, address) = Process::start_ready(&command, "http=http://");
     Server::ready(name, address.port(), process, directory)
 }
 

@@ -43,6 +43,9 @@ pub struct EdgeList {
 pub struct Gone {
     pub position: u64,
     pub gone: bool,
+    /// Whether the purge was of a site or host that no live edge has told of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
 }
 
 /// Carries out `command`.
@@ -55,14 +58,15 @@ pub async fn run(edges: &Edges, command: EdgeCommand) -> Result<Answer, store::E
         EdgeCommand::Wait { position, time } => Ok(Answer::Gone(wait(edges, position, None, time).await)),
         EdgeCommand::Purge { account, purges, time } => {
             let cause = Cause { principal: "operator".to_owned(), ..Cause::default() };
+            let unknown = !purges.iter().all(|purge| edges.serve(account.as_ref(), &purge.scope));
             let position = edges.purge(account.clone(), &purges, cause).await?.0;
             tracing::info!(purges = purges.len(), position, "purged");
-            Ok(Answer::Gone(wait(edges, position, account.as_ref(), time).await))
+            Ok(Answer::Gone(Gone { unknown, ..wait(edges, position, account.as_ref(), time).await }))
         }
     }
 }
 
 async fn wait(edges: &Edges, position: u64, account: Option<&AccountId>, time: u64) -> Gone {
     let time = Duration::from_millis(time).min(LONGEST_WAIT);
-    Gone { position, gone: edges.wait_until_gone(position, account, time).await }
+    Gone { position, gone: edges.wait_until_gone(position, account, time).await, unknown: false }
 }

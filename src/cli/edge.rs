@@ -105,6 +105,7 @@ fn gone(matches: &ArgMatches, command: EdgeCommand) -> Result<(), Failure> {
     let Answer::Gone(answer) = ask(matches, command)? else { return Err(other_answer()) };
     print(&answer, matches.get_flag("json"), |answer| json!(answer), gone_as_text)?;
     match answer.gone {
+        true if answer.unknown => Err(Failure::from("no live edge has such a site or host: brim edge list shows them")),
         true => Ok(()),
         false => Err(Failure::from("not every live edge has said that it is gone: brim edge list shows which")),
     }

@@ -1,7 +1,10 @@
 //! A site in the words of a distribution's configuration: what an edge told, and nothing that it does not do.
 
-use crate::feed::{Behaviour, Origin, OriginKind, Site};
+use crate::feed::{Behaviour, Origin, OriginKind, Site, Viewers};
 use crate::xml::Writer;
+
+/// The longest time to live that CloudFront has, in seconds: a behaviour without a bound has this one.
+const LONGEST_TTL: u64 = 31_536_000;
 
 /// What is described.
 pub struct Described<'s> {
@@ -92,11 +95,20 @@ fn origin(document: &mut Writer, origin: &Origin) {
 fn describe(document: &mut Writer, behaviour: &Behaviour, target: &str) {
     document
         .text("TargetOriginId", target)
-        .text("ViewerProtocolPolicy", "allow-all")
+        .text("ViewerProtocolPolicy", viewer_protocol_policy(behaviour.viewers))
         .flag("Compress", behaviour.compress)
-        .number("MinTTL", behaviour.min_ttl)
-        .number("DefaultTTL", behaviour.default_ttl)
-        .number("MaxTTL", behaviour.max_ttl);
+        .number("MinTTL", behaviour.min_ttl.min(LONGEST_TTL))
+        .number("DefaultTTL", behaviour.default_ttl.min(LONGEST_TTL))
+        .number("MaxTTL", behaviour.max_ttl.min(LONGEST_TTL));
+}
+
+/// <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CacheBehavior.html>
+fn viewer_protocol_policy(viewers: Viewers) -> &'static str {
+    match viewers {
+        Viewers::All => "allow-all",
+        Viewers::Redirected => "redirect-to-https",
+        Viewers::HttpsOnly => "https-only",
+    }
 }
 
 /// Writes a list that has nothing.

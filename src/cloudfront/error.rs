@@ -136,7 +136,9 @@ impl From<distributions::Error> for ApiError {
                  distribution.",
             ),
             distributions::Error::Store(error) => error.into(),
-            distributions::Error::TooMany => Self::caused_by(Code::InternalError, error),
+            distributions::Error::TooMany | distributions::Error::TooManyOfAccount => {
+                Self::caused_by(Code::InternalError, error)
+            }
         }
     }
 }

@@ -8,8 +8,8 @@ use http::StatusCode;
 use super::cache::SiteId;
 use super::config::{OriginConfig, SiteConfig, settings};
 use super::follow::Registration;
-use super::origin::{Origins, SettingsError};
-use super::site::{OriginKind, Site};
+use super::origin::{HostHeader, Origins, SettingsError};
+use super::site::{OriginKind, Secure, Site};
 use crate::clock::Clock;
 use crate::feed;
 
@@ -113,6 +113,11 @@ fn described(config: &SiteConfig) -> feed::Site {
             default_ttl: ttl.default.unwrap_or_default().as_secs(),
             max_ttl: ttl.max.as_secs(),
             compress: behaviour.compression != super::rules::compress::Compression::default(),
+            viewers: match behaviour.access.secure {
+                Secure::Optional => feed::Viewers::All,
+                Secure::Redirect => feed::Viewers::Redirected,
+                Secure::Required => feed::Viewers::HttpsOnly,
+            },
         }
     });
     let origins = [Some(&config.origin), config.failover.as_ref()];
@@ -124,11 +129,19 @@ fn described(config: &SiteConfig) -> feed::Site {
     }
 }
 
+fn website_host(origin: &OriginConfig) -> Option<String> {
+    match &origin.host {
+        HostHeader::Fixed(host) => Some(host.to_string()),
+        HostHeader::Origin | HostHeader::Viewer => None,
+    }
+}
+
 fn described_origin(origin: &OriginConfig) -> feed::Origin {
     let bucket = origin.bucket.as_ref().map(ToString::to_string);
     let (kind, name) = match origin.kind {
         OriginKind::Bucket => (feed::OriginKind::Bucket, bucket),
-        OriginKind::Website => (feed::OriginKind::Website, bucket),
+        // The host that the website answers for.
+        OriginKind::Website => (feed::OriginKind::Website, website_host(origin).or(bucket)),
         OriginKind::Http if origin.location.is_secure() => (feed::OriginKind::Https, None),
         OriginKind::Http => (feed::OriginKind::Http, None),
     };

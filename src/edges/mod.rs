@@ -43,6 +43,9 @@ pub const CONNECT_EDGE: &str = "brim:ConnectEdge";
 /// The permission to hear of changes in a bucket: of `arn:aws:s3:::BUCKET`.
 pub const READ_FEED: &str = "brim:ReadFeed";
 
+/// The most live edges of an account.
+const MAX_EDGES_OF_ACCOUNT: usize = 1000;
+
 /// How many bytes of polls may be in memory at once.
 const POLL_MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
@@ -67,7 +70,7 @@ struct Details {
     common: LogId,
     /// Where it polls from; empty where that is unknown.
     address: String,
-    /// `None` until it told.
+    /// Those that were taken; `None` until it told.
     sites: Option<Arc<[feed::Site]>>,
     behind: Vec<Behind>,
 }
@@ -90,8 +93,6 @@ pub struct Edges {
     renamed: watch::Sender<()>,
     /// From when on all edges that may hold anything have been heard of.
     known_from: Moment,
-    /// Where the log ended when this run began.
-    begun_at: u64,
     stopping: CancellationToken,
 }
 
@@ -109,7 +110,6 @@ impl Edges {
         let wait = if store.is_first_run() { Duration::ZERO } else { feed::LEASE + feed::MARGIN };
         Ok(Self {
             log: RwLock::new(name_of(store.log_id().await?, configuration)),
-            begun_at: *store.log_head().borrow(),
             signers: Signers::new(Arc::clone(&identities), clock.clone(), options.auth.clone()),
             store,
             identities,
@@ -144,11 +144,6 @@ impl Edges {
     /// Answers every poll that waits, and refuses those that come.
     pub fn stop(&self) {
         self.stopping.cancel();
-    }
-
-    /// Where the log ended when this run began.
-    pub fn begun_at(&self) -> u64 {
-        self.begun_at
     }
 
     fn log(&self) -> LogId {

@@ -7,10 +7,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::entries::Ear;
 use super::refusal::Refusal;
-use super::{CONNECT_EDGE, Details, Edges, name_for};
+use super::{CONNECT_EDGE, Details, Edges, MAX_EDGES_OF_ACCOUNT, name_for};
 use crate::access::{self, Arn, Caller, Context, Rules};
-use crate::feed::{self, EdgeId, Entry, HEARTBEAT, LEASE, MAX_ENTRIES, Moment, Page, Poll, Position, VERSION};
-use crate::guard::Origin;
+use crate::feed::{
+    self, EdgeId, Entry, HEARTBEAT, LEASE, MAX_ENTRIES, Moment, Page, Poll, Position, Registry, VERSION,
+};
+use crate::guard::{NotSigned, Origin};
 use crate::identity::Key;
 use crate::names::LogId;
 use crate::store::Position as Offset;
@@ -19,6 +21,21 @@ use crate::store::Position as Offset;
 const PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// What an entry counts besides its texts.
 const ENTRY_BYTES: usize = 128;
+
+/// Whoever polls.
+pub(super) struct Asker<'a> {
+    pub key: &'a Key,
+    /// The session token that the key came with.
+    pub token: Option<&'a str>,
+    pub origin: Origin,
+}
+
+/// What came of noting a poll.
+struct Heard {
+    /// Whether the edge is to say which sites it serves.
+    register: bool,
+    not_taken: Vec<String>,
+}
 
 /// What was read of the log for an edge.
 struct Read {
@@ -30,14 +47,14 @@ struct Read {
 
 impl Edges {
     /// Answers a poll: at once where there is something to say, else when there is, or after a while.
-    pub(super) async fn poll(&self, key: &Key, origin: Origin, poll: Poll) -> Result<Page, Refusal> {
+    pub(super) async fn poll(&self, asker: &Asker<'_>, poll: Poll) -> Result<Page, Refusal> {
         if poll.version != VERSION {
             return Err(Refusal::Version);
         }
-        let context = self.context(origin);
-        authorize(key, &poll.edge, &context)?;
+        let (key, origin) = (asker.key, asker.origin);
+        authorize(key, &poll.edge, &self.context(origin))?;
         if poll.leaving {
-            self.forget(&poll.edge);
+            self.forget(&poll.edge, key)?;
             return Ok(page(self.log(), 0, 0));
         }
         let common = self.log();
@@ -45,10 +62,11 @@ impl Edges {
         let known = |position: Option<Position>| position.filter(|position| position.log == name);
         let common_of = |position: Option<Position>| known(position).map(|known| Position { log: common, ..known });
         let poll = Poll { from: common_of(poll.from), applied: common_of(poll.applied), ..poll };
-        let register = self.heard_of(key, origin, &poll, name).await?;
+        let Heard { register, not_taken } = self.heard_of(key, origin, &poll, name).await?;
         let end = Instant::now() + Duration::from_millis(poll.wait).min(HEARTBEAT);
-        let mut answer = self.read_for(&poll, &mut Ear::new(&key.caller, context), end, register).await?;
-        answer.register = register;
+        let at_once = register || !not_taken.is_empty();
+        let mut answer = self.read_for(asker, &poll, end, at_once).await?;
+        (answer.register, answer.not_taken) = (register, not_taken);
         answer.log = name_for(answer.log, &key.caller);
         Ok(answer)
     }
@@ -71,32 +89,56 @@ impl Edges {
         context
     }
 
-    /// Notes the poll before anything is read for it, and tells whether the edge is to say which sites it serves.
-    async fn heard_of(&self, key: &Key, origin: Origin, poll: &Poll, log: LogId) -> Result<bool, Refusal> {
+    /// Notes the poll before anything is read for it.
+    async fn heard_of(&self, key: &Key, origin: Origin, poll: &Poll, log: LogId) -> Result<Heard, Refusal> {
         let now = Moment::now();
+        let mut told = None;
         if let Some(sites) = &poll.sites {
-            self.register(&poll.edge, key, sites, now).await?;
+            owned(&self.registry.lock(), &poll.edge, key)?;
+            told = Some(self.register(&poll.edge, key, sites, now).await?);
         }
+        let (taken, not_taken) = told.map_or((None, Vec::new()), |told| (Some(told.taken.into()), told.not_taken));
         let mut registry = self.registry.lock();
-        let before = registry.get(&poll.edge).map(|known| &known.details);
-        let sites = poll.sites.as_deref().map(Arc::from).or_else(|| before.and_then(|before| before.sites.clone()));
-        let unknown = sites.is_none();
+        let before = owned(&registry, &poll.edge, key)?;
+        if before.is_none() {
+            let of_account = registry.live(now).filter(|(_, known)| known.is_of(&key.account.id)).count();
+            if of_account >= MAX_EDGES_OF_ACCOUNT {
+                return Err(Refusal::TooManyEdges);
+            }
+        }
+        let sites = taken.or_else(|| before.and_then(|before| before.sites.clone()));
+        let register = sites.is_none();
         let address = origin.address.map(|address| address.to_string()).unwrap_or_default();
         let (caller, common) = (key.caller.clone(), self.log());
         let details = Details { caller, common, log, address, sites, behind: poll.behind.clone() };
         registry.polled(&poll.edge, poll.applied, now, details)?;
         drop(registry);
         self.heard.send_replace(());
-        Ok(unknown)
+        Ok(Heard { register, not_taken })
     }
 
-    fn forget(&self, edge: &EdgeId) {
-        self.registry.lock().leave(edge);
+    fn forget(&self, edge: &EdgeId, key: &Key) -> Result<(), Refusal> {
+        let mut registry = self.registry.lock();
+        owned(&registry, edge, key)?;
+        registry.leave(edge);
+        drop(registry);
         self.heard.send_replace(());
+        Ok(())
+    }
+
+    /// Whether an edge that waited may still do what it did, and hears of the same: its policies may be others meanwhile.
+    async fn is_as_before(&self, asker: &Asker<'_>, edge: &EdgeId) -> Result<bool, Refusal> {
+        let before = &asker.key.caller;
+        let found = self.identities.authenticate(&asker.key.access_key_id, asker.token).await;
+        let key = found.map_err(NotSigned::from)?.ok_or(NotSigned::UnknownKey)?;
+        authorize(&key, edge, &self.context(asker.origin))?;
+        let log = self.log();
+        Ok(Arc::ptr_eq(&key.caller, before) || name_for(log, &key.caller) == name_for(log, before))
     }
 
     /// Reads what the edge does not know yet. Waits for it until `end`, unless the answer is wanted `at_once`.
-    async fn read_for(&self, poll: &Poll, ear: &mut Ear<'_>, end: Instant, at_once: bool) -> Result<Page, Refusal> {
+    async fn read_for(&self, asker: &Asker<'_>, poll: &Poll, end: Instant, at_once: bool) -> Result<Page, Refusal> {
+        let mut ear = Ear::new(&asker.key.caller, self.context(asker.origin));
         let (mut head, mut renamed) = (self.store.log_head(), self.renamed.subscribe());
         let log = self.log();
         let Some(from) = poll.from.filter(|from| from.log == log).map(|from| from.offset) else {
@@ -108,7 +150,7 @@ impl Edges {
                 return Err(Refusal::Stopping);
             }
             head.mark_unchanged();
-            let Some(read) = self.read(Offset(read_to), ear).await? else { return Ok(self.begin(log)) };
+            let Some(read) = self.read(Offset(read_to), &mut ear).await? else { return Ok(self.begin(log)) };
             if self.log() != log {
                 return Ok(self.begin(self.log()));
             }
@@ -127,6 +169,10 @@ impl Edges {
                     _ = timeout_at(end, head.changed()) => {}
                     _ = renamed.changed() => {}
                     () = self.stopping.cancelled() => {}
+                }
+                if !self.is_as_before(asker, &poll.edge).await? {
+                    // Without a lease, and without what came meanwhile: the next poll is judged by what holds now.
+                    return Ok(page(log, from, read_to));
                 }
             }
         }
@@ -166,6 +212,14 @@ impl Edges {
     }
 }
 
+/// What is known of an edge, which must be of the key's account: nobody else speaks for it.
+fn owned<'r>(registry: &'r Registry<Details>, edge: &EdgeId, key: &Key) -> Result<Option<&'r Details>, Refusal> {
+    match registry.get(edge) {
+        Some(known) if !known.is_of(&key.account.id) => Err(Refusal::NotYours),
+        known => Ok(known.map(|known| &known.details)),
+    }
+}
+
 fn authorize(key: &Key, edge: &EdgeId, context: &Context<'_>) -> Result<(), Refusal> {
     let account = &key.account.id;
     let resource = format!("arn:aws:brim::{account}:edge/{}", edge.name);
@@ -190,6 +244,7 @@ fn page(log: LogId, from: u64, next: u64) -> Page {
         next,
         lease: None,
         register: false,
+        not_taken: Vec::new(),
         pass: None,
     }
 }

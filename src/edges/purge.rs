@@ -3,7 +3,7 @@
 use super::refusal::Refusal;
 use super::{Edges, name_for};
 use crate::access::{self, Arn, Context, Rules};
-use crate::feed::{Position, Purge, PurgeAnswer, PurgeRequest, Scope, Site, Target};
+use crate::feed::{Moment, Position, Purge, PurgeAnswer, PurgeRequest, Scope, Site, Target};
 use crate::guard::Origin;
 use crate::identity::Key;
 use crate::names::AccountId;
@@ -32,7 +32,7 @@ impl Edges {
         }
         for purge in &request.purges {
             checked(&purge.target)?;
-            self.authorize_purge(key, &self.context(origin), &purge.scope).await?;
+            self.authorize_purge(key, &self.context(origin), &purge.scope)?;
         }
         let cause = Cause {
             principal: key.caller.user_id.clone(),
@@ -54,17 +54,19 @@ impl Edges {
         self.store.append_purge(&PurgeRecord { at: self.clock.now(), account, document, cause }).await
     }
 
-    /// An edge may purge the sites that it told of; beyond these, policies decide.
-    async fn authorize_purge(&self, key: &Key, context: &Context<'_>, scope: &Scope) -> Result<(), Refusal> {
+    /// An edge may purge the sites that it told of, and those that others told of with the same user's keys; beyond these,
+    /// policies decide.
+    fn authorize_purge(&self, key: &Key, context: &Context<'_>, scope: &Scope) -> Result<(), Refusal> {
         let account = &key.account.id;
         let (resource, told_of) = match scope {
             Scope::Everything => ("*".to_owned(), false),
-            Scope::Site(site) => {
-                let id = DistributionId::of(account, site);
-                let record = self.store.distribution(account, id).await;
-                (id.to_string(), record.is_ok_and(|record| record.registrant == key.caller.user_id))
+            Scope::Site(id) => {
+                (DistributionId::of(account, id).to_string(), self.has_told_of(key, |site| site.id == *id))
             }
-            Scope::Host(host) => ("*".to_owned(), self.has_told_of(key, host).await?),
+            Scope::Host(host) => {
+                let covered = |site: &Site| site.hosts.iter().any(|known| covers(known, host));
+                ("*".to_owned(), self.has_told_of(key, covered))
+            }
         };
         let resource = format!("arn:aws:cloudfront::{account}:distribution/{resource}");
         let may = |arn: &Arn| {
@@ -77,14 +79,24 @@ impl Edges {
         let principal = key.caller.principal.arn().unwrap_or_default();
         Err(Refusal::Denied { principal, action: CREATE_INVALIDATION, resource })
     }
+}
 
-    async fn has_told_of(&self, key: &Key, host: &str) -> Result<bool, Refusal> {
-        let distributions = self.store.distributions(Some(&key.account.id)).await?;
-        let mut own = distributions.iter().filter(|(_, record)| record.registrant == key.caller.user_id);
-        Ok(own.any(|(_, record)| {
-            let site = serde_json::from_slice::<Site>(&record.document);
-            site.is_ok_and(|site| site.hosts.iter().any(|known| covers(known, host)))
-        }))
+impl Edges {
+    /// Whether a live edge, or one of an account, has told of what the scope names. What edges behind others serve is not known:
+    /// where there are such, the answer is yes.
+    pub fn serve(&self, account: Option<&AccountId>, scope: &Scope) -> bool {
+        let is = |site: &Site| match scope {
+            Scope::Everything => true,
+            Scope::Site(id) => site.id == *id,
+            Scope::Host(host) => site.hosts.iter().any(|known| covers(known, host)),
+        };
+        let registry = self.registry.lock();
+        let mut asked = registry.live(Moment::now()).map(|(_, known)| known);
+        *scope == Scope::Everything
+            || asked.any(|known| {
+                let meant = account.is_none_or(|account| known.is_of(account));
+                meant && (known.sites().any(is) || !known.details.behind.is_empty())
+            })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Why a request of an edge is refused.
 
+use super::MAX_EDGES_OF_ACCOUNT;
 use crate::auth;
-use crate::feed::{Full, InvalidItem, InvalidSite, Refused};
+use crate::feed::{Full, InvalidItem, Refused};
 use crate::guard::NotSigned;
 use crate::http::head::InvalidHeader;
 use crate::store::{self, distributions};
@@ -16,11 +17,11 @@ pub enum Refusal {
     #[error("this server speaks version {} of the feed", crate::feed::VERSION)]
     Version,
     #[error(transparent)]
-    Site(#[from] InvalidSite),
-    #[error(transparent)]
     Item(#[from] InvalidItem),
-    #[error("site {id}: {problem}")]
-    Conflict { id: String, problem: String },
+    #[error("an edge of another account goes by this name and run")]
+    NotYours,
+    #[error("the account has {MAX_EDGES_OF_ACCOUNT} live edges already")]
+    TooManyEdges,
     #[error("{principal} is not allowed {action} on {resource}")]
     Denied { principal: String, action: &'static str, resource: String },
     #[error(transparent)]
@@ -43,17 +44,17 @@ impl Refusal {
     /// The status and the code of the answer.
     pub fn code(&self) -> (u16, &'static str) {
         match self {
-            Self::Malformed(_) | Self::Site(_) | Self::Item(_) | Self::Header(_) => (400, "InvalidRequest"),
+            Self::Malformed(_) | Self::Item(_) | Self::Header(_) => (400, "InvalidRequest"),
             Self::Version => (400, "UnknownVersion"),
-            Self::Conflict { .. } => (409, "SiteConflict"),
-            Self::Denied { .. } => (403, "AccessDenied"),
+            Self::Denied { .. } | Self::NotYours => (403, "AccessDenied"),
             Self::NotSigned(NotSigned::UnknownKey) => (403, "InvalidAccessKeyId"),
             Self::NotSigned(NotSigned::Auth(auth::Error::TooSkewed { .. })) => (403, "RequestTimeTooSkewed"),
             Self::NotSigned(NotSigned::Auth(_)) => (403, "SignatureDoesNotMatch"),
             Self::NotRead(NotRead::TooLarge) => (413, "TooLarge"),
             Self::NotRead(NotRead::Late | NotRead::Incomplete(_)) => (400, "IncompleteBody"),
-            Self::Distribution(distributions::Error::TooMany) => (409, "TooManySites"),
-            Self::NotRead(NotRead::NoRoom(_)) | Self::Full(_) | Self::Stopping => (503, "SlowDown"),
+            Self::NotRead(NotRead::NoRoom(_)) | Self::Full(_) | Self::TooManyEdges | Self::Stopping => {
+                (503, "SlowDown")
+            }
             Self::NotSigned(NotSigned::Identity(_)) | Self::Distribution(_) | Self::Store(_) => (500, "InternalError"),
         }
     }

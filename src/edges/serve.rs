@@ -9,12 +9,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Edges;
+use super::poll::Asker;
 use super::refusal::Refusal;
 use crate::auth::Claim;
 use crate::feed::{MAX_REQUEST_BYTES, PATH, PURGE_PATH, SERVICE};
 use crate::guard::{NotSigned, Origin};
 use crate::http::head::Head;
-use crate::identity::Key;
 use crate::telemetry::RequestId;
 use crate::telemetry::metrics::Measured;
 use crate::transport::head::{head_of, is_secure};
@@ -81,7 +81,7 @@ impl Edges {
         let key = self.signers.key_of(&claim).await?;
         let body = self.body(payload, received).await?;
         self.signers.verify(&claim, head, &body, &key)?;
-        self.run(head, &key, origin, &body, id).await
+        self.run(head, &Asker { key: &key, token: claim.session_token(), origin }, &body, id).await
     }
 
     async fn body(&self, payload: web::Payload, received: &mut u64) -> Result<Vec<u8>, Refusal> {
@@ -92,18 +92,11 @@ impl Edges {
         Ok(body)
     }
 
-    async fn run(
-        &self,
-        head: &Head,
-        key: &Key,
-        origin: Origin,
-        body: &[u8],
-        id: RequestId,
-    ) -> Result<Vec<u8>, Refusal> {
+    async fn run(&self, head: &Head, asker: &Asker<'_>, body: &[u8], id: RequestId) -> Result<Vec<u8>, Refusal> {
         if head.path == PURGE_PATH {
-            return write(&self.purge_for(key, origin, read(body)?, id.as_str()).await?);
+            return write(&self.purge_for(asker.key, asker.origin, read(body)?, id.as_str()).await?);
         }
-        write(&self.poll(key, origin, read(body)?).await?)
+        write(&self.poll(asker, read(body)?).await?)
     }
 }
 

@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::JoinHandle;
 
-use super::{Edges, Options};
+use super::poll::Asker;
+use super::refusal::Refusal;
+use super::{Edges, MAX_EDGES_OF_ACCOUNT, Options};
+use crate::access::Principal;
 use crate::feed::{
     Behaviour, EdgeId, EdgeName, Entry, LEASE, MARGIN, Moment, Origin as SiteOrigin, OriginKind, Page, Poll, Position,
     Purge, PurgeRequest, Scope, Site, Target, VERSION, What,
@@ -55,12 +59,42 @@ impl Bench {
     }
 
     async fn poll(&self, poll: Poll) -> Page {
-        self.edges.poll(&self.root, NOWHERE, poll).await.unwrap()
+        self.poll_as(&self.root, poll).await.unwrap()
+    }
+
+    async fn poll_as(&self, key: &Key, poll: Poll) -> Result<Page, Refusal> {
+        self.edges.poll(&Asker { key, token: None, origin: NOWHERE }, poll).await
+    }
+
+    /// Polls as `key`, in a task, and returns once the server has heard of it and waits.
+    async fn begin(&self, key: &Key, poll: Poll) -> JoinHandle<Result<Page, Refusal>> {
+        let (edges, key, edge) = (self.edges.clone(), key.clone(), poll.edge.clone());
+        self.edges.registry.lock().leave(&edge);
+        let asking = async move { edges.poll(&Asker { key: &key, token: None, origin: NOWHERE }, poll).await };
+        let polling = tokio::spawn(asking);
+        while self.edges.registry.lock().get(&edge).is_none() {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!polling.is_finished());
+        polling
     }
 
     /// The code of a refusal.
     async fn refused(&self, key: &Key, poll: Poll) -> &'static str {
-        self.edges.poll(key, NOWHERE, poll).await.unwrap_err().code().1
+        self.poll_as(key, poll).await.unwrap_err().code().1
+    }
+
+    /// The root key of another account.
+    async fn other_account(&self) -> Key {
+        let mut key = self.root.clone();
+        let account: AccountId = "999999999999".parse().unwrap();
+        let mut caller = (*key.caller).clone();
+        caller.principal = Principal::Root { account: account.clone() };
+        caller.user_id = account.to_string();
+        key.account = Arc::new(crate::identity::Account { id: account, ..(*key.account).clone() });
+        key.caller = Arc::new(caller);
+        key
     }
 
     async fn put(&self, bucket: &str, key: &str) -> u64 {
@@ -102,7 +136,14 @@ fn keys(entries: &[Entry]) -> Vec<String> {
 }
 
 fn site(id: &str, host: &str) -> Site {
-    let behaviour = Behaviour { path: "*".into(), min_ttl: 0, default_ttl: 0, max_ttl: 1, compress: false };
+    let behaviour = Behaviour {
+        path: "*".into(),
+        min_ttl: 0,
+        default_ttl: 0,
+        max_ttl: 1,
+        compress: false,
+        viewers: Default::default(),
+    };
     let origins = vec![SiteOrigin { name: "pail".into(), kind: OriginKind::Bucket }];
     Site { id: id.into(), hosts: vec![host.into()], origins, behaviours: vec![behaviour] }
 }
@@ -147,14 +188,7 @@ async fn a_poll_waits_for_the_commit_and_not_for_a_timer() {
     let bench = Bench::new().await;
     bench.put("pail", "before").await;
     let first = bench.poll(poll("a", None)).await;
-    let edges = bench.edges.clone();
-    let (root, waiting) = (bench.root.clone(), Poll { wait: 60_000, ..poll("a", at(&first)) });
-    let polling = tokio::spawn(async move { edges.poll(&root, NOWHERE, waiting).await });
-    while bench.edges.registry.lock().live(Moment::now()).count() == 0 {
-        tokio::task::yield_now().await;
-    }
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    assert!(!polling.is_finished());
+    let polling = bench.begin(&bench.root, Poll { wait: 60_000, ..poll("a", at(&first)) }).await;
     bench.put("pail", "k").await;
     let page = tokio::time::timeout(Duration::from_secs(1), polling).await.unwrap().unwrap().unwrap();
     assert_eq!(keys(&page.entries), ["k"]);
@@ -168,7 +202,7 @@ async fn an_edge_hears_of_the_buckets_that_it_may_read_and_nobody_waits_for_it_o
     let stranger = bench.user("stranger", read).await;
     assert_eq!(bench.refused(&stranger, poll("x", None)).await, "AccessDenied");
     let key = bench.user("edge", &format!("{connect},{read}")).await;
-    let theirs = |poll| bench.edges.poll(&key, NOWHERE, poll);
+    let theirs = |poll| bench.poll_as(&key, poll);
     let first = theirs(poll("a", None)).await.unwrap();
     bench.put("pail", "one").await;
     let other = bench.put("tub", "two").await;
@@ -245,7 +279,7 @@ async fn an_edge_purges_the_sites_that_it_told_of_and_no_others() {
     let connect = r#"{"Effect":"Allow","Action":"brim:ConnectEdge","Resource":"*"}"#;
     let (one, two) = (bench.user("one", connect).await, bench.user("two", connect).await);
     let told = Poll { sites: Some(vec![site("www", "a.example")]), ..poll("a", None) };
-    bench.edges.poll(&one, NOWHERE, told).await.unwrap();
+    bench.poll_as(&one, told).await.unwrap();
     let purge = |scope: Scope| PurgeRequest { purges: vec![Purge { scope, target: Target::All, soft: false }] };
     for (key, scope, allowed) in [
         (&one, Scope::Site("www".into()), true),
@@ -263,17 +297,119 @@ async fn an_edge_purges_the_sites_that_it_told_of_and_no_others() {
 }
 
 #[tokio::test]
-async fn edges_that_contradict_each_other_are_refused_until_the_other_is_gone() {
+async fn edges_that_serve_the_same_site_may_all_purge_it_whosever_keys_they_have() {
     let bench = Bench::new().await;
-    let told = |name: &str, site: Site| Poll { sites: Some(vec![site]), ..poll(name, None) };
-    bench.poll(told("a", site("www", "a.example"))).await;
-    bench.poll(told("b", site("www", "a.example"))).await;
-    assert_eq!(bench.refused(&bench.root, told("c", site("www", "b.example"))).await, "SiteConflict");
-    assert_eq!(bench.refused(&bench.root, told("c", site("shop", "a.example"))).await, "SiteConflict");
+    let connect = r#"{"Effect":"Allow","Action":"brim:ConnectEdge","Resource":"*"}"#;
+    let (one, two) = (bench.user("one", connect).await, bench.user("two", connect).await);
+    let told = |name: &str| Poll { sites: Some(vec![site("www", "a.example")]), ..poll(name, None) };
+    bench.poll_as(&one, told("a")).await.unwrap();
+    bench.poll_as(&two, told("b")).await.unwrap();
+    for key in [&one, &two] {
+        for scope in [Scope::Site("www".into()), Scope::Host("a.example".into())] {
+            let request = PurgeRequest { purges: vec![Purge { scope, target: Target::All, soft: false }] };
+            bench.edges.purge_for(key, NOWHERE, request, "R1").await.unwrap();
+        }
+    }
+    bench.poll_as(&one, Poll { leaving: true, ..poll("a", None) }).await.unwrap();
+    let request =
+        PurgeRequest { purges: vec![Purge { scope: Scope::Site("www".into()), target: Target::All, soft: false }] };
+    let late = bench.edges.purge_for(&one, NOWHERE, request, "R1").await;
+    assert_eq!(late.unwrap_err().code().1, "AccessDenied", "no edge of this user serves it any more");
+}
+
+#[tokio::test]
+async fn what_no_live_edge_serves_is_known_not_to_be_served() {
+    let bench = Bench::new().await;
+    bench.poll(Poll { sites: Some(vec![site("www", "a.example")]), ..poll("a", None) }).await;
+    let other: AccountId = "999999999999".parse().unwrap();
+    for (scope, serves) in [
+        (Scope::Everything, true),
+        (Scope::Site("www".into()), true),
+        (Scope::Site("shop".into()), false),
+        (Scope::Host("a.example".into()), true),
+        (Scope::Host("b.example".into()), false),
+    ] {
+        assert_eq!(bench.edges.serve(None, &scope), serves, "{scope:?}");
+        assert_eq!(bench.edges.serve(Some(&other), &scope), scope == Scope::Everything, "{scope:?}");
+    }
+}
+
+#[tokio::test]
+async fn sites_that_contradict_those_of_another_edge_are_left_out_until_that_is_gone_and_the_feed_goes_on() {
+    let bench = Bench::new().await;
+    let told = |name: &str, sites: &[Site]| Poll { sites: Some(sites.to_vec()), ..poll(name, None) };
+    let (www, other) = (site("www", "a.example"), site("www", "b.example"));
+    bench.poll(told("a", &[www.clone()])).await;
+    assert!(bench.poll(told("b", &[www.clone()])).await.not_taken.is_empty());
+    let page = bench.poll(told("c", &[other.clone(), site("shop", "a.example"), site("blog", "c.example")])).await;
+    assert_eq!(
+        page.not_taken,
+        [
+            "site www: it is defined otherwise elsewhere, at edge a",
+            "site shop: the host a.example is of site www, at edge a"
+        ]
+    );
+    assert!(page.lease.is_some() && !page.register, "it reads the feed, and is not asked again");
+    let sites = |name: &str| bench.edges.list().0.into_iter().find(|edge| edge.name == name).unwrap().sites;
+    assert_eq!(sites("c"), ["blog"]);
     bench.poll(Poll { leaving: true, ..poll("b", None) }).await;
     // The edge itself may be configured anew.
-    bench.poll(told("a", site("www", "b.example"))).await;
-    bench.poll(told("c", site("www", "b.example"))).await;
+    assert!(bench.poll(told("a", &[other.clone()])).await.not_taken.is_empty());
+    assert!(bench.poll(told("c", &[other])).await.not_taken.is_empty());
+    let nonsense = bench.poll(told("d", &[site("a b", "d.example")])).await;
+    assert_eq!(nonsense.not_taken.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_speaks_for_an_edge_of_another_account() {
+    let bench = Bench::new().await;
+    let first = bench.poll(poll("a", None)).await;
+    let other = bench.other_account().await;
+    let told = Poll { sites: None, ..poll("a", at(&first)) };
+    for theirs in [told.clone(), poll("a", at(&first)), Poll { leaving: true, ..told }] {
+        assert_eq!(bench.refused(&other, theirs).await, "AccessDenied");
+    }
+    let offset = bench.put("pail", "k").await;
+    assert!(!bench.gone(offset), "the edge is still waited for");
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_edges_and_leaves_room_for_others() {
+    let bench = Bench::new().await;
+    let edge = |run: u64| EdgeId { name: EdgeName::parse("a").unwrap(), run };
+    for run in 0..MAX_EDGES_OF_ACCOUNT as u64 {
+        bench.poll(Poll { edge: edge(run), ..poll("a", None) }).await;
+    }
+    let more = Poll { edge: edge(9999), ..poll("a", None) };
+    assert_eq!(bench.refused(&bench.root, more.clone()).await, "SlowDown");
+    bench.poll(Poll { edge: edge(0), ..poll("a", None) }).await;
+    bench.poll_as(&bench.other_account().await, more).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_poll_that_waited_is_judged_by_the_policies_that_hold_then() {
+    let bench = Bench::new().await;
+    let connect = r#"{"Effect":"Allow","Action":"brim:ConnectEdge","Resource":"*"}"#;
+    let read = r#"{"Effect":"Allow","Action":"brim:ReadFeed","Resource":"arn:aws:s3:::pail"}"#;
+    bench.put("pail", "before").await;
+    for left in [connect, read] {
+        let name = if left == connect { "one" } else { "two" };
+        let key = bench.user(name, &format!("{connect},{read}")).await;
+        let first = bench.poll_as(&key, poll(name, None)).await.unwrap();
+        let polling = bench.begin(&key, Poll { wait: 60_000, ..poll(name, at(&first)) }).await;
+        let document = format!(r#"{{"Version":"2012-10-17","Statement":[{left}]}}"#);
+        let user = EntityName::user(&AccountId::default(), name);
+        bench.identities.put_inline_policy(&user, "p", &document).await.unwrap();
+        bench.put("pail", "secret").await;
+        let answer = polling.await.unwrap();
+        match left == connect {
+            true => {
+                let page = answer.unwrap();
+                assert!(page.entries.is_empty() && page.lease.is_none(), "it may not hear of the bucket any more");
+            }
+            false => assert_eq!(answer.unwrap_err().code().1, "AccessDenied"),
+        }
+    }
 }
 
 #[tokio::test]

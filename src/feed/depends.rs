@@ -13,6 +13,10 @@ use crate::names::{BucketName, ObjectKey};
 /// The most dependencies of an answer. One that depends on more is not an edge's to trust.
 pub const MAX_DEPENDENCIES: usize = 40;
 
+/// The tag of answers of which the feed should tell, kept while it was not followed and without a word of what they depend
+/// on. No bucket has this name. They are dropped when the feed is followed.
+pub const UNWATCHED: &str = "?";
+
 /// What is escaped in keys: all but what RFC 3986 leaves unreserved, and the slash.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 

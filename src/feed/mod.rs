@@ -19,7 +19,7 @@ mod state;
 
 use std::time::Duration;
 
-pub use depends::{Dependency, Depends, InvalidDepends, MAX_DEPENDENCIES};
+pub use depends::{Dependency, Depends, InvalidDepends, MAX_DEPENDENCIES, UNWATCHED};
 pub use edge_id::{EdgeId, EdgeName, InvalidEdgeName};
 pub use entry::{Entry, What};
 pub use moment::Moment;
@@ -27,7 +27,7 @@ pub use poll::{Behind, Page, Poll, Refused, VERSION};
 pub use position::{InvalidPosition, Position};
 pub use purge::{InvalidItem, MAX_ITEM_CHARACTERS, Purge, PurgeAnswer, PurgeRequest, Scope, Target};
 pub use registry::{Full, Known, MAX_EDGES, Registry};
-pub use site::{Behaviour, InvalidSite, Origin, OriginKind, Site};
+pub use site::{Behaviour, InvalidSite, Origin, OriginKind, Site, Viewers};
 pub use state::FeedState;
 
 /// Where edges ask for entries: `POST`, signed for [`SERVICE`]. No bucket can have this name.

@@ -62,6 +62,9 @@ pub struct Page {
     /// The edge is to say again which sites it serves.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub register: bool,
+    /// In answer to sites that were told: which of them were not taken, and why. All else goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_taken: Vec<String>,
     /// From a shield: what it recognises the edge by in requests for pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass: Option<String>,

@@ -13,7 +13,7 @@ use super::{LEASE, MARGIN};
 use crate::names::LogId;
 
 /// The most edges, those whose lease is over included.
-pub const MAX_EDGES: usize = 1000;
+pub const MAX_EDGES: usize = 4000;
 
 /// The edges of a feed, each with what else is known of it.
 #[derive(Debug)]

@@ -50,6 +50,20 @@ pub struct Behaviour {
     pub default_ttl: u64,
     pub max_ttl: u64,
     pub compress: bool,
+    #[serde(default)]
+    pub viewers: Viewers,
+}
+
+/// What becomes of requests that come without TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Viewers {
+    #[default]
+    All,
+    /// They are sent to HTTPS.
+    Redirected,
+    /// They are refused.
+    HttpsOnly,
 }
 
 /// A description that is none.
@@ -93,7 +107,14 @@ mod tests {
     use super::*;
 
     fn site() -> Site {
-        let behaviour = Behaviour { path: "*".into(), min_ttl: 0, default_ttl: 0, max_ttl: 60, compress: true };
+        let behaviour = Behaviour {
+            path: "*".into(),
+            min_ttl: 0,
+            default_ttl: 0,
+            max_ttl: 60,
+            compress: true,
+            viewers: Default::default(),
+        };
         Site {
             id: "www".into(),
             hosts: vec!["www.example.com".into(), "*.example.com".into()],

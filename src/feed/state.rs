@@ -1,7 +1,7 @@
 //! Whether an edge may trust what it holds: asked with every request, so without a lock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -21,6 +21,8 @@ pub struct FeedState {
     /// Whether edges read the feed here.
     relays: bool,
     pass: ArcSwapOption<String>,
+    /// Whether anything may be held of which the feed will not tell.
+    unwatched: AtomicBool,
 }
 
 impl FeedState {
@@ -31,7 +33,9 @@ impl FeedState {
 
     /// An edge that trusts nothing yet, and reads the feed of `provider`, a host maybe with a port, by the key with this id.
     pub fn of(key: &str, provider: &str) -> Self {
-        Self { key: key.to_owned(), provider: provider.to_owned(), ..Self::default() }
+        // An earlier run may have left something.
+        let unwatched = AtomicBool::new(true);
+        Self { key: key.to_owned(), provider: provider.to_owned(), unwatched, ..Self::default() }
     }
 
     /// The same, where edges read the feed here: they are to be told what answers depend on.
@@ -80,7 +84,22 @@ impl FeedState {
     /// What `origin` recognises this edge by, to be sent to it as [`PASS_HEADER`](super::PASS_HEADER); `None` where it is not
     /// the shield that gives the feed.
     pub fn pass_for(&self, origin: &str) -> Option<Arc<String>> {
-        if origin == self.provider { self.pass.load_full() } else { None }
+        if self.is_of(origin) { self.pass.load_full() } else { None }
+    }
+
+    /// Whether `origin`, a host maybe with a port, is who gives the feed.
+    pub fn is_of(&self, origin: &str) -> bool {
+        origin == self.provider
+    }
+
+    /// Notes that something is held under the tag [`UNWATCHED`](super::UNWATCHED).
+    pub fn note_unwatched(&self) {
+        self.unwatched.store(true, Ordering::Release);
+    }
+
+    /// Tells whether [`Self::note_unwatched`] was called since this was asked last, or may have been in an earlier run.
+    pub fn take_unwatched(&self) -> bool {
+        self.unwatched.swap(false, Ordering::AcqRel)
     }
 
     pub fn set_pass(&self, pass: &str) {

@@ -37,7 +37,7 @@ impl Front {
             return self.challenge(head, token);
         }
         // An edge says itself by which protocol its visitor came; whether it is one, the signature tells later.
-        if secure || head.headers.contains_key(HOST_HEADER) { None } else { self.redirected(head) }
+        if secure || is_signed_for_a_visitor(head) { None } else { self.redirected(head) }
     }
 
     fn challenge(&self, head: &RequestHead, token: &str) -> Option<HttpResponse> {
@@ -73,6 +73,12 @@ impl Front {
     }
 }
 
+/// Whether a request claims to be an edge's, for a visitor whose host it names: where it is not signed so, the site refuses it
+/// and answers nobody in the clear.
+fn is_signed_for_a_visitor(head: &RequestHead) -> bool {
+    head.headers.contains_key(HOST_HEADER) && head.headers.contains_key(header::AUTHORIZATION)
+}
+
 /// The host that is asked for: that of an absolute target, otherwise that of the one Host header.
 fn host_of(head: &RequestHead) -> Option<Host> {
     let mut given = head.headers.get_all(header::HOST);
@@ -83,4 +89,35 @@ fn host_of(head: &RequestHead) -> Option<Host> {
         None => return None,
     };
     Authority::parse(authority).ok().map(|authority| authority.host)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn only_who_signs_for_a_visitor_is_not_sent_to_https() {
+        let front = Front {
+            challenges: Challenges::default(),
+            certificates: Arc::default(),
+            redirect: HttpsRedirect::Always,
+            port: Some(443),
+            clock: Clock::system(),
+        };
+        let claim = (HOST_HEADER, "www.example.com");
+        let signature = ("authorization", "AWS4-HMAC-SHA256 Credential=AKID");
+        for (fields, redirected) in
+            [(&[][..], true), (&[claim][..], true), (&[signature][..], true), (&[claim, signature][..], false)]
+        {
+            let mut request = TestRequest::get().uri("/a").insert_header(("host", "www.example.com"));
+            for field in fields {
+                request = request.insert_header(*field);
+            }
+            let request = request.to_http_request();
+            assert_eq!(front.answer(request.head(), false).is_some(), redirected, "{fields:?}");
+            assert!(front.answer(request.head(), true).is_none());
+        }
+    }
 }

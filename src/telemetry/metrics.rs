@@ -59,6 +59,7 @@ pub const EDGE_FEED_LIVE: &str = "brim_edge_feed_live";
 pub const EDGE_FEED_LEASE: &str = "brim_edge_feed_lease_seconds";
 pub const EDGE_FEED_OFFSET: &str = "brim_edge_feed_offset";
 pub const EDGE_LOG_LOST: &str = "brim_edge_log_lost_total";
+pub const EDGE_LOG_UPLOADS: &str = "brim_edge_log_uploads_total";
 
 /// How often [`upkeep`] has to run: histogram samples wait in memory in between.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -135,6 +136,7 @@ const METRICS: &[(Type, &str, &str)] = &[
     (Type::Gauge, EDGE_FEED_LEASE, "Seconds until what the feed keeps fresh is validated, if nothing is heard of it."),
     (Type::Gauge, EDGE_FEED_OFFSET, "The offset in the change log that everything up to was applied."),
     (Type::Counter, EDGE_LOG_LOST, "Requests that are missing in the access log because it could not keep up."),
+    (Type::Counter, EDGE_LOG_UPLOADS, "Access logs that were put into the bucket, or were given up, by result."),
     (Type::Gauge, START_TIME, "When the process started, in seconds since the Unix epoch."),
 ];
 
@@ -192,6 +194,11 @@ pub fn edge_counter(name: &'static str, site: &str) -> Counter {
 /// The counter `name` of an edge.
 pub fn edge_total(name: &'static str) -> Counter {
     counter!(name)
+}
+
+/// Access logs that were put into a bucket (`done`), or that the bucket did not take (`failed`).
+pub fn edge_log_uploads(result: &'static str) -> Counter {
+    counter!(EDGE_LOG_UPLOADS, "result" => result)
 }
 
 /// How long the origins of `site` take.

@@ -20,7 +20,7 @@ use super::serve::tell;
 use super::visitor::Visitor;
 use crate::feed::{Dependency, Depends};
 use crate::site::Moved;
-use crate::site::configuration::{Serve, Website};
+use crate::site::configuration::{Protocol, Serve, Website};
 use crate::site::password::{CHALLENGE, Entry};
 use crate::site::path::{InvalidPath, SitePath};
 
@@ -226,7 +226,8 @@ impl Visit<'_> {
         let Some(modern) = &self.rules.modern else { return answer };
         let (host, path) = (self.request.authority.host.to_string(), self.path.as_str());
         let protected = self.rules.password.is_some();
-        let secure = self.request.origin.secure;
+        // Of the visitor, who may be an edge's: browsers take the field over HTTPS alone (RFC 6797 section 8.1).
+        let secure = self.request.protocol == Protocol::Https;
         dress(answer, modern, key, Dressed { host: &host, path, secure, protected, stands_in })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::header::STRICT_TRANSPORT_SECURITY;
 use bytes::Bytes;
 use serde_json::json;
 
@@ -146,5 +147,20 @@ async fn a_bucket_that_is_named_like_a_preview_stays_where_it_was() {
         let place = sites.service.place(&request(label).authority.host).await.unwrap();
         let previewed = place.preview.map(|id| id.to_string());
         assert_eq!((place.bucket.record.name.as_str(), previewed.as_deref()), (bucket, preview), "{label}");
+    }
+}
+
+#[tokio::test]
+async fn browsers_are_told_of_https_by_the_visitor_s_protocol_whatever_an_edge_speaks() {
+    let sites = Sites::new().await;
+    sites.publish("pail").await;
+    sites.put("pail", "index.html", "page").await;
+    sites.put("pail", ".brim/site.toml", "strict_transport_security = \"max-age=60\"").await;
+    for (protocol, told) in [(Protocol::Http, false), (Protocol::Https, true)] {
+        let request = Request { protocol, ..request("pail") };
+        let place = sites.service.place(&request.authority.host).await.unwrap();
+        let visitor = sites.service.visitor(&request.head, request.origin).await.unwrap();
+        let answer = sites.service.answer_at(&request, &visitor, &place).await.unwrap();
+        assert_eq!((answer.status, answer.has(&STRICT_TRANSPORT_SECURITY)), (200, told));
     }
 }

@@ -231,6 +231,7 @@ def test_the_sites_of_edges_are_distributions(edges, cloudfront):
     hosts = [f"{name}.example.com", f"*.{name}.example.com"]
     described = site(name, hosts, bucket="my-bucket")
     described["behaviours"].insert(0, {**described["behaviours"][0], "path": "/api/*", "max_ttl": 0, "compress": False})
+    described["behaviours"][-1].update(viewers="redirected", max_ttl=2**64 - 1)
     edges(None, described)
     distribution = distribution_of(cloudfront, name)
     got = cloudfront.get_distribution(Id=distribution)
@@ -239,7 +240,9 @@ def test_the_sites_of_edges_are_distributions(edges, cloudfront):
     assert (whole["Status"], whole["DomainName"], config["Enabled"]) == ("Deployed", hosts[0], True)
     assert config["Aliases"] == {"Quantity": 2, "Items": hosts}
     assert config["Origins"]["Items"][0]["DomainName"] == "my-bucket"
-    assert config["DefaultCacheBehavior"]["MaxTTL"] == 31536000
+    assert config["DefaultCacheBehavior"]["MaxTTL"] == 31536000, "CloudFront's longest, where there is no bound"
+    assert config["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "redirect-to-https"
+    assert config["CacheBehaviors"]["Items"][0]["ViewerProtocolPolicy"] == "allow-all"
     assert [(item["PathPattern"], item["MaxTTL"]) for item in config["CacheBehaviors"]["Items"]] == [("/api/*", 0)]
     alone = cloudfront.get_distribution_config(Id=distribution)
     assert (alone["DistributionConfig"], alone["ETag"]) == (config, got["ETag"])
@@ -250,8 +253,11 @@ def test_edges_agree_on_what_a_site_is(server, edges):
     name = fresh("site")
     edges("one", site(name, [f"{name}.example.com"]))
     for other in [site(name, [f"other.{name}.example.com"]), site(fresh("site"), [f"{name}.example.com"])]:
-        status, answer = Edge(server, server.keys, "two", [other]).post(FEED, Edge(server, server.keys, "two", [other]).document())
-        assert (status, answer["code"]) == (409, "SiteConflict")
+        edge = Edge(server, server.keys, "two", [other])
+        status, answer = edge.post(FEED, edge.document())
+        assert (status, len(answer["not_taken"])) == (200, 1), answer
+        assert answer["not_taken"][0].startswith(f"site {other['id']}: ") and "at edge one" in answer["not_taken"][0]
+        assert answer["lease"], "the feed goes on"
     edges("two", site(name, [f"{name}.example.com"]))
 
 

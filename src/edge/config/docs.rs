@@ -441,6 +441,8 @@ kQIDAQAB
             ("[acme]\ndomains = ['a.example']\n".to_owned() + &site(""), "agree_terms must be true"),
             (site("max_ttl = '1s'\ndefault_ttl = '2s'\n"), "max_ttl is less than"),
             (site("key_headers = ['cookie']\n"), "cookies have key_cookies"),
+            (site("https = 'redirect'\n"), "sends clients where nothing listens"),
+            (site("https = 'required'\n"), "refuses every request"),
             (site("presigned = 'pass'\n"), "presigned is for buckets alone"),
             (site("[[site]]\nhosts = ['*']\nid = 'b'\norigin = 'http://y'\n"), "host * is that of site"),
             (site("[[site]]\nhosts = ['b']\nid = 'default'\norigin = 'http://y'\n"), "two sites with this id"),
@@ -448,5 +450,26 @@ kQIDAQAB
             let found = faults(folder.load(&text.parse().unwrap(), &[]));
             assert!(found.iter().any(|fault| fault.contains(expected)), "{expected}\nnot in {found:#?}\n{text}");
         }
+        for elsewhere in ["https_port = 443\n", "[proxies]\ntrusted = ['10.0.0.0/8']\n"] {
+            let text = elsewhere.to_owned() + &site("https = 'redirect'\n");
+            assert_eq!(faults(folder.load(&text.parse().unwrap(), &[])), [""; 0], "something else speaks TLS");
+        }
+    }
+
+    #[test]
+    fn a_fault_of_an_origin_hides_no_other_fault_of_the_site() {
+        let folder = Folder::new();
+        let bucket = "[site.origin]\nurl = 'nonsense'\nbucket = 'pail'\naccess_key_id = 'A'\nsecret_access_key = 'B'\n";
+        let text = format!(
+            "[[site]]\nid = 'a'\nhosts = ['a']\npresigned = 'pass'\nhttps = 'redirect'\n{bucket}\
+             [[site]]\nid = 'a'\nhosts = ['a']\norigin = 'http://x'\n"
+        );
+        let found = faults(folder.load(&text.parse().unwrap(), &[]));
+        for expected in
+            ["url", "two sites with this id", "host a is that of site", "sends clients where nothing listens"]
+        {
+            assert!(found.iter().any(|fault| fault.contains(expected)), "{expected}\nnot in {found:#?}");
+        }
+        assert!(!found.iter().any(|fault| fault.contains("presigned")), "it is a bucket, wherever: {found:#?}");
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use toml::{Table, Value};
 
+use super::super::site::Secure;
 use super::fields::{Fields, Notes, interpolate};
 use super::keys;
 use super::options::{
@@ -130,8 +131,9 @@ fn read(notes: &Notes, table: &mut Table) -> Option<EdgeConfig> {
     let log = inner("log");
     let (log_format, log_filter) = (log.read("format", log_format), log.read("filter", log_filter));
     let keys = keys::read(notes, table);
-    let sites = site::read(notes, table, &keys);
+    let (sites, outlines) = site::read(notes, table, &keys);
     check_listeners(notes, process.as_ref(), acme.as_ref(), &certificates);
+    check_secure(notes, process.as_ref(), proxies.as_ref(), &outlines);
     Some(EdgeConfig {
         process: process?,
         disk,
@@ -174,6 +176,33 @@ fn check_top(notes: &Notes, table: &Table) {
 fn sections() -> impl Iterator<Item = &'static str> {
     let named = SECTIONS.iter().filter(|section| section.environment && !section.name.is_empty());
     named.map(|section| section.name.trim_matches(['[', ']']))
+}
+
+/// Who wants HTTPS serves it, or stands behind something that does: else every client is sent nowhere, or refused.
+fn check_secure(
+    notes: &Notes,
+    process: Option<&ProcessOptions>,
+    proxies: Option<&ProxiesOptions>,
+    sites: &[site::Outline],
+) {
+    let (Some(process), Some(proxies)) = (process, proxies) else { return };
+    if !process.tls_listen.is_empty() || !proxies.trusted.is_empty() {
+        return;
+    }
+    for site in sites {
+        let wants = |secure: Secure| site.secure.contains(&secure);
+        let at = format!("site {}", site.id);
+        if wants(Secure::Redirect) && process.https_port.is_none() {
+            notes.fault(
+                &at,
+                "https = \"redirect\" sends clients where nothing listens: give tls_listen, https_port where something else \
+                 serves HTTPS, or [proxies]",
+            );
+        }
+        if wants(Secure::Required) {
+            notes.fault(&at, "https = \"required\" refuses every request: give tls_listen or [proxies]");
+        }
+    }
 }
 
 fn check_listeners(

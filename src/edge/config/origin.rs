@@ -37,6 +37,16 @@ pub struct OriginConfig {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// What an origin is, also where something else about it is wrong.
+pub fn kind_of(origin: Option<&Value>) -> OriginKind {
+    let Some(Value::Table(table)) = origin else { return OriginKind::Http };
+    match (table.contains_key("bucket"), table.contains_key("website")) {
+        (true, _) => OriginKind::Bucket,
+        (false, true) => OriginKind::Website,
+        (false, false) => OriginKind::Http,
+    }
+}
+
 /// Reads the origin at `key` of a site: an address alone, or a table.
 pub fn read(site: &Fields<'_>, at: &str, key: &str) -> Option<OriginConfig> {
     match site.value(key)? {
@@ -62,15 +72,10 @@ pub fn read(site: &Fields<'_>, at: &str, key: &str) -> Option<OriginConfig> {
 fn read_at(fields: &Fields<'_>, location: Option<Location>) -> Option<OriginConfig> {
     let name = |text: &str| BucketName::parse(text).ok();
     let (bucket, website) = (fields.read("bucket", name), fields.read("website", name));
-    let kind = match (fields.is_given("bucket"), fields.is_given("website")) {
-        (true, true) => {
-            fields.fault("bucket and website exclude each other");
-            OriginKind::Bucket
-        }
-        (true, false) => OriginKind::Bucket,
-        (false, true) => OriginKind::Website,
-        (false, false) => OriginKind::Http,
-    };
+    let kind = kind_of(Some(&Value::Table(fields.table().clone())));
+    if fields.is_given("bucket") && fields.is_given("website") {
+        fields.fault("bucket and website exclude each other");
+    }
     let signer = signer(fields);
     if kind.is_signed() && signer.is_none() && !fields.is_given("access_key_id") {
         fields.fault("access_key_id and secret_access_key must be given: make them with brim key create --edge BUCKET");

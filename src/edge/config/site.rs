@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use toml::{Table, Value};
 
-use super::super::site::{Behaviour, HostPattern, Maintenance, Mode, OriginKind, PathPattern};
+use super::super::site::{Behaviour, HostPattern, Maintenance, Mode, OriginKind, PathPattern, Secure};
 use super::behaviour::{self, status_between};
 use super::fields::{Fields, Notes};
 use super::keys::Keys;
@@ -41,23 +41,36 @@ pub struct SiteConfig {
     pub behaviours: Vec<Arc<Behaviour>>,
 }
 
-/// Reads every site of the file.
-pub fn read(notes: &Notes, table: &Table, keys: &Keys) -> Vec<SiteConfig> {
+/// What the sites of a file have in common, also those that have faults.
+#[derive(Debug)]
+pub struct Outline {
+    pub id: String,
+    pub hosts: Vec<HostPattern>,
+    /// What their behaviours do with requests without TLS.
+    pub secure: Vec<Secure>,
+}
+
+/// Reads every site of the file; those with faults are told of in outlines alone.
+pub fn read(notes: &Notes, table: &Table, keys: &Keys) -> (Vec<SiteConfig>, Vec<Outline>) {
     let listed = Fields::of(notes, "", table, LISTS).tables("site");
     if listed.is_empty() && !table.contains_key("site") {
         notes.fault("site", "there is none: give at least one [[site]] with hosts and origin");
     }
     if listed.len() > MAX_SITES {
         notes.fault("site", format!("there are more than {MAX_SITES}"));
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
-    let sites: Vec<SiteConfig> =
-        listed.into_iter().enumerate().filter_map(|(index, table)| site(notes, index, table, keys)).collect();
-    check_apart(notes, &sites);
-    sites
+    let (mut sites, mut outlines) = (Vec::with_capacity(listed.len()), Vec::with_capacity(listed.len()));
+    for (index, table) in listed.into_iter().enumerate() {
+        let (site, outline) = site(notes, index, table, keys);
+        sites.extend(site);
+        outlines.extend(outline);
+    }
+    check_apart(notes, &outlines);
+    (sites, outlines)
 }
 
-fn site(notes: &Notes, index: usize, table: &Table, keys: &Keys) -> Option<SiteConfig> {
+fn site(notes: &Notes, index: usize, table: &Table, keys: &Keys) -> (Option<SiteConfig>, Option<Outline>) {
     let name = table.get("id").or_else(|| table.get("hosts").and_then(Value::as_array)?.first());
     let at = label("site", index, name);
     let fields = Fields::of(notes, &at, table, SITE);
@@ -72,9 +85,13 @@ fn site(notes: &Notes, index: usize, table: &Table, keys: &Keys) -> Option<SiteC
     let failover = origin::read(&fields, &format!("{at}, failover"), "failover");
     check_kinds(&fields, origin.as_ref(), failover.as_ref());
     let failover_on = fields.list("failover_on", status_between(400, 599));
-    let kind = origin.as_ref().map_or(OriginKind::Http, |origin| origin.kind);
-    let behaviours = behaviours(&fields, &at, kind, keys);
-    Some(SiteConfig { id: id?, hosts, mode: mode?, origin: origin?, failover, failover_on, behaviours })
+    let behaviours = behaviours(&fields, &at, origin::kind_of(table.get("origin")), keys);
+    let secure = behaviours.iter().map(|behaviour| behaviour.access.secure).collect();
+    let outline = id.clone().map(|id| Outline { id, hosts: hosts.clone(), secure });
+    let whole = id.zip(mode).zip(origin);
+    let whole =
+        whole.map(|((id, mode), origin)| SiteConfig { id, hosts, mode, origin, failover, failover_on, behaviours });
+    (whole, outline)
 }
 
 fn check_kinds(fields: &Fields<'_>, origin: Option<&OriginConfig>, failover: Option<&OriginConfig>) {
@@ -174,7 +191,7 @@ fn behaviours(site: &Fields<'_>, at: &str, kind: OriginKind, keys: &Keys) -> Vec
 }
 
 /// Each id and each host is one site's.
-fn check_apart(notes: &Notes, sites: &[SiteConfig]) {
+fn check_apart(notes: &Notes, sites: &[Outline]) {
     let (mut ids, mut hosts) = (BTreeMap::new(), BTreeMap::new());
     for site in sites {
         let at = format!("site {}", site.id);

@@ -14,7 +14,7 @@ use super::ask::Ask;
 use super::collapse::Lead;
 use super::failure::Failure;
 use super::fill::{FillKey, Head, Own};
-use super::judge::{Answered, Reason};
+use super::judge::{Answered, Reason, Watch};
 use super::opened::Opened;
 use super::pump::{Cutter, Stopped, WINDOW, carry_slices, carry_whole};
 use super::stream::Keep;
@@ -90,13 +90,28 @@ impl Fetch {
     }
 
     fn receive(&self, fetched: Fetched) -> (Answered, Received) {
-        let Fetched { response, request_time, response_time, fed, .. } = fetched;
+        let Fetched { response, request_time, response_time, fed, watched, .. } = fetched;
         let (parts, body) = response.into_parts();
-        let fed = fed && parts.headers.contains_key(BRIM_DEPENDS);
+        let watch = match fed && parts.headers.contains_key(BRIM_DEPENDS) {
+            true => Watch::Feed,
+            false if watched => self.unless_followed(),
+            false => Watch::Nobody,
+        };
         let first_byte = response_time.since(request_time);
         let origin = OriginPart { first_byte, status: Some(parts.status) };
         let (status, version, headers) = (parts.status, parts.version, parts.headers);
-        (Answered { status, version, headers, request_time, response_time, origin, fed }, body)
+        (Answered { status, version, headers, request_time, response_time, origin, watch }, body)
+    }
+
+    /// How an answer stands of which the feed should tell, and whose origin does not say what it depends on.
+    fn unless_followed(&self) -> Watch {
+        match &self.engine.0.feed {
+            Some(feed) if !feed.is_live() => {
+                feed.note_unwatched();
+                Watch::Lost
+            }
+            _ => Watch::Nobody,
+        }
     }
 
     /// Whether what is stored is sent in place of an error.

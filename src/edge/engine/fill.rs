@@ -316,6 +316,9 @@ impl Turn<'_> {
             selected => selected,
         };
         let cut = head.cut(&self.ask.method, selected, opened.total);
+        if !collapsed {
+            head.headers.extend(opened.named.clone());
+        }
         head.note(self.ask, age, &said);
         let body = self.body(seat, &opened, cut).await;
         let body = match coding.filter(|_| !matches!(body, Body::Empty)) {

@@ -22,7 +22,7 @@ use crate::edge::rules::ttl::Freshness;
 use crate::edge::rules::update::{self, BRIM_DEPENDS};
 use crate::edge::rules::vary::Vary;
 use crate::edge::rules::{age, conditional, hygiene};
-use crate::feed::Depends;
+use crate::feed::{Depends, UNWATCHED};
 use crate::http::range::{self, Selection};
 use crate::http::tag::EntityTag;
 
@@ -44,8 +44,19 @@ pub(super) struct Answered {
     pub request_time: Timestamp,
     pub response_time: Timestamp,
     pub origin: OriginPart,
-    /// Whether the change feed tells of what the answer depends on.
-    pub fed: bool,
+    pub watch: Watch,
+}
+
+/// What the change feed has to do with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// Nothing: its own headers say how long it may be used.
+    Nobody,
+    /// It tells of what the answer depends on.
+    Feed,
+    /// It should, but is not followed, and the origin did not say what the answer depends on. The answer is validated with
+    /// every use, and dropped once the feed is followed.
+    Lost,
 }
 
 /// Gives the bytes that are asked for where a request has one range that begins somewhere, and slices are kept: from the slice
@@ -67,7 +78,7 @@ pub(super) fn ranged(ask: &Ask) -> Option<Range<u64>> {
 impl Fetch {
     /// Whether what only edges are told is not kept: nobody asks here who is to be told.
     pub(super) fn hides(&self, answered: &Answered) -> bool {
-        answered.fed && !self.engine.relays()
+        answered.watch == Watch::Feed && !self.engine.relays()
     }
 
     pub(super) fn exchange<'a>(
@@ -89,7 +100,7 @@ impl Fetch {
             errors: &cached.errors,
             set_cookies: self.ask.set_cookies(),
             signed: self.ask.site.kind.is_signed(),
-            fed: answered.fed,
+            fed: answered.watch != Watch::Nobody,
             keeps_parts: self.part.is_some(),
         }
     }
@@ -151,6 +162,7 @@ impl Fetch {
         let mut opened = Opened {
             status,
             headers,
+            named: update::named_headers(&answered.headers),
             request_time: answered.request_time,
             response_time: answered.response_time,
             initial_age: age::initial(&answered.headers, answered.request_time, answered.response_time),
@@ -209,13 +221,14 @@ impl Fetch {
                 tags.extend(text.split(between).map(str::trim).filter(|tag| !tag.is_empty()));
             }
         }
-        let depends = match answered.headers.get(BRIM_DEPENDS).filter(|_| answered.fed) {
-            Some(value) => {
+        let depends = match (answered.watch, answered.headers.get(BRIM_DEPENDS)) {
+            (Watch::Feed, Some(value)) => {
                 let text = value.to_str().map_err(|_| Reason::Tags)?;
                 Depends::parse(text).map_err(|_| Reason::Tags)?;
                 text
             }
-            None => "",
+            (Watch::Lost, _) => UNWATCHED,
+            (Watch::Feed | Watch::Nobody, _) => "",
         };
         let depends = depends.split(' ').filter(|tag| !tag.is_empty());
         Tags::new(tags, depends).map_err(|_| Reason::Tags)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use http::{Method, Request};
 use hyper::body::Body as HttpBody;
 
@@ -11,13 +11,15 @@ use super::Engine;
 use super::answer::{Answer, Found, Outcome, Viewer};
 use super::ask::Ask;
 use super::failure::Failure;
+use super::opened::facts;
 use super::pages::Page;
-use super::pass::is_presigned;
+use super::pass::{is_presigned, wants_tunnel};
 use super::stored::Told;
 use crate::edge::cache::{self, DiskCandidate, Hit};
 use crate::edge::origin::BoxError;
 use crate::edge::rules::age;
 use crate::edge::rules::cache_status::Forward;
+use crate::edge::rules::conditional::{self, Selected};
 use crate::edge::rules::reuse::{Reuse, Standing, reuse};
 use crate::edge::site::{Behaviour, Mode, Site};
 
@@ -32,6 +34,8 @@ pub(super) enum Next {
     /// Ask the origin whether this still holds.
     Validate(Hit),
     Fetch(Forward),
+    /// Put the request to the origin as it came.
+    PassOn,
     /// Say that nothing is stored: the client wants nothing else.
     Refuse,
 }
@@ -107,6 +111,9 @@ impl Engine {
     }
 
     fn judge(&self, ask: &Ask, hit: Hit) -> Next {
+        if fails_precondition(ask, &hit) {
+            return Next::PassOn;
+        }
         match reuse(hit.stored.freshness(), self.standing(ask, &hit), &ask.directives) {
             Reuse::Fresh => Next::Use(hit, Found::Hit),
             Reuse::StaleAsAsked => Next::Use(hit, Found::StaleHit),
@@ -141,6 +148,7 @@ impl Engine {
             }
             Next::Validate(hit) => self.fetch(&ask, Forward::Stale, Some(hit)).await,
             Next::Fetch(why) => self.fetch(&ask, why, None).await,
+            Next::PassOn => self.pass_on(&ask, Forward::Request).await,
             Next::Refuse | Next::Load(_) => {
                 Failure::OnlyIfCached.answer(&ask.method, Some(Forward::Request), Outcome::of(Found::Error))
             }
@@ -170,9 +178,19 @@ fn is_looked_up<B: HttpBody>(site: &Site, behaviour: &Behaviour, request: &Reque
     let read = matches!(*request.method(), Method::GET | Method::HEAD);
     read && behaviour.cached.enabled
         && site.mode == Mode::Normal
-        && !request.headers().contains_key(UPGRADE)
+        && !wants_tunnel(site, request.version(), request.headers())
         && !has_body(request.headers())
         && !is_presigned(site, behaviour, request.uri())
+}
+
+/// Whether the client wants another response than the stored one: the origin may have it (RFC 9111 section 4.3.2).
+fn fails_precondition(ask: &Ask, hit: &Hit) -> bool {
+    if !conditional::has_preconditions(&ask.headers) {
+        return false;
+    }
+    let (stored, headers) = (&hit.stored, hit.stored.head().to_headers());
+    let facts = facts(stored.status(), &headers, stored.response_time(), Some(stored.body().length()));
+    conditional::select(&ask.method, &ask.headers, &facts) == Selected::PreconditionFailed
 }
 
 fn has_body(headers: &HeaderMap) -> bool {

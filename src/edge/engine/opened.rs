@@ -24,6 +24,8 @@ pub(super) struct Opened {
     pub status: StatusCode,
     /// As they are stored and sent.
     pub headers: HeaderMap,
+    /// Those for the client alone whose request was answered.
+    pub named: HeaderMap,
     pub request_time: Timestamp,
     pub response_time: Timestamp,
     pub initial_age: Duration,

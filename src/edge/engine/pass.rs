@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, UPGRADE};
+use http::header::{CONNECTION, HeaderMap, UPGRADE};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::BodyExt;
@@ -25,7 +25,7 @@ use crate::edge::rules::cache_status::{CacheStatus, Forward};
 use crate::edge::rules::conditional::{self, Selected};
 use crate::edge::rules::key::{self, Selection, Target, purge_path};
 use crate::edge::rules::update::BRIM_DEPENDS;
-use crate::edge::rules::{hygiene, invalidate};
+use crate::edge::rules::{hygiene, invalidate, list};
 use crate::edge::site::{Behaviour, OriginKind, Presigned, Site};
 
 /// A request that is passed on, but for its body.
@@ -52,10 +52,11 @@ impl Engine {
     {
         let read = matches!(*request.method(), Method::GET | Method::HEAD);
         let why = if read { Forward::Bypass } else { Forward::Method };
-        let upgraded = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
+        let tunnel = wants_tunnel(site, request.version(), request.headers());
+        let upgraded = tunnel.then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
         let passing = Passing { site, behaviour, viewer, parts, why };
-        if let Some(upgraded) = upgraded.filter(|_| passing.may_upgrade()) {
+        if let Some(upgraded) = upgraded {
             return self.upgrade(passing, upgraded).await;
         }
         let body = if body.is_end_stream() { empty() } else { body.map_err(Into::into).boxed_unsync() };
@@ -201,11 +202,6 @@ impl Passing<'_> {
         ViewerFacts { host: &self.viewer.host, secure: self.viewer.secure, feed: None }
     }
 
-    /// Only HTTP/1.1 has upgrades (RFC 9110 section 7.8), and no bucket has.
-    fn may_upgrade(&self) -> bool {
-        self.parts.version == Version::HTTP_11 && self.site.kind != OriginKind::Bucket
-    }
-
     fn to_origin(&self, engine: &Engine, body: OriginBody, upgrade: bool) -> Result<Request<OriginBody>, Failure> {
         if hygiene::loops(&self.parts.headers, &engine.0.name) {
             return Err(Failure::Loop);
@@ -231,6 +227,17 @@ impl Passing<'_> {
         *request.headers_mut() = headers;
         Ok(request)
     }
+}
+
+/// Whether a request asks for another protocol that it may get: only HTTP/1.1 has upgrades (RFC 9110 section 7.8), and no bucket
+/// has. HTTP/2 is this connection's own affair (RFC 9113 section 3.1 has no `h2c` any more), and is passed over.
+pub(super) fn wants_tunnel(site: &Site, version: Version, headers: &HeaderMap) -> bool {
+    let other = |protocol: &[u8]| !protocol.eq_ignore_ascii_case(b"h2c") && !protocol.eq_ignore_ascii_case(b"h2");
+    version == Version::HTTP_11
+        && site.kind != OriginKind::Bucket
+        && headers.contains_key(UPGRADE)
+        && list::field(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+        && list::field(headers, &UPGRADE).any(other)
 }
 
 /// Whether a request carries a signature of its own for a bucket, and the behaviour has it go there as it came.

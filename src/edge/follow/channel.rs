@@ -53,8 +53,8 @@ pub enum SettingsError {
 /// Why there was no answer that could be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
-    #[error("the server refused: {0}")]
-    Refused(String),
+    #[error("the server refused: {status}{why}")]
+    Refused { status: http::StatusCode, why: String },
     #[error("the server is not reached: {0}")]
     Unreachable(#[source] legacy::Error),
     #[error("the answer broke off: {0}")]
@@ -116,7 +116,7 @@ impl Channel {
         }
         let refused = serde_json::from_slice::<Refused>(&body);
         let why = refused.map_or_else(|_| String::new(), |refused| format!(" {}: {}", refused.code, refused.message));
-        Err(ChannelError::Refused(format!("{status}{why}")))
+        Err(ChannelError::Refused { status, why })
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<(http::StatusCode, Bytes), ChannelError> {

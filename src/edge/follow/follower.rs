@@ -15,6 +15,7 @@ use super::holder::Holder;
 use super::reader::Reader;
 use super::registration::Registration;
 use super::relay::Relay;
+use super::telling::Telling;
 use crate::clock::Clock;
 use crate::feed::{
     EdgeId, FeedState, HEARTBEAT, Moment, PATH, PURGE_PATH, Page, Poll, Position, Purge, PurgeAnswer, PurgeRequest,
@@ -133,18 +134,21 @@ impl Follower {
 
 impl Shared {
     async fn follow(self: Arc<Self>, mut reader: Reader) {
-        let (mut tell, mut failures) = (true, 0);
+        let (mut telling, mut failures) = (Telling::new(), 0);
         let mut declared = self.declared.subscribe();
         while !self.stopping.is_cancelled() {
             let sent = Moment::now();
-            tell |= declared.has_changed().unwrap_or(false);
+            if declared.has_changed().unwrap_or(false) {
+                telling.must();
+            }
             declared.mark_unchanged();
+            let tell = telling.is_due(sent);
             let poll = self.poll(reader.at(), HEARTBEAT, tell);
             let polling = self.channel.exchange::<Page>(PATH, &poll, HEARTBEAT + PATIENCE);
             let Some(answer) = self.stopping.run_until_cancelled(polling).await else { break };
             let taken = match answer {
                 Ok(page) => {
-                    tell = page.register;
+                    telling.answered(tell, &page, sent);
                     reader.take(page, sent).await.map_err(|error| error.to_string())
                 }
                 Err(error) => Err(error.to_string()),
@@ -159,7 +163,7 @@ impl Shared {
                 }
                 Err(error) => {
                     failures += 1;
-                    tell = true;
+                    telling.must();
                     self.failed(&error, failures).await;
                 }
             }

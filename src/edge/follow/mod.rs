@@ -11,6 +11,7 @@ mod holder;
 mod reader;
 mod registration;
 mod relay;
+mod telling;
 #[cfg(test)]
 mod tests;
 

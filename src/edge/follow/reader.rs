@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::holder::{Holder, HolderError, gone};
+use super::holder::{Gone, Holder, HolderError, gone};
 use super::relay::Relay;
-use crate::feed::{Entry, FeedState, Moment, Page, Position, VERSION};
+use crate::feed::{Entry, FeedState, Moment, Page, Position, UNWATCHED, VERSION};
 
 /// Where an edge is in the log, and what follows from that.
 pub struct Reader {
@@ -56,6 +56,7 @@ impl Reader {
             Some(at) => self.go_on(at, &page).await?,
         }
         if let Some(lease) = page.lease {
+            self.drop_unwatched().await?;
             self.state.extend(sent.plus(std::time::Duration::from_millis(lease)));
         }
         if let Some(pass) = page.pass {
@@ -65,13 +66,24 @@ impl Reader {
         Ok(())
     }
 
+    /// Drops what was kept while the feed was not followed and of which it will not tell.
+    async fn drop_unwatched(&self) -> Result<(), NotTaken> {
+        if !self.state.take_unwatched() {
+            return Ok(());
+        }
+        let dropped = self.holder.drop_all(vec![Gone::Dependents(UNWATCHED.to_owned())]).await;
+        dropped.inspect_err(|_| self.state.note_unwatched())?;
+        Ok(())
+    }
+
     /// Another log, or a place in it that nobody knows any more: nothing that is held can be trusted.
     async fn begin_anew(&mut self, page: &Page) -> Result<(), NotTaken> {
         self.state.end();
         if let Some(relay) = &self.relay {
             relay.end();
         }
-        self.holder.flush().await?;
+        self.state.take_unwatched();
+        self.holder.flush().await.inspect_err(|_| self.state.note_unwatched())?;
         self.moved(Position { log: page.log, offset: page.next });
         if let Some(relay) = &self.relay {
             relay.begin(page.log, page.next);

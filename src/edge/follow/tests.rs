@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::holder::{Gone, Holder, HolderError};
 use super::reader::{NotTaken, Reader};
 use crate::clock::Timestamp;
-use crate::feed::{Entry, FeedState, Moment, Page, Purge, Scope, Target, VERSION, What};
+use crate::feed::{Entry, FeedState, Moment, Page, Purge, Scope, Target, UNWATCHED, VERSION, What};
 use crate::names::{BucketName, LogId};
 
 const LOG: LogId = LogId([1; 16]);
@@ -106,6 +106,7 @@ fn page<const N: usize>(from: u64, next: u64, entries: [Entry; N]) -> Page {
         next,
         lease: Some(LEASE),
         register: false,
+        not_taken: Vec::new(),
         pass: None,
     }
 }
@@ -194,6 +195,22 @@ async fn what_could_not_be_dropped_is_not_acknowledged_and_the_lease_runs_out() 
     *bench.holder.fails.lock() = false;
     bench.reader.take(page(10, 11, [object(11, "a", false)]), at(6000)).await.unwrap();
     assert_eq!((bench.holder.take(), bench.offset()), (vec!["pail/a".to_owned()], 11));
+}
+
+#[tokio::test]
+async fn what_was_kept_unwatched_is_dropped_before_the_lease_begins_again() {
+    let mut bench = Bench::at_ten().await;
+    bench.reader.take(page(10, 10, []), at(2000)).await.unwrap();
+    assert_eq!(bench.holder.take(), [""; 0], "there was nothing");
+    bench.state.note_unwatched();
+    *bench.holder.fails.lock() = true;
+    assert!(bench.reader.take(page(10, 10, []), at(20_000)).await.is_err());
+    assert_eq!(bench.live_until(), 2000 + LEASE);
+    *bench.holder.fails.lock() = false;
+    bench.reader.take(page(10, 10, []), at(21_000)).await.unwrap();
+    assert_eq!((bench.holder.take(), bench.live_until()), (vec![UNWATCHED.to_owned()], 21_000 + LEASE));
+    bench.reader.take(page(10, 10, []), at(22_000)).await.unwrap();
+    assert_eq!(bench.holder.take(), [""; 0]);
 }
 
 #[tokio::test]

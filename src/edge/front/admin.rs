@@ -164,55 +164,77 @@ async fn purge(front: &Front, request: Request<Incoming>) -> Response<Full<Bytes
     };
     let purges = match serde_json::from_slice::<Asked>(&body.to_bytes()) {
         Ok(asked) => asked.purges(front),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(wrong(error.to_string())),
     };
     let purges = match purges {
         Ok(purges) => purges,
-        Err(why) => return text(StatusCode::BAD_REQUEST, format!("{why}\n")),
+        Err((status, why)) => return text(status, format!("{why}\n")),
     };
     let count = purges.len();
     match front.purger.purge(purges).await {
         Ok(()) => json(StatusCode::OK, &serde_json::json!({ "purged": count })),
         Err(failure) => {
             tracing::error!(%failure, "a purge is not known to be done");
-            text(StatusCode::SERVICE_UNAVAILABLE, format!("{failure}\n"))
+            text(failure.status(), format!("{failure}\n"))
         }
     }
 }
 
 impl Asked {
-    fn purges(self, front: &Front) -> Result<Vec<Purge>, String> {
+    fn purges(self, front: &Front) -> Result<Vec<Purge>, Unfit> {
         if self.items.len() > MAX_ITEMS {
-            return Err(format!("at most {MAX_ITEMS} items can be purged at once"));
+            return Err(wrong(format!("at most {MAX_ITEMS} items can be purged at once")));
         }
-        let scope = match (self.site, self.host) {
-            (Some(_), Some(_)) => return Err("give site or host, not both".to_owned()),
-            (Some(site), None) => {
-                if front.table().sites.of_id(&site).is_none() {
-                    return Err(format!("there is no site {site:?}"));
-                }
-                Scope::Site(site)
-            }
-            (None, Some(host)) => Scope::Host(written(&host)?),
-            (None, None) => Scope::Everything,
-        };
-        let soft = self.soft;
-        if self.items.is_empty() {
+        let (soft, items) = (self.soft, self.items);
+        let scope = scope(front, self.site, self.host)?;
+        if items.is_empty() {
             return Ok(vec![Purge { scope, target: Target::All, soft }]);
         }
         let item = |item: String| match Target::parse(&item) {
             Ok(target) => Ok(Purge { scope: scope.clone(), target, soft }),
-            Err(error) => Err(format!("{item:?}: {error}")),
+            Err(error) => Err(wrong(format!("{item:?}: {error}"))),
         };
-        self.items.into_iter().map(item).collect()
+        items.into_iter().map(item).collect()
     }
 }
 
+/// What is purged of: a site or a host that is served here, or everything. Where purges go through the server to all edges, it
+/// is the server's to say what everything is.
+fn scope(front: &Front, site: Option<String>, host: Option<String>) -> Result<Scope, Unfit> {
+    let table = front.table();
+    match (site, host) {
+        (Some(_), Some(_)) => Err(wrong("give site or host, not both".to_owned())),
+        (Some(site), None) if table.sites.of_id(&site).is_some() => Ok(Scope::Site(site)),
+        (Some(site), None) => Err(missing(format!("there is no site {site:?}: /sites lists those that there are"))),
+        (None, Some(host)) => {
+            let authority = Authority::parse(&host).map_err(|error| wrong(format!("host {host:?}: {error}")))?;
+            match table.sites.of_host(&authority.host) {
+                Some(_) => Ok(Scope::Host(written(authority))),
+                None => Err(missing(format!("no site has the host {host:?}: /sites lists those that there are"))),
+            }
+        }
+        (None, None) if front.purger.follower.is_some() => {
+            Err(wrong("give site or host: what all edges hold is purged on the server, with brim purge".to_owned()))
+        }
+        (None, None) => Ok(Scope::Everything),
+    }
+}
+
+/// Why nothing can be purged, and with which status that is said.
+type Unfit = (StatusCode, String);
+
+fn wrong(why: String) -> Unfit {
+    (StatusCode::BAD_REQUEST, why)
+}
+
+fn missing(why: String) -> Unfit {
+    (StatusCode::NOT_FOUND, why)
+}
+
 /// A host as keys have it: in one form, with its port where one is given that is nobody's default.
-fn written(host: &str) -> Result<String, String> {
-    let authority = Authority::parse(host).map_err(|error| format!("host {host:?}: {error}"))?;
+fn written(authority: Authority<'_>) -> String {
     let plain = authority.port.is_none_or(|port| port == 80 || port == 443);
-    Ok(if plain { authority.host.into_owned() } else { authority.without_default_port(true).into_owned() })
+    if plain { authority.host.into_owned() } else { authority.without_default_port(true).into_owned() }
 }
 
 fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {

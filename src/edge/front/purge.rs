@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use super::super::cache;
 use super::super::engine::Engine;
-use super::super::follow::{Follower, in_the_caches_words};
+use super::super::follow::{ChannelError, Follower, PurgeError, in_the_caches_words};
 use crate::feed::{Purge, Scope, Target};
 
 /// The most tags of one `PURGE`.
@@ -20,7 +20,22 @@ pub enum PurgeFailure {
     #[error("the purge could not be noted on disk: {0}")]
     Disk(#[from] cache::DiskError),
     #[error("the purge did not reach the server: {0}")]
-    Feed(#[from] super::super::follow::PurgeError),
+    Feed(#[from] PurgeError),
+}
+
+impl PurgeFailure {
+    /// What whoever asked is told: 403 where the server says that this edge may not, otherwise that it is not known to be done.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Feed(PurgeError::Channel(ChannelError::Refused { status: StatusCode::FORBIDDEN, .. })) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::Feed(PurgeError::Channel(ChannelError::Refused { status: StatusCode::BAD_REQUEST, .. })) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Disk(_) | Self::Feed(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
 }
 
 /// Carries out purges: through the feed where there is one, so that every edge has them.
@@ -104,6 +119,18 @@ mod tests {
         let right = "Bearer a-token-of-20-letters";
         assert!(!is_authorized(&headers(&[("authorization", right), ("authorization", right)]), &tokens));
         assert!(!is_authorized(&headers(&[]), &tokens));
+    }
+
+    #[test]
+    fn what_the_server_refuses_is_told_apart_from_what_is_not_known_to_be_done() {
+        let refused = |status| {
+            let why = ": AccessDenied: This edge may not.".to_owned();
+            PurgeFailure::from(PurgeError::Channel(ChannelError::Refused { status, why }))
+        };
+        assert_eq!(refused(StatusCode::FORBIDDEN).status(), StatusCode::FORBIDDEN);
+        assert_eq!(refused(StatusCode::BAD_REQUEST).status(), StatusCode::BAD_REQUEST);
+        assert_eq!(refused(StatusCode::INTERNAL_SERVER_ERROR).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(PurgeFailure::from(PurgeError::NotHeard).status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[test]

@@ -231,7 +231,7 @@ impl Arrived {
             Ok(()) => reply::plain(StatusCode::OK, "Purged."),
             Err(failure) => {
                 tracing::error!(%failure, "a purge is not known to be done");
-                reply::plain(StatusCode::SERVICE_UNAVAILABLE, failure)
+                reply::plain(failure.status(), failure)
             }
         }
     }

@@ -128,6 +128,15 @@ impl Address {
         }
     }
 
+    /// Whether the feed that this viewer's edge follows is to tell of what the origin answers, whatever it was told: it is a
+    /// bucket or a website, or the shield that gives the feed.
+    pub fn is_watched(&self, viewer: &ViewerFacts<'_>) -> bool {
+        match &self.manner {
+            Manner::Plain => viewer.feed.is_some_and(|feed| feed.is_of(self.location.authority.as_str())),
+            Manner::Bucket { .. } | Manner::Website { .. } => self.is_fed(viewer),
+        }
+    }
+
     fn pass(&self, viewer: &ViewerFacts<'_>) -> Option<Arc<String>> {
         viewer.feed?.pass_for(self.location.authority.as_str())
     }

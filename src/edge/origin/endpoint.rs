@@ -56,6 +56,8 @@ pub(super) struct Answer {
     pub response_time: Timestamp,
     /// Whether the request told who follows the feed.
     pub fed: bool,
+    /// Whether the feed is to tell of what the origin answers.
+    pub watched: bool,
 }
 
 /// Why a request was not answered.
@@ -169,8 +171,9 @@ impl Endpoint {
         let connection = capture_connection(&mut request);
         let response = self.awaited(client.request(request), connection, &progress).await?;
         check(&response, protocol)?;
-        let (response_time, fed) = (self.clock.now(), self.address.is_fed(viewer));
-        Ok(Answer { response, place, request_time, response_time, fed })
+        let response_time = self.clock.now();
+        let (fed, watched) = (self.address.is_fed(viewer), self.address.is_watched(viewer));
+        Ok(Answer { response, place, request_time, response_time, fed, watched })
     }
 
     /// Waits for a connection, then for the head of the answer.

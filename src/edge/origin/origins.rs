@@ -47,6 +47,8 @@ pub struct Fetched {
     pub which: Which,
     /// Whether the origin was told who follows the feed, and is one that may say what its answers depend on.
     pub fed: bool,
+    /// Whether the feed is to tell of what the origin answers: it is a bucket or a website, or the shield that gives the feed.
+    pub watched: bool,
 }
 
 /// What came of asking for another protocol.
@@ -127,9 +129,9 @@ fn has_failed(first: &Result<Fetched, FetchError>, statuses: &[StatusCode]) -> b
 
 impl Answer {
     fn fetched(self, which: Which, endpoint: &Endpoint) -> Fetched {
-        let (silence, place) = (endpoint.limits().between_bytes, self.place);
-        let response = self.response.map(|body: Incoming| Received::new(body, silence, place));
-        let (request_time, response_time, fed) = (self.request_time, self.response_time, self.fed);
-        Fetched { response, request_time, response_time, which, fed }
+        let Self { response, place, request_time, response_time, fed, watched } = self;
+        let silence = endpoint.limits().between_bytes;
+        let response = response.map(|body: Incoming| Received::new(body, silence, place));
+        Fetched { response, request_time, response_time, which, fed, watched }
     }
 }

@@ -40,7 +40,7 @@ pub enum Selected {
     Whole,
     /// 304, with the fields of RFC 9110 section 15.4.5.
     NotModified,
-    /// 412. An origin may know of a newer response; from here the client learns that ours is not the one it means.
+    /// 412 of what the origin just sent or confirmed. Of what was stored before, it is the origin that is to say so.
     PreconditionFailed,
     /// 206 with these bytes, never none.
     Part(Range<u64>),
@@ -65,6 +65,11 @@ impl Facts {
 /// Whether [`select`] could give anything but the whole.
 pub fn has_conditions(request: &HeaderMap) -> bool {
     request.keys().any(|name| CONDITIONS.contains(name))
+}
+
+/// Whether [`select`] could give [`Selected::PreconditionFailed`].
+pub fn has_preconditions(request: &HeaderMap) -> bool {
+    request.contains_key(IF_MATCH) || request.contains_key(IF_UNMODIFIED_SINCE)
 }
 
 /// Decides what a GET or HEAD gets of a stored response. Conditions and ranges count for a stored 200 alone (RFC 9110

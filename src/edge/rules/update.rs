@@ -86,6 +86,22 @@ pub fn stored_headers(response: &HeaderMap, set_cookies: SetCookies, fed: bool, 
     headers
 }
 
+/// What [`stored_headers`] leaves out because `private="..."` or `no-cache="..."` names it: for the client whose request was
+/// answered, and for no other.
+pub fn named_headers(response: &HeaderMap) -> HeaderMap {
+    let (directives, _) = target::effective(response);
+    let mut named = HeaderMap::new();
+    for name in directives.private.fields().iter().chain(directives.no_cache.fields()) {
+        if HOP_BY_HOP.contains(name) || named.contains_key(name) {
+            continue;
+        }
+        for value in response.get_all(name) {
+            named.append(name.clone(), value.clone());
+        }
+    }
+    named
+}
+
 /// Takes out what `private="..."` and `no-cache="..."` name (RFC 9111 sections 5.2.2.4 and 5.2.2.7).
 fn remove_named(headers: &mut HeaderMap) {
     let (directives, _) = target::effective(headers);

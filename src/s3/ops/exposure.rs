@@ -1,6 +1,7 @@
 //! Who owns a bucket's objects, and what is kept from the public whatever is granted.
 
 use crate::access::{Acl, Ownership, PublicAccessBlock};
+use crate::feed::{Purge, Scope, Target};
 use crate::guard::{OwnershipSetting, encode_block, encode_ownership};
 use crate::names::AccountId;
 use crate::s3::answer::Answer;
@@ -9,6 +10,7 @@ use crate::s3::xml::access::{OwnershipControls, PublicAccessBlockConfiguration};
 use crate::s3::xml::read::Bounds;
 use crate::s3::xml::write::Writer;
 use crate::s3::{Request, Service};
+use crate::store::Position;
 use crate::store::configuration::Kind;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutPublicAccessBlock.html>
@@ -40,8 +42,8 @@ pub async fn delete_public_access_block(cx: &Service, request: &Request) -> Resu
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_PutPublicAccessBlock.html>
 pub async fn put_account_public_access_block(cx: &Service, request: &mut Request) -> Result<Answer, S3Error> {
     let block = given_block(request).await?;
-    cx.identities.put_public_access_block(own_account(request)?, Some(block)).await?;
-    Ok(Answer::ok())
+    let position = set_account_block(cx, request, Some(block)).await?;
+    Ok(Answer::ok().position(position))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_GetPublicAccessBlock.html>
@@ -53,8 +55,21 @@ pub fn get_account_public_access_block(cx: &Service, request: &Request) -> Resul
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_DeletePublicAccessBlock.html>
 pub async fn delete_account_public_access_block(cx: &Service, request: &Request) -> Result<Answer, S3Error> {
-    cx.identities.put_public_access_block(own_account(request)?, None).await?;
-    Ok(Answer::no_content())
+    let position = set_account_block(cx, request, None).await?;
+    Ok(Answer::no_content().position(position))
+}
+
+/// Sets the block, and then has edges forget what they may have been given by other rules: no bucket's entry in the change log
+/// speaks of an account.
+async fn set_account_block(
+    cx: &Service,
+    request: &Request,
+    block: Option<PublicAccessBlock>,
+) -> Result<Position, S3Error> {
+    let account = own_account(request)?;
+    cx.identities.put_public_access_block(account, block).await?;
+    let everything = [Purge { scope: Scope::Everything, target: Target::All, soft: false }];
+    Ok(cx.edges.purge(Some(account.clone()), &everything, request.cause()).await?)
 }
 
 /// The caller's account: requests for others were refused at their head.

@@ -31,13 +31,16 @@ use crate::names::AccountId;
 /// The most distributions of all accounts.
 pub const MAX_DISTRIBUTIONS: usize = 10_000;
 
+/// The most distributions of one account: no account takes all.
+pub const MAX_OF_ACCOUNT: usize = 2500;
+
 /// What is stored of a distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DistributionRecord {
     pub account: AccountId,
     /// The site's id, which is the account's to choose.
     pub site: String,
-    /// Whose key the edge signed with that told of it: the id of the principal.
+    /// Whose key the edge signed with that told of it as it is: the id of the principal.
     pub registrant: String,
     /// What the edge told: opaque to the store.
     pub document: Vec<u8>,
@@ -55,8 +58,7 @@ pub struct InvalidationRecord {
     /// As they were given.
     pub items: Vec<String>,
     pub created: Timestamp,
-    /// Where its purge is in the log. 0 where a crash came between: then it is before the end of the log as that was when
-    /// this run began.
+    /// Where its purge is in the log. 0 where a crash came between: then it is before the end of the log.
     pub position: u64,
     /// Nothing of it is left anywhere. What was so once stays so.
     pub completed: bool,
@@ -76,6 +78,8 @@ pub struct Register {
 pub enum Error {
     #[error("there are {MAX_DISTRIBUTIONS} distributions already")]
     TooMany,
+    #[error("the account has {MAX_OF_ACCOUNT} distributions already")]
+    TooManyOfAccount,
     #[error("there is no such distribution")]
     NoSuchDistribution,
     /// The reference was used before, for other items.
@@ -95,29 +99,40 @@ impl Store {
         let id = DistributionId::of(&register.account, &register.site);
         let now = self.clock.now();
         let record = match self.distribution_record(id).await? {
-            Some(known) if known.document == register.document && known.registrant == register.registrant => {
-                return Ok(id);
-            }
+            Some(known) if known.document == register.document => return Ok(id),
             Some(known) => DistributionRecord {
                 registrant: register.registrant,
                 document: register.document,
                 modified: now,
                 ..known
             },
-            None if self.distributions(None).await?.len() >= MAX_DISTRIBUTIONS => return Err(Error::TooMany),
-            None => DistributionRecord {
-                account: register.account,
-                site: register.site,
-                registrant: register.registrant,
-                document: register.document,
-                created: now,
-                modified: now,
-                invalidations: 0,
-            },
+            None => {
+                self.check_number(&register.account).await?;
+                DistributionRecord {
+                    account: register.account,
+                    site: register.site,
+                    registrant: register.registrant,
+                    document: register.document,
+                    created: now,
+                    modified: now,
+                    invalidations: 0,
+                }
+            }
         };
         let mutation = Mutation::new().put(DISTRIBUTIONS, rows::distribution(id), encode(&record));
         let _ = self.commit(mutation).await?;
         Ok(id)
+    }
+
+    async fn check_number(&self, account: &AccountId) -> Result<(), Error> {
+        let all = self.distributions(None).await?;
+        if all.len() >= MAX_DISTRIBUTIONS {
+            return Err(Error::TooMany);
+        }
+        match all.iter().filter(|(_, record)| record.account == *account).count() {
+            MAX_OF_ACCOUNT.. => Err(Error::TooManyOfAccount),
+            _ => Ok(()),
+        }
     }
 
     /// Gives a distribution of this account.

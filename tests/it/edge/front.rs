@@ -84,9 +84,8 @@ async fn the_admin_listener_purges_by_site_host_and_tag() {
         assert_eq!(post_purge(&edge, document).await, 200, "{document}");
         assert_eq!(edge.get("/").await.text(), format!("number {}", number + 1), "{document}");
     }
-    for wrong in
-        [r#"{"site": "other"}"#, r#"{"items": ["x"]}"#, r#"{"colour": 1}"#, "", r#"{"site": "main", "host": "a"}"#]
-    {
+    assert_eq!(post_purge(&edge, r#"{"site": "other"}"#).await, 404);
+    for wrong in [r#"{"items": ["x"]}"#, r#"{"colour": 1}"#, "", r#"{"site": "main", "host": "a"}"#] {
         assert_eq!(post_purge(&edge, wrong).await, 400, "{wrong}");
     }
     assert_eq!(edge.get("/").await.text(), "number 4");

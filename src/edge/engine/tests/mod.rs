@@ -7,6 +7,7 @@ mod purging;
 mod reading;
 mod revalidating;
 mod slicing;
+mod watching;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::edge::rules::pages::Pages;
 use crate::edge::rules::response_policy::ResponsePolicy;
 use crate::edge::rules::ttl::{ErrorTtls, TtlPolicy};
 use crate::edge::site::{Access, Behaviour, Cached, HostPattern, Mode, OriginKind, PathPattern, Presigned, Site};
+use crate::feed::FeedState;
 use crate::names::BucketName;
 use crate::signer::Credentials;
 
@@ -105,6 +107,13 @@ impl Edge {
         };
         let parts = Parts { cache, clock: clock.clone(), feed: None, limits, name: "edge-1".into() };
         Self { engine: Engine::new(parts), site: Arc::new(site), origin, clock }
+    }
+
+    /// The same, where the edge follows a feed.
+    pub fn fed_by(mut self, feed: &Arc<FeedState>) -> Self {
+        let (cache, clock, feed) = (Arc::clone(self.engine.cache()), self.clock.clone(), Some(Arc::clone(feed)));
+        self.engine = Engine::new(Parts { cache, clock, feed, limits: Limits::default(), name: "edge-1".into() });
+        self
     }
 
     /// Asks, and gives the answer when its head is there.

@@ -71,6 +71,36 @@ async fn what_is_not_cached_at_all_is_passed_on_with_its_conditions() {
 }
 
 #[tokio::test]
+async fn an_upgrade_that_nobody_gets_does_not_go_around_the_cache() {
+    let h2c = [("connection", "upgrade, http2-settings"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABk")];
+    let websocket = [("connection", "upgrade"), ("upgrade", "websocket")];
+    let unnamed = [("upgrade", "websocket")];
+    let edge = Edge::new(|_| vec![answer(200, KEPT, "x")]);
+    let bucket = Edge::bucket(|_| vec![answer(200, KEPT, "x")], |_| ());
+    for (edge, fields, found) in [
+        (&edge, &h2c[..], Found::Hit),
+        (&edge, &unnamed[..], Found::Hit),
+        (&edge, &websocket[..], Found::Pass),
+        (&bucket, &websocket[..], Found::Hit),
+    ] {
+        edge.get("/a").await;
+        assert_eq!(edge.get_with("/a", fields).await.found(), found, "{fields:?}");
+    }
+}
+
+#[tokio::test]
+async fn fields_for_one_client_reach_the_one_who_asked_and_nobody_else() {
+    let fields = "cache-control: max-age=60, private=\"x-mine, x-none\", no-cache=set-cookie\r\n\
+                  x-mine: 1\r\nx-mine: 2\r\nset-cookie: a=b\r\n";
+    let edge = Edge::new(|_| vec![answer(200, fields, "x")]);
+    let values = |got: &Got, name: &str| got.headers.get_all(name).iter().count();
+    let first = edge.get("/a").await;
+    assert_eq!((first.found(), values(&first, "x-mine"), first.header("set-cookie")), (Found::Miss, 2, "a=b"));
+    let second = edge.get("/a").await;
+    assert_eq!((second.found(), values(&second, "x-mine"), second.header("set-cookie")), (Found::Hit, 0, ""));
+}
+
+#[tokio::test]
 async fn a_field_that_the_origin_is_not_shown_chooses_nothing_for_others() {
     let edge = Edge::with(
         |seen| {

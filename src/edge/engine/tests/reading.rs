@@ -11,7 +11,7 @@ async fn conditions_and_ranges_are_answered_from_the_whole_stored_or_not() {
         assert_eq!((same.status.as_u16(), same.text(), same.found()), (304, "", found));
         assert_eq!((same.header("etag"), same.header("content-type")), ("\"1\"", ""));
     }
-    assert_eq!(edge.get_with("/a", &[("if-match", "\"2\"")]).await.status, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(edge.get_with("/a", &[("if-match", "\"1\"")]).await.status, StatusCode::OK);
     let part = edge.get_with("/a", &[("range", "bytes=2-4")]).await;
     assert_eq!((part.status.as_u16(), part.text(), part.header("content-range")), (206, "234", "bytes 2-4/10"));
     assert_eq!(part.header("content-length"), "3");
@@ -26,6 +26,24 @@ async fn conditions_and_ranges_are_answered_from_the_whole_stored_or_not() {
     assert!(parts.text().contains("Content-Range: bytes 8-9/10\r\n\r\n89\r\n--"), "{}", parts.text());
     assert_eq!(edge.requests(), 1);
     assert!(edge.origin.seen()[0].header("if-none-match").is_none());
+}
+
+#[tokio::test]
+async fn who_wants_another_response_than_the_stored_one_is_answered_by_the_origin() {
+    let edge = Edge::new(|seen| match seen.header("if-match") {
+        Some("\"2\"") => vec![answer(200, "etag: \"2\"\r\n", "newer")],
+        Some(_) => vec![answer(412, "", "")],
+        None => vec![answer(200, TAGGED, "0123456789")],
+    });
+    edge.get("/a").await;
+    let newer = edge.get_with("/a", &[("if-match", "\"2\"")]).await;
+    assert_eq!((newer.status.as_u16(), newer.text(), newer.found()), (200, "newer", Found::Miss));
+    assert_eq!(newer.header("cache-status"), "brim-edge; fwd=request");
+    assert_eq!(edge.get_with("/a", &[("if-match", "\"3\"")]).await.status, StatusCode::PRECONDITION_FAILED);
+    let old = [("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT")];
+    assert_eq!(edge.get_with("/a", &old).await.found(), Found::Miss);
+    assert_eq!(edge.get("/a").await.found(), Found::Hit);
+    assert_eq!(edge.requests(), 4);
 }
 
 #[tokio::test]

@@ -212,7 +212,18 @@ impl Relay {
 
 fn page(log: LogId, from: u64, next: u64) -> Page {
     let (entries, version) = (Vec::new(), VERSION);
-    Page { version, log, from, flush: false, entries, next, lease: None, register: false, pass: None }
+    Page {
+        version,
+        log,
+        from,
+        flush: false,
+        entries,
+        next,
+        lease: None,
+        register: false,
+        not_taken: Vec::new(),
+        pass: None,
+    }
 }
 
 fn answer(page: &Page) -> Relayed {

@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use async_compression::tokio::write::GzipEncoder;
-use tokio::fs::{self, File};
+use tokio::fs::{self, File, OpenOptions};
 use tokio::io::{self, AsyncWriteExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::upload::Uploader;
-use super::writer::OPEN_SUFFIX;
+use super::writer::{MODE, OPEN_SUFFIX};
+use crate::telemetry::metrics;
 
 /// What compressed files end with.
 const COMPRESSED_SUFFIX: &str = ".gz";
@@ -26,15 +28,28 @@ const UPLOAD_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Archive(UnboundedSender<PathBuf>);
 
-/// The task that compresses and uploads.
-pub struct Archiver(JoinHandle<()>);
+/// The tasks that compress and upload.
+pub struct Archiver {
+    compressing: JoinHandle<()>,
+    uploading: Option<JoinHandle<()>>,
+    stopping: CancellationToken,
+}
 
 impl Archive {
-    /// Starts the task. Must be called within a runtime.
+    /// Starts the tasks. Must be called within a runtime.
     pub fn start(directory: PathBuf, keep: Duration, uploader: Option<Uploader>) -> (Self, Archiver) {
         let (sender, paths) = unbounded_channel();
-        let task = tokio::spawn(run(directory, keep, uploader, paths));
-        (Self(sender), Archiver(task))
+        let stopping = CancellationToken::new();
+        // Apart from each other: a bucket that takes nothing keeps no file from being compressed, and none from being deleted.
+        let (compressed, uploading) = match uploader {
+            Some(uploader) => {
+                let (compressed, files) = unbounded_channel();
+                (Some(compressed), Some(tokio::spawn(upload(uploader, files, stopping.clone()))))
+            }
+            None => (None, None),
+        };
+        let compressing = tokio::spawn(run(directory, keep, compressed, paths));
+        (Self(sender), Archiver { compressing, uploading, stopping })
     }
 
     pub fn take(&self, path: PathBuf) {
@@ -44,21 +59,43 @@ impl Archive {
 }
 
 impl Archiver {
-    /// Waits until every file that was taken is compressed and uploaded, for at most `grace`.
+    /// Waits until every file that was taken is compressed and was sent to the bucket once more, for at most `grace`. What the
+    /// bucket does not take stays on disk.
     pub async fn finish(self, grace: Duration) {
-        match timeout_at(Instant::now() + grace, self.0).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "access logs were not compressed to the end"),
-            Err(_) => tracing::warn!("access logs are still to be compressed: the next start goes on with them"),
+        self.stopping.cancel();
+        let end = Instant::now() + grace;
+        finished(self.compressing, end, "compressed").await;
+        if let Some(uploading) = self.uploading {
+            finished(uploading, end, "uploaded").await;
         }
     }
 }
 
-async fn run(directory: PathBuf, keep: Duration, uploader: Option<Uploader>, mut paths: UnboundedReceiver<PathBuf>) {
+async fn finished(task: JoinHandle<()>, end: Instant, done: &str) {
+    match timeout_at(end, task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "access logs were not {done} to the end"),
+        Err(_) => tracing::warn!("access logs are still to be {done}: the files are kept"),
+    }
+}
+
+async fn run(
+    directory: PathBuf,
+    keep: Duration,
+    compressed: Option<UnboundedSender<PathBuf>>,
+    mut paths: UnboundedReceiver<PathBuf>,
+) {
     let mut prune_at = Instant::now();
     loop {
         match timeout_at(prune_at, paths.recv()).await {
-            Ok(Some(path)) => archive(&path, uploader.as_ref()).await,
+            Ok(Some(path)) => match (compress(&path).await, &compressed) {
+                // The other task ends after this one.
+                (Ok(file), Some(compressed)) => drop(compressed.send(file)),
+                (Ok(_), None) => {}
+                (Err(error), _) => {
+                    tracing::error!(%error, file = %path.display(), "an access log was not compressed");
+                }
+            },
             Ok(None) => return,
             Err(_) => {
                 prune_at = Instant::now() + PRUNE_INTERVAL;
@@ -70,27 +107,29 @@ async fn run(directory: PathBuf, keep: Duration, uploader: Option<Uploader>, mut
     }
 }
 
-async fn archive(path: &Path, uploader: Option<&Uploader>) {
-    let compressed = match compress(path).await {
-        Ok(compressed) => compressed,
-        Err(error) => {
-            tracing::error!(%error, file = %path.display(), "an access log was not compressed");
-            return;
-        }
-    };
-    let Some(uploader) = uploader else { return };
+async fn upload(uploader: Uploader, mut files: UnboundedReceiver<PathBuf>, stopping: CancellationToken) {
+    while let Some(file) = files.recv().await {
+        let result = if upload_one(&uploader, &file, &stopping).await { "done" } else { "failed" };
+        metrics::edge_log_uploads(result).increment(1);
+    }
+}
+
+/// Puts a file into the bucket. Gives up after some tries, at once where the bucket refuses it, and while the edge stops.
+async fn upload_one(uploader: &Uploader, file: &Path, stopping: &CancellationToken) -> bool {
     let mut pause = UPLOAD_PAUSE;
     for attempt in 1..=UPLOAD_TRIES {
-        match uploader.put(&compressed).await {
-            Ok(()) => return,
-            Err(error) if attempt == UPLOAD_TRIES => {
-                tracing::error!(%error, file = %compressed.display(), "an access log was not uploaded; the file is kept");
+        match uploader.put(file).await {
+            Ok(()) => return true,
+            Err(error) if attempt == UPLOAD_TRIES || error.is_final() || stopping.is_cancelled() => {
+                tracing::error!(%error, file = %file.display(), "an access log was not uploaded; the file is kept");
+                return false;
             }
-            Err(error) => tracing::warn!(%error, file = %compressed.display(), "an access log was not uploaded yet"),
+            Err(error) => tracing::warn!(%error, file = %file.display(), "an access log was not uploaded yet"),
         }
-        sleep(pause).await;
+        stopping.run_until_cancelled(sleep(pause)).await;
         pause *= 2;
     }
+    false
 }
 
 /// Makes `NAME.gz` of `NAME.log`: whole or not at all.
@@ -99,7 +138,9 @@ async fn compress(path: &Path) -> io::Result<PathBuf> {
     let target = PathBuf::from(format!("{}{COMPRESSED_SUFFIX}", name.strip_suffix(OPEN_SUFFIX).unwrap_or(&name)));
     let draft = target.with_extension("part");
     let mut source = File::open(path).await?;
-    let mut encoder = GzipEncoder::new(File::create(&draft).await?);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(MODE);
+    let mut encoder = GzipEncoder::new(options.open(&draft).await?);
     io::copy(&mut source, &mut encoder).await?;
     encoder.shutdown().await?;
     encoder.into_inner().sync_all().await?;
@@ -127,9 +168,13 @@ async fn prune(directory: &Path, keep: Duration) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use async_compression::tokio::write::GzipDecoder;
 
     use super::*;
+    use crate::edge::config::{Signer, UploadOptions};
+    use crate::edge::origin::scripted::{Gate, Scripted, Step, answer};
 
     #[tokio::test]
     async fn a_closed_file_is_compressed_and_an_old_one_deleted() {
@@ -144,6 +189,8 @@ mod tests {
         let compressed = dir.path().join("shop.2026-11-18-11.ABCDEFGHIJKLMNOP.gz");
         let bytes = std::fs::read(&compressed).unwrap();
         assert!(!path.exists() && bytes.len() < 1000);
+        let mode = std::fs::metadata(&compressed).unwrap().permissions().mode();
+        assert_eq!(mode & 0o007, 0, "nobody else may read it: {mode:o}");
         let mut decoder = GzipDecoder::new(Vec::new());
         decoder.write_all(&bytes).await.unwrap();
         decoder.shutdown().await.unwrap();
@@ -153,5 +200,63 @@ mod tests {
         assert!(compressed.exists());
         prune(dir.path(), Duration::ZERO).await.unwrap();
         assert!(!compressed.exists());
+    }
+
+    /// Closes `count` files, of which each is to be uploaded to `bucket`.
+    fn closed(bucket: &Scripted, folder: &Path, count: usize) -> (Archiver, Vec<PathBuf>) {
+        let signer = Signer {
+            access_key_id: "AKID".to_owned(),
+            secret_access_key: "secret".to_owned(),
+            region: "us-east-1".to_owned(),
+        };
+        let endpoint = bucket.url().parse().unwrap();
+        let options = UploadOptions { endpoint, bucket: "logs".to_owned(), prefix: String::new(), signer };
+        let uploader = Uploader::new(&options).unwrap();
+        let (archive, archiver) = Archive::start(folder.to_owned(), Duration::from_secs(3600), Some(uploader));
+        let file = |number| folder.join(format!("shop.2026-11-18-11.ABCDEFGHIJKLMNO{number}.log"));
+        let files = (0..count).map(|number| {
+            std::fs::write(file(number), "line\n").unwrap();
+            archive.take(file(number));
+            file(number).with_extension("gz")
+        });
+        let files = files.collect();
+        (archiver, files)
+    }
+
+    async fn until(holds: impl Fn() -> bool) {
+        for _ in 0..2500 {
+            if holds() {
+                return;
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+        panic!("it never came about");
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_does_not_answer_keeps_no_file_from_being_compressed() {
+        let (dir, gate) = (tempfile::tempdir().unwrap(), Gate::default());
+        let held = gate.clone();
+        let bucket = Scripted::start(move |_| vec![Step::Wait(held.clone()), answer(200, "", "")]);
+        let (archiver, files) = closed(&bucket, dir.path(), 3);
+        until(|| files.iter().all(|file| file.exists())).await;
+        assert!(bucket.seen().len() <= 1, "the first upload still waits");
+        gate.open();
+        archiver.finish(Duration::from_secs(10)).await;
+        assert_eq!(bucket.seen().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_refuses_is_asked_once_and_one_that_fails_delays_no_stop() {
+        for (status, requests) in [(403, 3), (503, 3)] {
+            let dir = tempfile::tempdir().unwrap();
+            let bucket = Scripted::start(move |_| vec![answer(status, "", "")]);
+            let (archiver, files) = closed(&bucket, dir.path(), 3);
+            let began = Instant::now();
+            archiver.finish(Duration::from_secs(60)).await;
+            assert!(began.elapsed() < Duration::from_secs(10));
+            assert!(files.iter().all(|file| file.exists()), "the files are kept");
+            assert!((requests..=requests + 1).contains(&bucket.seen().len()), "{status}");
+        }
     }
 }

@@ -45,6 +45,17 @@ pub enum UploadError {
     Slow,
 }
 
+impl UploadError {
+    /// Whether trying again is of no use: the server understood, and said no.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Refused(status) => status.is_client_error() && !matches!(status.as_u16(), 408 | 429),
+            Self::Signature(_) | Self::Request(_) => true,
+            Self::File(_) | Self::Exchange(_) | Self::Slow => false,
+        }
+    }
+}
+
 impl Uploader {
     /// Reads the machine's authorities where the endpoint speaks TLS; blocks.
     pub fn new(options: &UploadOptions) -> Result<Self, OutgoingError> {

@@ -2,7 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logs-reference.html>
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
+use std::time::Duration;
 
 use http::Version;
 
@@ -17,55 +18,80 @@ pub const HEAD: &str = "#Version: 1.0\n#Fields: date time x-edge-location sc-byt
     cs-protocol-version fle-status fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type \
     sc-content-type sc-content-len sc-range-start sc-range-end\n";
 
-/// Appends the line of `record`, which the edge called `location` answered.
-pub fn append(line: &mut String, record: &Record, location: &str) {
-    let (date, time) = date_and_time(record.at);
-    let result = result_type(record);
-    let detailed = if record.broken { "ClientCommError" } else { result };
-    let (range_start, range_end) = match record.range {
-        Some((first, last)) => (first.to_string(), last.to_string()),
-        None => ("-".to_owned(), "-".to_owned()),
-    };
-    let length = record.content_length.map_or_else(|| "-".to_owned(), |length| length.to_string());
-    let fields: [&str; 33] = [
-        &date,
-        &time,
-        &encoded(location),
-        &(record.answer_head_bytes + record.sent).to_string(),
-        &record.client.ip().to_string(),
-        record.method.as_str(),
-        &encoded(&record.host),
-        &encoded(&record.path),
-        record.status.as_str(),
-        &optional(record.referer.as_deref()),
-        &optional(record.user_agent.as_deref()),
-        &optional(record.query.as_deref()),
+/// Makes lines.
+pub struct Form {
+    /// What the edge calls itself, as it is written.
+    location: String,
+    /// The second of the line before, and its date and time: most lines share them with the one before.
+    second: u64,
+    date_and_time: String,
+}
+
+/// The fields of a line, one after the other.
+struct Fields<'l>(&'l mut String);
+
+impl Form {
+    pub fn new(location: &str) -> Self {
+        let mut encoded = String::new();
+        Fields(&mut encoded).encoded(location);
+        Self { location: encoded.trim_end().to_owned(), second: u64::MAX, date_and_time: String::new() }
+    }
+
+    /// Appends the line of `record`.
+    pub fn append(&mut self, line: &mut String, record: &Record) {
+        self.tell_time(record.at);
+        let mut fields = Fields(line);
+        fields.plain(&self.date_and_time);
+        fields.plain(&self.location);
+        fields.shown(record.answer_head_bytes + record.sent);
+        fields.shown(record.client.ip());
+        fields.plain(record.method.as_str());
+        fields.encoded(&record.host);
+        fields.encoded(&record.path);
+        fields.shown(record.status.as_u16());
+        fields.optional(record.referer.as_deref());
+        fields.optional(record.user_agent.as_deref());
+        fields.optional(record.query.as_deref());
         // Cookies are not logged.
-        "-",
-        result,
-        record.id.as_str(),
-        &encoded(&record.host),
-        if record.secure { "https" } else { "http" },
-        &(record.head_bytes + record.received).to_string(),
-        &seconds(record.taken),
-        &optional(record.forwarded_for.as_deref()),
-        record.tls.map_or("-", |tls| tls.protocol),
-        record.tls.map_or("-", |tls| tls.cipher),
-        result,
-        protocol_version(record.version),
-        // There is no field-level encryption.
-        "-",
-        "-",
-        &record.client.port().to_string(),
-        &seconds(record.to_first_byte),
-        detailed,
-        &optional(record.content_type.as_deref()),
-        &length,
-        &range_start,
-        &range_end,
-    ];
-    line.push_str(&fields.join("\t"));
-    line.push('\n');
+        fields.none();
+        append_result(&mut fields, record);
+        line.pop();
+        line.push('\n');
+    }
+
+    fn tell_time(&mut self, at: Timestamp) {
+        let second = at.as_millis() / 1000;
+        if second != self.second {
+            let (date, time) = date_and_time(at);
+            (self.second, self.date_and_time) = (second, format!("{date}\t{time}"));
+        }
+    }
+}
+
+/// The fields from `x-edge-result-type` on.
+fn append_result(fields: &mut Fields<'_>, record: &Record) {
+    let result = result_type(record);
+    fields.plain(result);
+    fields.plain(record.id.as_str());
+    fields.encoded(&record.host);
+    fields.plain(if record.secure { "https" } else { "http" });
+    fields.shown(record.head_bytes + record.received);
+    fields.seconds(record.taken);
+    fields.optional(record.forwarded_for.as_deref());
+    fields.plain(record.tls.map_or("-", |tls| tls.protocol));
+    fields.plain(record.tls.map_or("-", |tls| tls.cipher));
+    fields.plain(result);
+    fields.plain(protocol_version(record.version));
+    // There is no field-level encryption: neither status nor fields.
+    fields.none();
+    fields.none();
+    fields.shown(record.client.port());
+    fields.seconds(record.to_first_byte);
+    fields.plain(if record.broken { "ClientCommError" } else { result });
+    fields.optional(record.content_type.as_deref());
+    fields.number(record.content_length);
+    fields.number(record.range.map(|(first, _)| first));
+    fields.number(record.range.map(|(_, last)| last));
 }
 
 /// Collapsed requests count as hits, as with CloudFront.
@@ -92,10 +118,6 @@ fn date_and_time(at: Timestamp) -> (String, String) {
     }
 }
 
-fn seconds(duration: std::time::Duration) -> String {
-    format!("{:.3}", duration.as_secs_f64())
-}
-
 fn protocol_version(version: Version) -> &'static str {
     match version {
         Version::HTTP_10 => "HTTP/1.0",
@@ -104,23 +126,53 @@ fn protocol_version(version: Version) -> &'static str {
     }
 }
 
-fn optional(text: Option<&str>) -> String {
-    text.filter(|text| !text.is_empty()).map_or_else(|| "-".to_owned(), encoded)
-}
+impl Fields<'_> {
+    /// What needs no encoding and is not empty.
+    fn plain(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push('\t');
+    }
 
-/// Percent-encodes what CloudFront does: all but visible ASCII, and of that `"`, `#`, `<`, `>`, `\`, `^`, `` ` ``, `{`, `|`, `}`
-/// and `%` unless it is that of an escape. Nothing that a client sends can end a field or a line.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0..=0x20 | 0x7f..=0xff => {
-                write!(encoded, "%{byte:02X}").expect("writing to a String does not fail");
-            }
-            _ => encoded.push(char::from(byte)),
+    fn none(&mut self) {
+        self.plain("-");
+    }
+
+    fn shown(&mut self, what: impl Display) {
+        write!(self.0, "{what}\t").expect("writing to a String does not fail");
+    }
+
+    fn number(&mut self, number: Option<u64>) {
+        match number {
+            Some(number) => self.shown(number),
+            None => self.none(),
         }
     }
-    if encoded.is_empty() { "-".to_owned() } else { encoded }
+
+    fn seconds(&mut self, duration: Duration) {
+        let millis = (duration.as_micros() + 500) / 1000;
+        self.shown(format_args!("{}.{:03}", millis / 1000, millis % 1000));
+    }
+
+    fn optional(&mut self, text: Option<&str>) {
+        self.encoded(text.unwrap_or_default());
+    }
+
+    /// Percent-encodes what CloudFront does: all but visible ASCII, and of that `"`, `#`, `<`, `>`, `\`, `^`, `` ` ``, `{`, `|`,
+    /// `}` and `%` unless it is that of an escape. Nothing that a client sends can end a field or a line.
+    fn encoded(&mut self, text: &str) {
+        if text.is_empty() {
+            return self.none();
+        }
+        for byte in text.bytes() {
+            match byte {
+                b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0..=0x20 | 0x7f..=0xff => {
+                    write!(self.0, "%{byte:02X}").expect("writing to a String does not fail");
+                }
+                _ => self.0.push(char::from(byte)),
+            }
+        }
+        self.0.push('\t');
+    }
 }
 
 #[cfg(test)]
@@ -131,7 +183,7 @@ mod tests {
     #[test]
     fn a_line_has_33_fields_and_nothing_in_it_ends_one() {
         let mut line = String::new();
-        append(&mut line, &record(), "brim-edge");
+        Form::new("brim-edge").append(&mut line, &record());
         assert_eq!(HEAD.lines().nth(1).unwrap().split(' ').count(), 34);
         let fields: Vec<&str> = line.trim_end().split('\t').collect();
         assert_eq!(fields.len(), 33, "{line}");

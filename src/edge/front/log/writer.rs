@@ -7,9 +7,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::super::super::config::{AccessLogOptions, LogFormat};
 use super::archive::Archive;
@@ -19,13 +21,19 @@ use crate::clock::{Clock, Timestamp};
 use crate::telemetry::RequestId;
 
 /// The most records that wait to be written.
-const QUEUE: usize = 16_384;
-/// How long a record may wait in a buffer.
+const QUEUE: usize = 32_768;
+/// How often the thread takes what waits. Waking it for every record would cost a small request as much as its answer.
+const TURN: Duration = Duration::from_millis(50);
+/// How long a line may wait in a buffer.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// How many bytes of lines are written at once.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// The most files that are open at once; of further sites, all write to one.
 const MAX_OPEN: usize = 200;
 /// What that one is called.
 const OTHERS: &str = "others";
+/// Who may read a log, which says who asked for what: the owner, and the group for tools.
+pub const MODE: u32 = 0o640;
 /// What files end with that are still written.
 pub const OPEN_SUFFIX: &str = ".log";
 
@@ -40,9 +48,14 @@ pub enum LogError {
 
 /// Takes records. Cheap to clone.
 #[derive(Clone)]
-pub struct LogSender {
-    queue: SyncSender<Record>,
-    lost: Arc<AtomicU64>,
+pub struct LogSender(Arc<Sending>);
+
+/// What the senders share. The thread ends when it is gone.
+struct Sending {
+    waiting: Arc<Mutex<Vec<Record>>>,
+    lost: AtomicU64,
+    /// Nothing is sent by it: it only ends with the last sender.
+    _alive: Sender<()>,
 }
 
 /// The running log.
@@ -54,14 +67,18 @@ pub struct AccessLog {
 impl LogSender {
     /// Has `record` written, or lost where too many wait.
     pub fn send(&self, record: Record) {
-        if self.queue.try_send(record).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let mut waiting = self.0.waiting.lock();
+        if waiting.len() < QUEUE {
+            waiting.push(record);
+        } else {
+            drop(waiting);
+            self.0.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// How many records were lost.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.0.lost.load(Ordering::Relaxed)
     }
 }
 
@@ -71,17 +88,21 @@ impl AccessLog {
         let directory = options.directory.clone();
         let failed = |source| LogError::Directory { directory: directory.clone(), source };
         fs::create_dir_all(&directory).map_err(failed)?;
-        let (queue, records) = mpsc::sync_channel(QUEUE);
-        let lost = Arc::new(AtomicU64::new(0));
-        let writer =
-            Writer { options, location: location.to_owned(), open: HashMap::new(), archive, clock: clock.clone() };
+        let (alive, senders) = mpsc::channel();
+        let waiting: Arc<Mutex<Vec<Record>>> = Arc::default();
+        let sender = LogSender(Arc::new(Sending { waiting: waiting.clone(), lost: AtomicU64::new(0), _alive: alive }));
+        let form = match options.format {
+            LogFormat::W3c => Form::W3c(w3c::Form::new(location)),
+            LogFormat::Json => Form::Json(location.to_owned()),
+        };
+        let writer = Writer { options, form, open: HashMap::new(), archive, clock: clock.clone() };
         writer.close_left_over().map_err(failed)?;
         // Whether the directory can be written to shows now, not with the first request.
         let probe = directory.join(".brim-edge");
         File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed)?;
         let thread = std::thread::Builder::new().name("access-log".to_owned());
-        let thread = thread.spawn(move || writer.run(&records)).map_err(LogError::Thread)?;
-        Ok(Self { sender: LogSender { queue, lost }, thread })
+        let thread = thread.spawn(move || writer.run(&waiting, &senders)).map_err(LogError::Thread)?;
+        Ok(Self { sender, thread })
     }
 
     pub fn sender(&self) -> LogSender {
@@ -99,11 +120,17 @@ impl AccessLog {
 
 struct Writer {
     options: AccessLogOptions,
-    location: String,
+    form: Form,
     /// By site.
     open: HashMap<Arc<str>, Open>,
     archive: Archive,
     clock: Clock,
+}
+
+/// What lines look like, and what the edge calls itself in them.
+enum Form {
+    W3c(w3c::Form),
+    Json(String),
 }
 
 struct Open {
@@ -114,13 +141,17 @@ struct Open {
 }
 
 impl Writer {
-    fn run(mut self, records: &Receiver<Record>) {
-        let (mut flushed, mut line) = (Instant::now(), String::new());
+    fn run(mut self, waiting: &Mutex<Vec<Record>>, senders: &Receiver<()>) {
+        let (mut flushed, mut taken, mut line) = (Instant::now(), Vec::new(), String::new());
         loop {
-            match records.recv_timeout(FLUSH_INTERVAL) {
-                Ok(record) => self.write(&record, &mut line),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            // Asked before what waits is taken: what the last sender left is not missed.
+            let ended = senders.recv_timeout(TURN) == Err(RecvTimeoutError::Disconnected);
+            std::mem::swap(&mut taken, &mut *waiting.lock());
+            for record in taken.drain(..) {
+                self.write(&record, &mut line);
+            }
+            if ended {
+                break;
             }
             if flushed.elapsed() >= FLUSH_INTERVAL {
                 flushed = Instant::now();
@@ -134,9 +165,9 @@ impl Writer {
 
     fn write(&mut self, record: &Record, line: &mut String) {
         line.clear();
-        match self.options.format {
-            LogFormat::W3c => w3c::append(line, record, &self.location),
-            LogFormat::Json => json::append(line, record, &self.location),
+        match &mut self.form {
+            Form::W3c(form) => form.append(line, record),
+            Form::Json(location) => json::append(line, record, location),
         }
         if let Err(error) = self.append(&record.site, line) {
             tracing::error!(%error, site = %record.site, "a line of the access log was not written");
@@ -157,9 +188,9 @@ impl Writer {
 
     fn create(&self, site: &str) -> io::Result<Open> {
         let path = self.options.directory.join(file_name(site, self.clock.now()));
-        let file = OpenOptions::new().create_new(true).append(true).mode(0o640).open(&path)?;
-        let mut file = BufWriter::new(file);
-        if self.options.format == LogFormat::W3c {
+        let file = OpenOptions::new().create_new(true).append(true).mode(MODE).open(&path)?;
+        let mut file = BufWriter::with_capacity(BUFFER_BYTES, file);
+        if matches!(self.form, Form::W3c(_)) {
             file.write_all(w3c::HEAD.as_bytes())?;
         }
         Ok(Open { path, file, began: Instant::now(), bytes: 0 })
