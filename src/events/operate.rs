@@ -125,7 +125,7 @@ pub struct Page<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Replay {
-    /// Dead letters: those of these messages, or all.
+    /// Dead letters: those of these messages, which may as well be others that the log still has, or all.
     Dead { messages: Vec<String> },
     /// What the log still has of this time, of keys under the prefix where one is given, in one bucket or in all.
     Window { time: Range<Timestamp>, bucket: Option<String>, prefix: String },
@@ -178,31 +178,4 @@ pub trait Deliveries: Send + Sync + 'static {
     /// Has something sent once more, behind what is to be sent already. Returns when that is durable, with how many messages
     /// there are to send where it is known.
     async fn replay(&self, id: &EndpointId, what: Replay) -> Result<Option<u64>, Error>;
-}
-
-/// Nobody delivers anything.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoDeliveries;
-
-#[async_trait]
-impl Deliveries for NoDeliveries {
-    fn status(&self, _: &EndpointId) -> Option<EndpointStatus> {
-        None
-    }
-
-    async fn test(&self, _: &EndpointId) -> Result<Attempt, Error> {
-        Err(Error::Undelivered("nobody delivers".to_owned()))
-    }
-
-    async fn attempts(&self, _: &EndpointId, _: Option<&str>, _: bool, _: usize) -> Result<Page<Attempt>, Error> {
-        Ok(Page { items: Vec::new(), next: None })
-    }
-
-    async fn dead_letters(&self, _: &EndpointId, _: Option<&str>, _: usize) -> Result<Page<DeadLetter>, Error> {
-        Ok(Page { items: Vec::new(), next: None })
-    }
-
-    async fn replay(&self, _: &EndpointId, _: Replay) -> Result<Option<u64>, Error> {
-        Err(Error::Undelivered("nobody delivers".to_owned()))
-    }
 }

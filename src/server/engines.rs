@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{Durability, ServerConfig};
-use crate::events::tables as events;
-use crate::identity;
 use crate::kv::rocks::{self, RocksKv, RocksOptions};
 use crate::kv::{Error, Table};
 use crate::store::tables;
+use crate::{events, identity};
 
 /// Every table of a data directory. An engine refuses a directory that holds a table which is not listed.
 pub const TABLES: &[Table] = &[
@@ -32,12 +31,12 @@ pub const TABLES: &[Table] = &[
     tables::DOMAINS,
     tables::DISTRIBUTIONS,
     tables::NOTIFICATIONS,
-    events::ENDPOINTS,
-    events::CURSORS,
-    events::DEFERRED,
-    events::DEAD_LETTERS,
-    events::DELIVERIES,
-    events::REPLAYS,
+    events::tables::ENDPOINTS,
+    events::tables::CURSORS,
+    events::tables::DEFERRED,
+    events::tables::DEAD_LETTERS,
+    events::tables::DELIVERIES,
+    events::tables::REPLAYS,
 ];
 
 /// Opens the metadata engine in `path`. Off the runtime's own threads, because replaying the log may take seconds.
@@ -70,6 +69,6 @@ mod tests {
         assert!(TABLES.iter().enumerate().all(|(index, table)| table.id == index));
         let names: std::collections::BTreeSet<_> = TABLES.iter().map(|table| table.name).collect();
         assert_eq!(names.len(), TABLES.len());
-        assert!(tables::TABLES.iter().chain(&events::TABLES).all(|table| TABLES.contains(table)));
+        assert!(tables::TABLES.iter().chain(&events::tables::TABLES).all(|table| TABLES.contains(table)));
     }
 }

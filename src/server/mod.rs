@@ -28,6 +28,7 @@ mod start;
 mod storage;
 mod stream;
 mod transports;
+mod webhook_metrics;
 mod websites;
 
 pub use backup::{BackupError, BackupOptions, back_up};

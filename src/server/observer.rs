@@ -8,7 +8,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::foundation::Foundation;
+use super::notifications::Notifications;
 use super::storage::Storage;
+use super::webhook_metrics::WebhookMetrics;
 use crate::kv::rocks::RocksKv;
 use crate::store::Store;
 use crate::telemetry::metrics;
@@ -25,15 +27,17 @@ struct Observed {
     kv: Arc<RocksKv>,
     store: Arc<Store>,
     data: PathBuf,
+    webhooks: Arc<WebhookMetrics>,
 }
 
 impl Observer {
     /// Measures, so that no metric is missing from the first scrape, and goes on in the background.
-    pub async fn start(foundation: &Foundation, storage: &Storage) -> Self {
+    pub async fn start(foundation: &Foundation, storage: &Storage, notifications: &Notifications) -> Self {
         let observed = Observed {
             kv: Arc::clone(&foundation.kv),
             store: Arc::clone(&storage.store),
             data: foundation.dir.path().to_owned(),
+            webhooks: Arc::new(webhook_metrics(notifications)),
         };
         observed.measure_store().await;
         observed.clone().measure_off_runtime().await;
@@ -49,6 +53,10 @@ impl Observer {
             tracing::warn!(%error, "measuring ended badly");
         }
     }
+}
+
+fn webhook_metrics(notifications: &Notifications) -> WebhookMetrics {
+    WebhookMetrics::new(Arc::clone(&notifications.events.endpoints), notifications.dispatchers.clone())
 }
 
 async fn observe(observed: Observed, stop: CancellationToken) {
@@ -79,6 +87,7 @@ impl Observed {
 
     async fn measure_store(&self) {
         metrics::set(metrics::WRITABLE, u64::from(self.store.writable().is_ok()));
+        self.webhooks.measure();
         metrics::count_to(metrics::SCRUB_BYTES, self.store.scrubbed().bytes());
         metrics::count_to(metrics::SCRUB_DAMAGED, self.store.scrubbed().damaged());
         match self.store.sweep_backlog().await {

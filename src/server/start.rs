@@ -17,7 +17,7 @@ use super::storage::Storage;
 use super::{credentials, data_dir, following};
 use crate::clock::Clock;
 use crate::config::{ServerConfig, Sources};
-use crate::events::endpoint;
+use crate::events::{deliver, endpoint};
 use crate::process::{Hangup, Signals};
 use crate::telemetry::metrics;
 use crate::tls::{CertificateKeeper, Challenges, FileError, acme};
@@ -40,8 +40,12 @@ pub enum StartError {
     Blobs(#[source] blob::Error),
     #[error("cannot open the webhooks: {0}")]
     Endpoints(#[from] endpoint::Error),
+    #[error("cannot begin to deliver notifications: {0}")]
+    Deliveries(#[from] deliver::Error),
     #[error("cannot open the store: {0}")]
     Store(#[from] store::Error),
+    #[error("cannot begin to deliver notifications: {0}")]
+    Deliveries(#[from] deliver::Error),
     #[error(transparent)]
     Metrics(#[from] metrics::Error),
     #[error("certificates from an authority: {0}")]
@@ -83,11 +87,11 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
     let certificates =
         CertificateKeeper::open(config.certificates.clone(), &clock).await.map_err(StartError::Certificates)?;
     let storage = Storage::open(&foundation, &config, &clock).await?;
-    let observer = Observer::start(&foundation, &storage).await;
+    let notifications = Notifications::open(&config, &foundation, &storage, &clock).await?;
+    let observer = Observer::start(&foundation, &storage, &notifications).await;
     let edges = following::open(&config, &foundation, &storage, &clock).await?;
     let challenges = Challenges::default();
     let orders = Orders::open(&config, &foundation, &storage, &certificates, &challenges, &clock).await?;
-    let notifications = Notifications::open(&config, &foundation, &storage, &clock).await?;
     let following = Following { edges: &edges, notifications: &notifications };
     let listeners = Listeners::start(&config, &foundation, &storage, following, &certificates, &challenges, &clock)?;
     warn_of_shadowed(&foundation.identities).await;
@@ -111,6 +115,7 @@ pub async fn run(config: ServerConfig, sources: Sources) -> Result<(), StartErro
         orders.stop().await;
     }
     listeners.stop().await;
+    notifications.stop().await;
     observer.stop().await;
     storage.stop().await;
     foundation.close().await;

@@ -10,7 +10,7 @@ use crate::blob::{self, FileBlobs};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::store::space::Reserve;
-use crate::store::{self, Store, sweep};
+use crate::store::{self, Position, Store, sweep};
 
 /// The open store and the task that sweeps it.
 pub struct Storage {
@@ -22,6 +22,8 @@ impl Storage {
     /// Opens the blobs and the store, and starts sweeping.
     pub async fn open(foundation: &Foundation, config: &ServerConfig, clock: &Clock) -> Result<Self, StartError> {
         let store = open_store(foundation, config, clock).await?;
+        // Nothing is trimmed before those who deliver the log have said where they are.
+        store.hold_log(Some(Position(0)));
         let sweeper = tokio::spawn(sweep::run(Arc::clone(&store), config.store.sweep_interval));
         Ok(Self { store, sweeper })
     }

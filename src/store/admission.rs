@@ -15,7 +15,9 @@ pub trait Admission: Send + Sync + 'static {
 
 /// Nobody takes the notifications of a change, and it may not be lost: so it may not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the endpoint {endpoint} does not take notifications, and so many wait for it that its bucket takes no more writes")]
+#[error(
+    "the endpoint {endpoint} does not take notifications, and so many wait for it that its bucket takes no more writes"
+)]
 pub struct BacklogFull {
     /// The endpoint that everything waits for, as its owner knows it.
     pub endpoint: String,

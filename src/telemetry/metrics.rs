@@ -3,6 +3,7 @@
 //! Names are declared once, in `METRICS`. On the hot path nothing is looked up: [`RequestMetrics`] registers a handle per
 //! operation and status class at the start, and recording is an index and a few atomic additions.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -34,6 +35,18 @@ pub const KV_CACHE: &str = "brim_kv_cache_bytes";
 pub const KV_PENDING_COMPACTION: &str = "brim_kv_pending_compaction_bytes";
 pub const KV_WAL: &str = "brim_kv_wal_bytes";
 pub const KV_QUEUED: &str = "brim_kv_queued_commits";
+pub const WEBHOOK_DELIVERED: &str = "brim_webhook_delivered_total";
+pub const WEBHOOK_FAILED: &str = "brim_webhook_failed_total";
+pub const WEBHOOK_DEAD: &str = "brim_webhook_dead_total";
+pub const WEBHOOK_LEFT_OUT: &str = "brim_webhook_left_out_total";
+pub const WEBHOOK_BACKLOG: &str = "brim_webhook_backlog";
+pub const WEBHOOK_DEFERRED: &str = "brim_webhook_deferred";
+pub const WEBHOOK_OLDEST: &str = "brim_webhook_oldest_seconds";
+pub const WEBHOOK_STOPPED: &str = "brim_webhook_stopped";
+pub const WEBHOOK_FAILING: &str = "brim_webhook_failing";
+pub const WEBHOOK_SECONDS_BUCKET: &str = "brim_webhook_seconds_bucket";
+pub const WEBHOOK_SECONDS_SUM: &str = "brim_webhook_seconds_sum";
+pub const WEBHOOK_SECONDS_COUNT: &str = "brim_webhook_seconds_count";
 pub const START_TIME: &str = "brim_start_time_seconds";
 
 pub const EDGE_REQUESTS: &str = "brim_edge_requests_total";
@@ -109,6 +122,22 @@ const METRICS: &[(Type, &str, &str)] = &[
     (Type::Gauge, KV_PENDING_COMPACTION, "Estimated bytes that compaction of metadata has to rewrite."),
     (Type::Gauge, KV_WAL, "Bytes of the metadata's write-ahead log files."),
     (Type::Gauge, KV_QUEUED, "Commits that wait to be written."),
+    (
+        Type::Counter,
+        WEBHOOK_DELIVERED,
+        "Changes that a webhook's receiver took, by webhook. Webhooks beyond 200 are one.",
+    ),
+    (Type::Counter, WEBHOOK_FAILED, "Attempts that failed, by webhook."),
+    (Type::Counter, WEBHOOK_DEAD, "Changes that were given up, by webhook."),
+    (Type::Counter, WEBHOOK_LEFT_OUT, "Entries of the log that were left out, by webhook: it was too far behind."),
+    (Type::Gauge, WEBHOOK_BACKLOG, "Entries of the log that are not read yet, by webhook."),
+    (Type::Gauge, WEBHOOK_DEFERRED, "Messages that wait for another attempt, by webhook."),
+    (Type::Gauge, WEBHOOK_OLDEST, "Seconds since the oldest of what is not delivered yet, by webhook."),
+    (Type::Gauge, WEBHOOK_STOPPED, "1 while a webhook is paused or disabled."),
+    (Type::Gauge, WEBHOOK_FAILING, "1 while a webhook is spared, because attempts kept failing."),
+    (Type::Counter, WEBHOOK_SECONDS_BUCKET, "Attempts that were answered within `le` seconds, by webhook."),
+    (Type::Gauge, WEBHOOK_SECONDS_SUM, "Seconds that answered attempts took together, by webhook."),
+    (Type::Counter, WEBHOOK_SECONDS_COUNT, "Attempts that were answered, by webhook."),
     (Type::Counter, EDGE_REQUESTS, "Requests that sites answered, by site, result and class of status."),
     (Type::Counter, EDGE_SENT, "Bytes of response bodies sent to clients, by site."),
     (Type::Counter, EDGE_RECEIVED, "Bytes of request bodies received from clients, by site."),
@@ -219,6 +248,47 @@ pub fn certificate_ends(label: &str, seconds: f64) {
 /// Reports that `total` orders for certificates ended as `outcome` says.
 pub fn acme_orders(outcome: &'static str, total: u64) {
     counter!(ACME_ORDERS, "outcome" => outcome).absolute(total);
+}
+
+/// How a webhook fares, or several together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebhookMeasured {
+    pub delivered: u64,
+    pub failed: u64,
+    pub dead: u64,
+    pub left_out: u64,
+    pub backlog: u64,
+    pub deferred: u64,
+    pub oldest: Duration,
+    /// How many of them are paused or disabled.
+    pub stopped: u64,
+    /// How many of them are spared for failing.
+    pub failing: u64,
+    /// How many attempts were answered within so many milliseconds; the last class has no end, `u64::MAX`.
+    pub latency: BTreeMap<u64, u64>,
+    /// The milliseconds of all of them together.
+    pub latency_sum: u64,
+}
+
+/// Reports how the webhook called `label` fares.
+pub fn webhook(label: &str, measured: &WebhookMeasured) {
+    let count = |name, value| counter!(name, "webhook" => label.to_owned()).absolute(value);
+    let set = |name, value: f64| gauge!(name, "webhook" => label.to_owned()).set(value);
+    count(WEBHOOK_DELIVERED, measured.delivered);
+    count(WEBHOOK_FAILED, measured.failed);
+    count(WEBHOOK_DEAD, measured.dead);
+    count(WEBHOOK_LEFT_OUT, measured.left_out);
+    set(WEBHOOK_BACKLOG, measured.backlog as f64);
+    set(WEBHOOK_DEFERRED, measured.deferred as f64);
+    set(WEBHOOK_OLDEST, measured.oldest.as_secs_f64());
+    set(WEBHOOK_STOPPED, measured.stopped as f64);
+    set(WEBHOOK_FAILING, measured.failing as f64);
+    for (end, answered) in &measured.latency {
+        let le = if *end == u64::MAX { "+Inf".to_owned() } else { (*end as f64 / 1000.0).to_string() };
+        counter!(WEBHOOK_SECONDS_BUCKET, "webhook" => label.to_owned(), "le" => le).absolute(*answered);
+    }
+    set(WEBHOOK_SECONDS_SUM, measured.latency_sum as f64 / 1000.0);
+    count(WEBHOOK_SECONDS_COUNT, measured.latency.get(&u64::MAX).copied().unwrap_or_default());
 }
 
 /// Sets the gauge `name` to `value`.
@@ -371,6 +441,29 @@ mod tests {
             "brim_request_seconds_count{op=\"TestPut\"} 2",
             "brim_request_bytes_total{op=\"TestPut\"} 10",
             "brim_response_bytes_total{op=\"TestGet\"} 7",
+        ] {
+            assert!(text.lines().any(|given| given == line), "{line}\nnot in\n{text}");
+        }
+    }
+
+    #[test]
+    fn webhooks_are_measured_by_name() {
+        describe().unwrap();
+        let latency = BTreeMap::from([(5, 1), (u64::MAX, 3)]);
+        let measured = WebhookMeasured {
+            delivered: 2,
+            oldest: Duration::from_millis(1500),
+            latency,
+            ..WebhookMeasured::default()
+        };
+        webhook("000000000000/hook", &measured);
+        let text = render();
+        for line in [
+            "brim_webhook_delivered_total{webhook=\"000000000000/hook\"} 2",
+            "brim_webhook_oldest_seconds{webhook=\"000000000000/hook\"} 1.5",
+            "brim_webhook_seconds_bucket{webhook=\"000000000000/hook\",le=\"0.005\"} 1",
+            "brim_webhook_seconds_bucket{webhook=\"000000000000/hook\",le=\"+Inf\"} 3",
+            "brim_webhook_seconds_count{webhook=\"000000000000/hook\"} 3",
         ] {
             assert!(text.lines().any(|given| given == line), "{line}\nnot in\n{text}");
         }

@@ -40,7 +40,7 @@ impl Doorkeeper {
 
 impl Desk {
     fn is_full(&self, head: u64) -> bool {
-        let behind = head.saturating_sub(self.cursor.load(Ordering::Acquire));
+        let behind = head.saturating_sub(self.reached.load(Ordering::Acquire));
         behind >= self.endpoint.borrow().limits.entries || self.too_old.load(Ordering::Acquire)
     }
 }

@@ -7,8 +7,8 @@ use super::breaker::Gate;
 use super::dispatcher::Dispatcher;
 use super::error::Error;
 use super::rows::{Delivery, GapReason};
-use super::status::{BreakerState, EndpointStatus};
 use crate::events::endpoint::OnFull;
+use crate::events::operate::{Breaker, EndpointStatus};
 use crate::events::tables::{self, DEAD_LETTERS, DELIVERIES};
 use crate::kv::{Item, Scan};
 use crate::store::codec::decode;
@@ -63,8 +63,10 @@ impl Dispatcher {
         let scan = Scan { start, ..Scan::prefix(DELIVERIES, &tables::endpoint(number), PAGE) };
         for item in self.shared.ports.kv.scan(scan).await?.items {
             let Item::Row { key, value } = item else { continue };
-            let (Some(sequence), delivery) = (tables::parse_numbered(&key), decode::<Delivery>(&value)?) else { continue };
-            if now.since(delivery.at) <= ATTEMPTS_KEPT {
+            let (Some(sequence), delivery) = (tables::parse_numbered(&key), decode::<Delivery>(&value)?) else {
+                continue;
+            };
+            if now.since(delivery.at) <= self.shared.attempts_kept() {
                 break;
             }
             self.pending.delete(DELIVERIES, key);
@@ -101,8 +103,7 @@ impl Dispatcher {
         let cursor = self.window.cursor();
         let in_log = if cursor < self.shared.head() { self.time_behind(cursor).await? } else { None };
         let oldest = in_log.into_iter().chain(self.queue.oldest_held()).min();
-        let age = oldest.map_or(Duration::ZERO, |oldest| self.now().since(oldest));
-        self.desk.status.lock().oldest_age_millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        self.desk.status.lock().oldest = oldest.map(|oldest| self.now().since(oldest));
         Ok(())
     }
 
@@ -110,24 +111,25 @@ impl Dispatcher {
     pub fn show(&self) {
         let now = self.now();
         let breaker = match (self.breaker.is_tripped(), self.breaker.gate(now)) {
-            (false, _) => BreakerState::Closed,
-            (true, Gate::Shut(Some(until))) => BreakerState::Open(until),
-            (true, _) => BreakerState::HalfOpen,
+            (false, _) => Breaker::Closed,
+            (true, Gate::Shut(Some(_))) => Breaker::Open,
+            (true, _) => Breaker::HalfOpen,
         };
-        let cursor = self.window.cursor();
+        let counts = &self.progress.counts;
+        let latency = *self.desk.latency.lock();
         let mut status = self.desk.status.lock();
         *status = EndpointStatus {
-            counts: self.progress.counts,
-            position: cursor,
-            backlog: self.shared.head().saturating_sub(cursor),
-            deferred: self.queue.held_len(),
-            in_flight: self.flying,
-            oldest_age_millis: status.oldest_age_millis,
+            delivered: counts.delivered,
+            failed: counts.failed,
+            dead: counts.dead,
+            gap: counts.skipped,
+            backlog: self.shared.head().saturating_sub(self.window.cursor()),
+            deferred: self.queue.held_len() as u64,
+            in_flight: self.flying as u64,
+            oldest: status.oldest,
             breaker,
-            gap: self.progress.gap.clone(),
-            latency: status.latency,
-            last_failure: self.last_failure.clone(),
-            replays: self.jobs.len(),
+            latency: latency.classes,
+            latency_sum: latency.sum_micros / 1000,
         };
     }
 }

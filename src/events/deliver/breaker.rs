@@ -188,7 +188,11 @@ mod tests {
             breaker.probe();
             assert_eq!(breaker.gate(clock.now()), Gate::Shut(None), "one at a time");
             breaker.failed(false, clock.now());
-            assert_eq!(breaker.gate(clock.now()), Gate::Shut(None), "a late failure of another message decides nothing");
+            assert_eq!(
+                breaker.gate(clock.now()),
+                Gate::Shut(None),
+                "a late failure of another message decides nothing"
+            );
             breaker.failed(true, clock.now());
             pause = (pause * 2).min(LONGEST_PAUSE);
             assert_eq!(breaker.gate(clock.now()), Gate::Shut(Some(clock.now().plus(pause))));

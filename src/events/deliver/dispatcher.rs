@@ -90,7 +90,6 @@ pub(super) struct Dispatcher {
     pub halted: bool,
     /// Whose turn it is: what is new or what failed before.
     pub turn: bool,
-    pub last_failure: Option<String>,
     next_tick: Timestamp,
     pub next_cleaning: Timestamp,
 }
@@ -128,7 +127,6 @@ impl Dispatcher {
             jobs: VecDeque::new(),
             halted: false,
             turn: false,
-            last_failure: None,
             next_tick: now,
             next_cleaning: now,
             progress,
@@ -155,6 +153,7 @@ impl Dispatcher {
             self.fill().await?;
             self.replay().await?;
             self.send();
+            self.desk.reached.store(self.window.cursor(), Ordering::Release);
             self.commit();
             match self.woken(inbox).await? {
                 Woken::Landed(landed) => self.land_all(landed)?,

@@ -10,6 +10,8 @@ pub enum Error {
     NoSuch(EndpointId),
     #[error("there is no message {0}: its log is another one, or it is none of this server's ids")]
     NoSuchMessage(String),
+    #[error("the log does not reach back so far: it begins at position {0}")]
+    Trimmed(u64),
     #[error("no more than {0} messages at a time")]
     ManyMessages(usize),
     #[error("{0} replays are under way already")]

@@ -19,7 +19,7 @@ use crate::store::codec::{decode, encode};
 
 /// The most bytes of a message of several events, by an estimate that is too high rather than too low. One event alone is sent
 /// whatever its size.
-const MAX_BATCH_BYTES: usize = 256 * 1024;
+const MAX_BATCH_BYTES: usize = 64 * 1024;
 /// What an event counts besides its texts.
 const EVENT_BYTES: usize = 900;
 /// How many attempts the delivery log keeps, and after how many more of them the oldest are removed.
@@ -40,8 +40,12 @@ enum What {
     /// Changes that were only in memory.
     Fresh(Vec<(Ticket, Fresh)>),
     /// A message of `deferred`; `Err`: it could not be read.
-    Held { id: Ticket, held: Held, message: Result<Option<Arc<Message>>, String> },
-    Test(oneshot::Sender<Attempt>),
+    Held {
+        id: Ticket,
+        held: Held,
+        message: Result<Option<Arc<Message>>, String>,
+    },
+    Test(oneshot::Sender<(u64, Delivery)>),
 }
 
 impl Dispatcher {
@@ -133,24 +137,22 @@ impl Dispatcher {
                 Some(message) => Ok(Some(message)),
                 None => shared.deferred(endpoint.number, held.row).await.map_err(|error| error.to_string()),
             };
-            let mut landed =
-                Landed { what: What::Test(oneshot::channel().0), probe, at: now, id: String::new(), attempt: Attempt::default() };
+            let (mut sent, mut attempt) = (String::new(), Attempt::default());
             if let Ok(Some(kept)) = &message {
                 let events = kept.events(&shared.origin);
                 let mut rendered = render(endpoint.format, &events);
                 if let Some(id) = &kept.id {
                     rendered.id.clone_from(id);
                 }
-                landed.attempt = sender.send(&rendered, &endpoint, now).await;
-                landed.id = rendered.id;
+                attempt = sender.send(&rendered, &endpoint, now).await;
+                sent = rendered.id;
             }
-            landed.what = What::Held { id, held, message };
-            landed
+            Landed { what: What::Held { id, held, message }, probe, at: now, id: sent, attempt }
         });
     }
 
     /// Sends a message that somebody waits for. It tells nothing of whether the endpoint works for others.
-    pub fn test(&mut self, message: record::Message, reply: oneshot::Sender<Attempt>) {
+    pub fn test(&mut self, message: record::Message, reply: oneshot::Sender<(u64, Delivery)>) {
         let (sender, endpoint, now) = (Arc::clone(&self.sender), Arc::clone(&self.endpoint), self.now());
         self.flights.spawn(async move {
             let attempt = sender.send(&message, &endpoint, now).await;
@@ -172,14 +174,16 @@ impl Dispatcher {
         let Landed { what, probe, at, id, attempt } = landed;
         let told = Told { at, id, attempt };
         if told.attempt.status.is_some() {
-            self.desk.status.lock().latency.observe(told.attempt.latency);
+            self.desk.latency.lock().observe(told.attempt.latency);
         }
         match what {
             What::Test(reply) => {
                 let delivered = told.attempt.verdict() == Verdict::Delivered;
-                self.note(told.delivery(&[], 1, Outcome::Test { delivered }), now);
+                let (sequence, delivery) =
+                    (self.progress.attempts.1, told.delivery(&[], 1, Outcome::Test { delivered }));
+                self.note(delivery.clone(), now);
                 // Whoever asked may be gone; it is in the delivery log.
-                let _ = reply.send(told.attempt);
+                let _ = reply.send((sequence, delivery));
                 return;
             }
             What::Fresh(taken) => {
@@ -200,7 +204,6 @@ impl Dispatcher {
             return;
         }
         self.progress.counts.failed += 1;
-        self.last_failure = Some(told.attempt.failure());
         let was_tripped = self.breaker.is_tripped();
         self.breaker.failed(probe, now);
         if self.breaker.is_tripped() && !was_tripped {
@@ -225,7 +228,7 @@ impl Dispatcher {
             Outcome::Delivered | Outcome::Test { .. } => self.queue.settle(tickets),
             Outcome::Dead => {
                 self.queue.settle(tickets);
-                self.bury(row, &message, told);
+                self.bury(row, &message, told, now);
             }
             Outcome::Retry(due) => {
                 let failure = told.attempt.failure();
@@ -280,10 +283,11 @@ impl Dispatcher {
             }
             Outcome::Dead => {
                 self.queue.settle_held(id);
-                self.bury(held.row, &tried, told);
+                self.bury(held.row, &tried, told, now);
             }
             Outcome::Retry(due) => {
-                self.pending.defer(held.row, Message { attempts, due, failure: told.attempt.failure(), ..tried.clone() });
+                self.pending
+                    .defer(held.row, Message { attempts, due, failure: told.attempt.failure(), ..tried.clone() });
                 let behind = self.queue.defer_held(id, due, now);
                 self.write_behind(behind, now);
             }
@@ -312,10 +316,10 @@ impl Dispatcher {
         }
     }
 
-    fn bury(&mut self, row: MessageRow, message: &Message, told: &Told) {
+    fn bury(&mut self, row: MessageRow, message: &Message, told: &Told, now: Timestamp) {
         let failure = told.attempt.failure();
         tracing::warn!(webhook = %self.endpoint.id, message = told.id, why = failure, "a message was given up: it is among the dead letters");
-        self.pending.give_up(row, &Message { attempts: message.attempts + 1, failure, ..message.clone() });
+        self.pending.give_up(row, &Message { attempts: message.attempts + 1, due: now, failure, ..message.clone() });
         self.progress.counts.letters += 1;
     }
 
@@ -385,14 +389,11 @@ struct Told {
 
 impl Told {
     fn delivery(&self, events: &[super::rows::MessageEvent], attempt: u32, outcome: Outcome) -> Delivery {
-        let change = events.first().map(|event| &event.change);
-        let key = change.and_then(|change| change.key.as_ref());
         let failure = Some(self.attempt.failure()).filter(|failure| !failure.is_empty());
         Delivery {
             at: self.at,
             message: self.id.clone(),
-            bucket: change.map(|change| change.bucket.as_str().to_owned()).unwrap_or_default(),
-            key: key.map(|key| key.as_str().to_owned()).unwrap_or_default(),
+            event: events.first().map(super::rows::MessageEvent::summary),
             events: u32::try_from(events.len()).unwrap_or(u32::MAX),
             attempt,
             status: self.attempt.status,

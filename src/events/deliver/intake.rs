@@ -33,19 +33,20 @@ impl Shared {
     /// changes it knows.
     pub async fn progress(&self, endpoint: &Endpoint) -> Result<Progress, Error> {
         let row = self.ports.kv.get(CURSORS, &tables::endpoint(endpoint.number)).await?;
-        let (head, at) = (self.head(), self.ports.clock.now());
+        // The end of the log as it was when the run began: later changes are told.
+        let (end, at) = (self.begun_at, self.ports.clock.now());
         let mut progress = match row {
             Some(bytes) => decode(&bytes)?,
             None => Progress::new(self.log, endpoint.created_at.0),
         };
-        let why = match (progress.log == self.log, progress.position <= head) {
+        let why = match (progress.log == self.log, progress.position <= self.head()) {
             (true, true) => return Ok(progress),
             (true, false) => GapReason::Trimmed,
             (false, _) => GapReason::Restored,
         };
         tracing::warn!(webhook = %endpoint.id, ?why, "the log is not the one that the webhook was told of: it goes on at its end, and what was before is not told");
-        progress.gap = Some(Gap { at, why, entries: 0, to: head });
-        (progress.log, progress.position) = (self.log, head);
+        progress.gap = Some(Gap { at, why, entries: 0, to: end });
+        (progress.log, progress.position) = (self.log, end);
         Ok(progress)
     }
 }

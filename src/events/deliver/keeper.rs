@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::desk::{Desk, Shared};
 use super::dispatcher::{Dispatcher, Inbox};
 use super::error::Error;
-use super::status::EndpointStatus;
 use crate::events::endpoint::Endpoint;
+use crate::events::operate::EndpointStatus;
 use crate::events::tables::{self, CURSORS, OF_ENDPOINT};
 use crate::kv::{Commit, CommitError, Item, Scan};
 use crate::store::Position;
@@ -34,7 +34,8 @@ const PAGE: usize = 500;
 struct Running {
     desk: Arc<Desk>,
     stopping: CancellationToken,
-    task: JoinHandle<()>,
+    /// Dropped, it ends wherever it is.
+    task: AbortOnDropHandle<()>,
 }
 
 pub(super) struct Keeper {
@@ -88,7 +89,8 @@ impl Keeper {
     pub async fn reconcile(&mut self) -> Result<(), Error> {
         self.changed.mark_unchanged();
         let endpoints = self.shared.ports.endpoints.all();
-        let there: HashMap<u32, &Arc<Endpoint>> = endpoints.iter().map(|endpoint| (endpoint.number, endpoint)).collect();
+        let there: HashMap<u32, &Arc<Endpoint>> =
+            endpoints.iter().map(|endpoint| (endpoint.number, endpoint)).collect();
         let gone: Vec<u32> = self.running.keys().filter(|number| !there.contains_key(number)).copied().collect();
         for number in gone {
             self.end(number).await?;
@@ -119,13 +121,16 @@ impl Keeper {
             endpoint: told,
             orders: sender,
             status: Mutex::new(EndpointStatus::default()),
+            latency: Mutex::default(),
             cursor: AtomicU64::new(progress.position),
+            reached: AtomicU64::new(progress.position),
             too_old: AtomicBool::new(false),
         });
         let stopping = CancellationToken::new();
         let head = self.shared.ports.store.log_head();
         let inbox = Inbox { endpoint: hears, orders, head, stopping: stopping.clone() };
         let task = tokio::spawn(dispatch(Arc::clone(&self.shared), Arc::clone(&desk), inbox));
+        let task = AbortOnDropHandle::new(task);
         self.running.insert(endpoint.number, Running { desk, stopping, task });
         Ok(())
     }

@@ -14,7 +14,9 @@ mod flight;
 mod intake;
 mod keeper;
 mod lanes;
+mod latency;
 mod line;
+mod operate;
 mod pages;
 mod pending;
 mod queue;
@@ -22,45 +24,39 @@ mod replay;
 mod rows;
 mod schedule;
 mod sender;
-mod status;
 #[cfg(test)]
 mod tests;
 mod window;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use bounds::{ATTEMPTS_KEPT, MAX_DEAD_LETTERS};
 pub use dispatcher::MAX_DEFERRED;
 pub use error::Error;
 pub use flight::KEPT_ATTEMPTS;
 pub use replay::{MAX_REPLAYED_IDS, MAX_REPLAYS, Replay};
-pub use rows::{Counts, Delivery, Gap, GapReason, Message as KeptMessage, MessageEvent, Outcome};
-pub use sender::{Attempt, KEPT_ANSWER_BYTES, Verdict};
-pub use status::{BreakerState, EndpointStatus, LATENCY_CLASSES, Latency};
+pub use sender::KEPT_ANSWER_BYTES;
 
 use self::admission::Doorkeeper;
 use self::desk::{Desk, Order, Shared};
-use self::rows::Message as Kept;
+use self::rows::Delivery;
 use super::Targets;
-use super::endpoint::{Endpoint, EndpointId, Endpoints};
-use super::record::{Message, render};
+use super::endpoint::{EndpointId, Endpoints};
+use super::record::Message;
 use super::rules::{RuleBook, TargetName};
-use super::tables::{self, DEAD_LETTERS, DELIVERIES};
 use crate::clock::Clock;
-use crate::kv::{Item, Kv, Scan};
+use crate::kv::Kv;
 use crate::names::AccountId;
 use crate::store::Store;
-use crate::store::codec::decode;
 
-/// The most rows that a listing of attempts or dead letters gives at a time.
-pub const MAX_LISTED: usize = 1000;
 /// How long a test may wait for its dispatcher beside the endpoint's own time.
 const TEST_MARGIN: Duration = Duration::from_secs(5);
 
@@ -83,19 +79,12 @@ pub struct Settings {
     pub host_id: Arc<str>,
 }
 
-/// The dispatchers of all endpoints: there is one for each as long as there is the endpoint.
+/// The dispatchers of all endpoints: there is one for each as long as there is the endpoint. Dropped, they end wherever they are,
+/// as in a crash: nothing is lost, and some of it is delivered again.
 pub struct Dispatchers {
     shared: Arc<Shared>,
     stopping: CancellationToken,
-    keeper: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// A message that was given up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// By which [`Replay::Messages`] knows it.
-    pub id: String,
-    pub message: KeptMessage,
+    keeper: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 impl Dispatchers {
@@ -109,8 +98,14 @@ impl Dispatchers {
         let mut keeper = keeper::Keeper::new(Arc::clone(&shared), stopping.clone());
         keeper.remove_orphans().await?;
         keeper.reconcile().await?;
-        let keeper = Mutex::new(Some(tokio::spawn(keeper.run())));
+        let keeper = Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(keeper.run()))));
         Ok(Arc::new(Self { shared, stopping, keeper }))
+    }
+
+    /// Keeps attempts in the delivery log for this time from now on, in place of [`ATTEMPTS_KEPT`].
+    pub fn keep_attempts(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.shared.attempts_kept.store(millis, Ordering::Relaxed);
     }
 
     /// Ends all dispatchers: gives what is under way a few seconds, and writes what came of it.
@@ -123,73 +118,16 @@ impl Dispatchers {
         }
     }
 
-    /// How an endpoint does; `None` where there is none.
-    pub fn status(&self, id: &EndpointId) -> Option<EndpointStatus> {
-        let desk = self.desk(id).ok()?;
-        let status = desk.status.lock().clone();
-        Some(status)
-    }
-
-    /// How all of them do.
-    pub fn statuses(&self) -> Vec<(Arc<Endpoint>, EndpointStatus)> {
-        let desks = self.shared.desks.read();
-        desks.iter().map(|desk| (desk.endpoint.borrow().clone(), desk.status.lock().clone())).collect()
-    }
-
-    /// Attempts, the newest first: at most `limit` (and [`MAX_LISTED`]) of those with a number below `before`.
-    pub async fn deliveries(
-        &self,
-        id: &EndpointId,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, Delivery)>, Error> {
-        let (number, limit) = (self.endpoint(id)?.number, limit.min(MAX_LISTED));
-        let progress = self.shared.progress(&*self.endpoint(id)?).await?;
-        let end = before.unwrap_or(u64::MAX).min(progress.attempts.1);
-        let start = end.saturating_sub(limit as u64).max(progress.attempts.0);
-        let (start, end) = (tables::numbered(number, start).to_vec(), tables::numbered(number, end).to_vec());
-        let scan = Scan { table: DELIVERIES, start, end, limit, group: None };
-        let mut found = Vec::new();
-        for item in self.shared.ports.kv.scan(scan).await?.items {
-            let Item::Row { key, value } = item else { continue };
-            found.extend(tables::parse_numbered(&key).map(|sequence| decode(&value).map(|row| (sequence, row))));
-        }
-        let found: Result<Vec<_>, _> = found.into_iter().rev().collect();
-        Ok(found?)
-    }
-
-    /// Dead letters, the oldest changes first: at most `limit` (and [`MAX_LISTED`]) behind the first `skip`.
-    pub async fn dead_letters(&self, id: &EndpointId, skip: usize, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-        let endpoint = self.endpoint(id)?;
-        let mut letters = Vec::new();
-        let (mut index, wanted) = (0, skip..skip.saturating_add(limit.min(MAX_LISTED)));
-        intake::each_row(&*self.shared.ports.kv, DEAD_LETTERS, endpoint.number, |_, value| {
-            if wanted.contains(&index) {
-                letters.push(self.letter(&endpoint, decode(value)?));
-            }
-            index += 1;
-            Ok(())
-        })
-        .await?;
-        Ok(letters)
-    }
-
-    fn letter(&self, endpoint: &Endpoint, message: Kept) -> DeadLetter {
-        let id = message.id.clone();
-        let id = id.unwrap_or_else(|| render(endpoint.format, &message.events(&self.shared.origin)).id);
-        DeadLetter { id, message }
-    }
-
-    /// Has something sent once more. Returns when that is noted; it is sent while there is room beside what is new.
-    pub async fn replay(&self, id: &EndpointId, replay: Replay) -> Result<(), Error> {
+    /// Has something sent once more, beside what is new. Gives how many messages that is, where it is known.
+    pub async fn resend(&self, id: &EndpointId, replay: Replay) -> Result<Option<u64>, Error> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.desk(id)?.orders.clone().send(Order::Replay(replay, reply)).await;
+        let sent = self.desk(id)?.orders.send(Order::Replay(replay, reply)).await;
         sent.map_err(|_| Error::Stopping)?;
         answer.await.map_err(|_| Error::Stopping)?
     }
 
-    /// Sends a message once, now, whatever the endpoint's state, and tells what came of it. The attempt is in the delivery log.
-    pub async fn send_test(&self, id: &EndpointId, message: Message) -> Result<Attempt, Error> {
+    /// Sends a message once, now, whatever the endpoint's state. Gives the attempt, and its number in the delivery log.
+    async fn send_once(&self, id: &EndpointId, message: Message) -> Result<(u64, Delivery), Error> {
         let desk = self.desk(id)?;
         let patience = desk.endpoint.borrow().timeout.saturating_add(TEST_MARGIN);
         let (reply, answer) = oneshot::channel();
@@ -202,10 +140,6 @@ impl Dispatchers {
         let desks = self.shared.desks.read();
         let found = desks.iter().find(|desk| desk.endpoint.borrow().id == *id).cloned();
         found.ok_or_else(|| Error::NoSuch(id.clone()))
-    }
-
-    fn endpoint(&self, id: &EndpointId) -> Result<Arc<Endpoint>, Error> {
-        Ok(self.desk(id)?.endpoint.borrow().clone())
     }
 }
 
@@ -220,12 +154,11 @@ impl Targets for Dispatchers {
         let found = self.shared.ports.endpoints.resolve(account, name.as_str());
         let found = found.ok_or_else(|| format!("There is no endpoint {name}"))?;
         let sent = found.iter().map(|endpoint| async {
-            let attempt = self.send_test(&endpoint.id, message.clone()).await.map_err(|error| error.to_string())?;
-            match attempt.verdict() {
-                Verdict::Delivered => Ok(()),
-                Verdict::Gone | Verdict::Failed { .. } => {
-                    Err(format!("The endpoint {} did not take it: {}", endpoint.id.name, attempt.failure()))
-                }
+            let sent = self.send_once(&endpoint.id, message.clone()).await;
+            let (_, delivery) = sent.map_err(|error| error.to_string())?;
+            match delivery.error {
+                None => Ok(()),
+                Some(why) => Err(format!("The endpoint {} did not take it: {why}", endpoint.id.name)),
             }
         });
         futures_util::future::join_all(sent).await.into_iter().collect()

@@ -203,8 +203,12 @@ impl Queue {
 
     /// Leaves out changes up to `position` that are neither taken nor written down.
     pub fn skip_to(&mut self, position: u64) {
-        let skipped: Vec<Ticket> =
-            self.fresh.iter().filter(|(_, fresh)| fresh.event.position.0 <= position).map(|(ticket, _)| *ticket).collect();
+        let skipped: Vec<Ticket> = self
+            .fresh
+            .iter()
+            .filter(|(_, fresh)| fresh.event.position.0 <= position)
+            .map(|(ticket, _)| *ticket)
+            .collect();
         for ticket in &skipped {
             self.fresh.remove(ticket);
             self.ready.remove(ticket);

@@ -59,8 +59,8 @@ pub(super) struct Job {
 }
 
 impl Dispatcher {
-    /// Notes a replay; returns when it is under way.
-    pub async fn begin_replay(&mut self, replay: Replay) -> Result<(), Error> {
+    /// Notes a replay. Gives how many messages there are to send, where that is known.
+    pub async fn begin_replay(&mut self, replay: Replay) -> Result<Option<u64>, Error> {
         self.check(&replay).await?;
         if self.jobs.len() >= MAX_REPLAYS {
             return Err(Error::ManyReplays(MAX_REPLAYS));
@@ -69,12 +69,17 @@ impl Dispatcher {
         if let Replay::Window { from, .. } = &job.replay {
             job.done = self.last_before(self.shared.ports.store.log_start().await?.0, *from).await?;
         }
+        let messages = match &job.replay {
+            Replay::Messages(ids) => Some(ids.len() as u64),
+            Replay::DeadLetters => Some(self.progress.counts.letters),
+            Replay::Window { .. } | Replay::Present { .. } => None,
+        };
         let sequence = self.jobs.back().map_or(0, |(last, _)| last + 1);
         let now = self.now();
         self.pending.put(REPLAYS, tables::numbered(self.endpoint.number, sequence), encode(&job));
         self.pending.settled(0, now);
         self.jobs.push_back((sequence, job));
-        Ok(())
+        Ok(messages)
     }
 
     async fn check(&self, replay: &Replay) -> Result<(), Error> {
@@ -85,8 +90,16 @@ impl Dispatcher {
                 None => Ok(()),
             },
             Replay::Present { bucket, .. } => Ok(self.shared.ports.store.bucket(bucket).await.map(|_| ())?),
-            Replay::DeadLetters | Replay::Window { .. } => Ok(()),
+            Replay::Window { from, .. } => self.check_reach(*from).await,
+            Replay::DeadLetters => Ok(()),
         }
+    }
+
+    /// Whether the log goes back to `from`, as far as it was ever written.
+    async fn check_reach(&self, from: Timestamp) -> Result<(), Error> {
+        let start = self.shared.ports.store.log_start().await?.0;
+        let begins = if start == 0 { None } else { self.time_behind(start).await? };
+        if begins.is_some_and(|begins| from < begins) { Err(Error::Trimmed(start + 1)) } else { Ok(()) }
     }
 
     /// Takes the first replay a step further, where there is room.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::events::operate::EventSummary;
 use crate::events::record::{Event, Origin};
 use crate::events::rules::{EventName, RecordVersion};
 use crate::names::LogId;
@@ -78,6 +79,7 @@ pub struct Message {
     pub id: Option<String>,
     /// How many attempts were made.
     pub attempts: u32,
+    /// When the next attempt is due; of a message that was given up: when that was.
     pub due: Timestamp,
     /// From when on its age counts.
     pub since: Timestamp,
@@ -100,9 +102,8 @@ pub struct Delivery {
     pub at: Timestamp,
     /// The message's id.
     pub message: String,
-    /// Bucket and key of the first of the changes; empty for a test.
-    pub bucket: String,
-    pub key: String,
+    /// The first of the changes; `None` for a test.
+    pub event: Option<EventSummary>,
     /// How many changes it told of.
     pub events: u32,
     /// Which attempt it was, from 1.
@@ -172,6 +173,15 @@ impl Message {
 }
 
 impl MessageEvent {
+    pub fn summary(&self) -> EventSummary {
+        EventSummary {
+            name: EventName::of(self.change.kind).map(|name| name.to_string()).unwrap_or_default(),
+            bucket: self.change.bucket.as_str().to_owned(),
+            key: self.change.key.as_ref().map(|key| key.as_str().to_owned()).unwrap_or_default(),
+            position: self.position,
+        }
+    }
+
     fn of(event: &Event) -> Self {
         Self {
             position: event.position.0,

@@ -194,7 +194,8 @@ impl Sender {
         headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<(Line, http::Response<Incoming>), SendError> {
-        let mut request = Request::builder().method(Method::POST).uri(self.url.clone()).body(Full::new(body.clone()))?;
+        let mut request =
+            Request::builder().method(Method::POST).uri(self.url.clone()).body(Full::new(body.clone()))?;
         *request.headers_mut() = headers.clone();
         let response = async {
             line.sender.ready().await?;
@@ -268,7 +269,10 @@ mod tests {
     #[test]
     fn only_2xx_is_a_success_and_410_is_the_end() {
         let verdict = |status| Attempt { status: Some(status), ..Attempt::default() }.verdict();
-        assert_eq!((verdict(200), verdict(204), verdict(299)), (Verdict::Delivered, Verdict::Delivered, Verdict::Delivered));
+        assert_eq!(
+            (verdict(200), verdict(204), verdict(299)),
+            (Verdict::Delivered, Verdict::Delivered, Verdict::Delivered)
+        );
         assert_eq!(verdict(410), Verdict::Gone);
         for status in [101, 301, 302, 304, 307, 308, 400, 404, 500, 501] {
             assert_eq!(verdict(status), Verdict::Failed { overloaded: false }, "{status}");
