@@ -44,8 +44,6 @@ pub enum StartError {
     Deliveries(#[from] deliver::Error),
     #[error("cannot open the store: {0}")]
     Store(#[from] store::Error),
-    #[error("cannot begin to deliver notifications: {0}")]
-    Deliveries(#[from] deliver::Error),
     #[error(transparent)]
     Metrics(#[from] metrics::Error),
     #[error("certificates from an authority: {0}")]
