@@ -7,6 +7,7 @@ use super::machine::Machine;
 use super::power_loss::{OFTEN, make_bucket};
 use super::worker::BUCKET;
 use crate::harness::noise;
+use crate::identities::wait_for;
 use crate::raw::Answer;
 use crate::signed::Signed;
 
@@ -114,7 +115,7 @@ async fn a_disk_without_any_room_is_written_to_again_once_it_has_some() {
 
     machine.control.set_capacity(0);
     until_taken(&client, taken).await;
-    assert!(server.log().contains(RESUMED), "{}", server.log());
+    wait_for("the line that says so", async || server.log().contains(RESUMED)).await;
     let read_small = async |client: &Signed| {
         for number in 0..small {
             let answer = client.get(&format!("/{BUCKET}/small-{number}")).await;
