@@ -11,10 +11,11 @@ WEBSITE_LISTEN ?= 127.0.0.1:9080
 ADMIN_LISTEN ?= 127.0.0.1:9090
 EDGE_LISTEN ?= 127.0.0.1:8080
 EDGE_ADMIN_LISTEN ?= 127.0.0.1:9091
+WEBHOOK_LISTEN ?= 127.0.0.1:8070
 # Narrows the tests: `make test-rust FILTER=listing`, `make test-clients FILTER=multipart`.
 FILTER ?=
 CACHE ?= $(HOME)/.cache/brim
-export DATA LISTEN WEBSITE_LISTEN ADMIN_LISTEN EDGE_LISTEN EDGE_ADMIN_LISTEN FILTER CACHE
+export DATA LISTEN WEBSITE_LISTEN ADMIN_LISTEN EDGE_LISTEN EDGE_ADMIN_LISTEN WEBHOOK_LISTEN FILTER CACHE
 
 help: ## Show this list
 	@echo 'Targets:'
@@ -24,6 +25,7 @@ help: ## Show this list
 	@echo '                               addresses and data directory of the demo ($(LISTEN), $(WEBSITE_LISTEN), $(ADMIN_LISTEN), $(DATA))'
 	@echo '  EDGE_LISTEN, EDGE_ADMIN_LISTEN'
 	@echo '                               addresses of the demo'"'"'s edge ($(EDGE_LISTEN), $(EDGE_ADMIN_LISTEN))'
+	@echo '  WEBHOOK_LISTEN               address of the demo'"'"'s receiver of notifications ($(WEBHOOK_LISTEN))'
 	@echo '  FILTER                       part of a name, for test-rust, test-clients, soak and bench'
 	@echo '  FUZZ_SECONDS                 how long each fuzz target runs (30; in soak 3600)'
 	@echo '  SOAK_SECONDS, SOAK_SEED      how long each subject of soak goes on (3600), and with which seed it begins'
@@ -34,13 +36,13 @@ help: ## Show this list
 build: prepare-build ## Build the server and the edge (release)
 	@.ci/build
 
-demo: build ## Build, start brim in the background, upload something, publish a website, put an edge in front, print how to go on
+demo: build ## Build, start brim in the background, upload something, verify its webhook, publish a website, put an edge in front, print how to go on
 	@.ci/demo start
 
-demo-stop: ## Stop the demo's server and edge; the data stays
+demo-stop: ## Stop the demo's server, edge and receiver; the data stays
 	@.ci/demo stop
 
-clean-demo: ## Stop the demo's server and edge, and delete the data
+clean-demo: ## Stop the demo's server, edge and receiver, and delete the data
 	@.ci/demo clean
 
 test: ## Install what the tests need, then run them all
