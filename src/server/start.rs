@@ -40,6 +40,8 @@ pub enum StartError {
     Blobs(#[source] blob::Error),
     #[error("cannot open the webhooks: {0}")]
     Endpoints(#[from] endpoint::Error),
+    #[error("cannot begin to deliver notifications: {0}")]
+    Deliveries(#[from] deliver::Error),
     #[error("cannot open the store: {0}")]
     Store(#[from] store::Error),
     #[error(transparent)]
