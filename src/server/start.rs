@@ -40,10 +40,10 @@ pub enum StartError {
     Blobs(#[source] blob::Error),
     #[error("cannot open the webhooks: {0}")]
     Endpoints(#[from] endpoint::Error),
-    #[error("cannot open the store: {0}")]
-    Store(#[from] store::Error),
     #[error("cannot begin to deliver notifications: {0}")]
     Deliveries(#[from] deliver::Error),
+    #[error("cannot open the store: {0}")]
+    Store(#[from] store::Error),
     #[error(transparent)]
     Metrics(#[from] metrics::Error),
     #[error("certificates from an authority: {0}")]

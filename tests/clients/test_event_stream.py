@@ -2,8 +2,6 @@
 
 import http.client
 import json
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode, urlsplit
 
@@ -199,43 +197,31 @@ def minio(server, keys=None):
     return Minio(host, access_key=keys.access_key, secret_key=keys.secret_key, secure=False, region=REGION)
 
 
-def listening(events):
-    """What a stream of MinIO's client tells, as it comes; read by a thread, since the client waits."""
-    heard, found = [], threading.Event()
-
-    def read():
-        for event in events:
-            heard.append(event)
-            found.set()
-
-    threading.Thread(target=read, daemon=True).start()
-    return heard
-
-
-def until(heard, count, poke):
-    """Does `poke` until so many events were heard: the client does not tell when its stream has begun."""
-    deadline = time.monotonic() + 30
-    while len(heard) < count:
-        assert time.monotonic() < deadline, heard
-        poke()
-        time.sleep(0.1)
-
-
 def test_minio_s_client_listens_to_a_bucket(server, s3, bucket):
-    with minio(server).listen_bucket_notification(bucket, prefix="in/", suffix=".txt") as events:
-        heard = listening(events)
-        s3.put_object(Bucket=bucket, Key="out.txt", Body=b"")
-        until(heard, 1, lambda: s3.put_object(Bucket=bucket, Key="in/a b.txt", Body=b"xyz"))
-        record = heard[0]["Records"][0]
-        assert record["eventName"] == "s3:ObjectCreated:Put"
-        assert record["s3"]["bucket"]["name"] == bucket
-        assert record["s3"]["object"]["size"] == 3
+    heard = []
+
+    def listen():
+        with minio(server).listen_bucket_notification(bucket, prefix="in/", suffix=".txt") as events:
+            for event in events:
+                heard.append(event["Records"][0])
+                if heard[-1]["eventName"] == "s3:ObjectRemoved:Delete":
+                    return
+
+    with ThreadPoolExecutor(1) as pool:
+        listening = pool.submit(listen)
+
+        def is_heard():
+            # The client does not tell when its stream has begun.
+            s3.put_object(Bucket=bucket, Key="out.txt", Body=b"")
+            s3.put_object(Bucket=bucket, Key="in/a b.txt", Body=b"xyz")
+            return heard or listening.done()
+
+        wait_until(is_heard, 30, "an event")
         s3.delete_object(Bucket=bucket, Key="in/a b.txt")
-        deadline = time.monotonic() + 30
-        while not any(event["Records"][0]["eventName"] == "s3:ObjectRemoved:Delete" for event in heard):
-            assert time.monotonic() < deadline, heard
-            time.sleep(0.05)
-        assert {event["Records"][0]["s3"]["object"]["key"] for event in heard} == {"in%2Fa+b.txt"}
+        listening.result(30)
+    assert {record["eventName"] for record in heard} == {"s3:ObjectCreated:Put", "s3:ObjectRemoved:Delete"}
+    assert {record["s3"]["object"]["key"] for record in heard} == {"in%2Fa+b.txt"}
+    assert heard[0]["s3"]["bucket"]["name"] == bucket and heard[0]["s3"]["object"]["size"] == 3
 
 
 def test_mc_watch_s_request_is_answered_with_lines(server, s3, bucket):
@@ -267,7 +253,7 @@ def test_listening_needs_its_permission_and_events_that_are_some(server, bucket)
         (server.keys, f"/{bucket}", {"events": "s3:ObjectCreated:*", "ping": "0"}, 400),
         (server.keys, "/no-such-bucket-here", {"events": "s3:ObjectCreated:*"}, 404),
     ]:
-            request = AWSRequest("GET", f"{server.endpoint}{path}?{urlencode(query)}")
+        request = AWSRequest("GET", f"{server.endpoint}{path}?{urlencode(query)}")
         S3SigV4Auth(Credentials(asked.access_key, asked.secret_key), "s3", REGION).add_auth(request)
         connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
         connection.request("GET", f"{path}?{urlencode(query)}", headers=dict(request.headers))

@@ -1,17 +1,19 @@
 """The part of SNS that notifications need, with boto3 and `aws sns`."""
 
+import base64
+import hmac
+import http.server
 import json
+import threading
 import uuid
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from brim import Keys
-from conftest import REGION, run
+from brim import Keys, wait_until
+from conftest import REGION, connect, new_bucket
 from test_aws_cli import V1, V2, Aws
-
-ACCOUNT = "000000000000"
 
 
 def client(server, keys=None, service="sns"):
@@ -182,3 +184,61 @@ def test_the_command_line_makes_a_topic_and_a_subscription_unchanged(server, tmp
     assert attributes["Endpoint"] == hook
     aws("sns", "unsubscribe", "--subscription-arn", arn)
     aws("sns", "delete-topic", "--topic-arn", topic)
+
+
+class Receiver(http.server.ThreadingHTTPServer):
+    """Takes deliveries: their headers and bodies, as they came."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Taking)
+        self.taken = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class Taking(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.taken.append((dict(self.headers), body))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def verified(secret, headers, body):
+    """The document of a delivery whose signature is right, by the text of Standard Webhooks 1.0.0."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    signed = f"{lower['webhook-id']}.{lower['webhook-timestamp']}.".encode() + body
+    digest = hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), signed, "sha256")
+    assert f"v1,{base64.b64encode(digest).decode()}" in lower["webhook-signature"].split()
+    return json.loads(body)
+
+
+def test_a_bucket_s_topic_tells_its_subscriptions_and_the_secret_verifies_it(own_server):
+    server = own_server({"BRIM_EVENTS_TENANT_RANGES": "127.0.0.0/8"})
+    sns, s3 = client(server), connect(server)
+    bucket, topic = new_bucket(s3), sns.create_topic(Name="uploads")["TopicArn"]
+    with Receiver() as one, Receiver() as two:
+        arns = [sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=to.url)["SubscriptionArn"] for to in (one, two)]
+        rule = {"Id": "r", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"TopicConfigurations": [rule]})
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+        for arn, receiver in zip(arns, (one, two)):
+            attributes = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+            wait_until(lambda: any(b'"k"' in body for _, body in receiver.taken), 20, "a delivery")
+            documents = [verified(attributes["BrimSigningSecret"], *delivery) for delivery in receiver.taken]
+            records = [document["Records"][0] for document in documents if "Records" in document]
+            assert [record["s3"]["object"]["key"] for record in records] == ["k"]
+            assert records[0]["s3"]["configurationId"] == "r"
+        sns.unsubscribe(SubscriptionArn=arns[0])
+        before = len(one.taken)
+        s3.put_object(Bucket=bucket, Key="second", Body=b"x")
+        wait_until(lambda: any(b'"second"' in body for _, body in two.taken), 20, "a delivery")
+        assert len(one.taken) == before
+        one.shutdown()
+        two.shutdown()
