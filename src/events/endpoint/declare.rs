@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::change::Change;
-use super::definition::Definition;
+use super::definition::{Definition, Tls};
 use super::error::Error;
 use super::names::EndpointId;
 use super::registry::Endpoints;
@@ -20,7 +20,7 @@ pub struct Declared {
 }
 
 impl Endpoints {
-    /// Puts another declaration in the place of the one before, as a whole. Where commands made an endpoint of a name that is
+    /// Puts another declaration in the place of the one before, as a whole, and has the files that endpoints name read again. Where commands made an endpoint of a name that is
     /// declared, the declared one counts.
     pub async fn declare(&self, declared: Vec<Declared>) -> Result<(), Error> {
         self.change(move |change| change.declare(declared)).await
@@ -58,8 +58,8 @@ impl Change {
         let Some(mut record) = self.next.records.get(id).cloned() else { return Ok(()) };
         let now = self.now();
         if record.stored.is_some() {
-            // One that did not change stays the very same.
-            let is_new = was_declared || !self.next.endpoints.contains_key(id);
+            // One that did not change stays the very same, but where it names files, which may have changed.
+            let is_new = was_declared || self.next.endpoints.get(id).is_none_or(|before| before.tls != Tls::default());
             return if is_new { self.put(id, record).map(drop) } else { Ok(()) };
         }
         match record.gone {

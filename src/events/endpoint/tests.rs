@@ -179,6 +179,18 @@ async fn a_declaration_that_comes_back_goes_on_where_it_was_and_is_forgotten_in_
 }
 
 #[tokio::test]
+async fn one_that_did_not_change_stays_the_very_same() {
+    let fixture = Fixture::new();
+    let endpoints = fixture.open(vec![]).await;
+    let made = endpoints.add(new("hook", Origin::Operator, &[])).await.unwrap();
+    endpoints.add(new("other", Origin::Operator, &[])).await.unwrap();
+    endpoints.declare(vec![declared("file", &[])]).await.unwrap();
+    assert!(Arc::ptr_eq(&made, &endpoints.get(&id("hook")).unwrap()));
+    endpoints.pause(&id("hook")).await.unwrap();
+    assert!(!Arc::ptr_eq(&made, &endpoints.get(&id("hook")).unwrap()));
+}
+
+#[tokio::test]
 async fn the_file_counts_before_what_commands_made() {
     let fixture = Fixture::new();
     let endpoints = fixture.open(vec![]).await;
