@@ -68,6 +68,7 @@ async fn put_all(store: Arc<Store>, bucket: Bucket, next: Arc<AtomicU64>, keys: 
             owner: AccountId::default(),
             acl: Vec::new(),
             precondition: Precondition::None,
+            by_form: false,
             cause: Cause::default(),
         };
         store.put_object(put, staged).await.expect("a commit");

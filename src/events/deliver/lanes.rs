@@ -60,6 +60,11 @@ impl Lanes {
         place
     }
 
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
     /// A row of it was written.
     pub fn written(&mut self, ticket: Ticket) {
         if let Some(lane) = self.lane_of.get(&ticket).and_then(|hash| self.lanes.get_mut(hash)) {

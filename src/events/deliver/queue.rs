@@ -74,6 +74,12 @@ impl Queue {
         self.held.len()
     }
 
+    /// How many keys somebody waits for.
+    #[cfg(test)]
+    fn lanes_len(&self) -> usize {
+        self.lanes.len()
+    }
+
     /// How many changes could be sent at once.
     pub fn ready_len(&self) -> usize {
         self.ready.len()
@@ -264,5 +270,204 @@ impl Queue {
         self.lanes.written(ticket);
         self.hold(Held { row, due: now, attempts: 0, at, tickets: vec![ticket], waits: 1, probes: 0 });
         Behind { row, event }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::events::rules::{EventName, RecordVersion};
+    use crate::names::{AccountId, BucketId, BucketName, LogId, ObjectKey};
+    use crate::store::Position;
+    use crate::store::change::{Cause, Change, ChangeKind};
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_000);
+
+    fn event(key: u8, position: u64) -> Event {
+        let change = Change {
+            at: NOW,
+            account: AccountId::default(),
+            bucket_id: BucketId(1),
+            bucket: BucketName::parse("pail").unwrap(),
+            key: Some(ObjectKey::parse(format!("k{key}")).unwrap()),
+            version: None,
+            kind: ChangeKind::Put,
+            size: 0,
+            etag: None,
+            cache_tags: Vec::new(),
+            cause: Cause::default(),
+        };
+        Event {
+            rule_id: "rule".into(),
+            version: RecordVersion::default(),
+            name: EventName::of(ChangeKind::Put).unwrap(),
+            change: Arc::new(change),
+            position: Position(position),
+            log: LogId([0; 16]),
+            region: "".into(),
+            host_id: "".into(),
+        }
+    }
+
+    fn key_of(event: &Event) -> String {
+        event.change.key.as_ref().unwrap().as_str().to_owned()
+    }
+
+    enum Flight {
+        Fresh(Vec<(Ticket, Fresh)>),
+        Held(Ticket, MessageRow),
+    }
+
+    /// A queue, its rows, and what should come of it.
+    struct Model {
+        queue: Queue,
+        position: u64,
+        flights: Vec<Flight>,
+        rows: BTreeMap<MessageRow, Vec<Event>>,
+        /// The positions of each key that are not settled.
+        open: BTreeMap<String, Vec<u64>>,
+    }
+
+    impl Model {
+        fn new() -> Self {
+            let (flights, rows, open) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+            Self { queue: Queue::new(true), position: 0, flights, rows, open }
+        }
+
+        fn push(&mut self, key: u8) {
+            self.position += 1;
+            let event = event(key, self.position);
+            self.open.entry(key_of(&event)).or_default().push(self.position);
+            let behind = self.queue.push(event, NOW);
+            self.write(behind.into_iter().collect());
+        }
+
+        fn write(&mut self, behind: Vec<Behind>) {
+            for Behind { row, event } in behind {
+                assert!(self.rows.insert(row, vec![event]).is_none(), "two messages in one row");
+            }
+        }
+
+        /// Only the oldest of a key that is not settled may go.
+        fn check(&self, events: &[Event]) {
+            for event in events {
+                assert_eq!(self.open[&key_of(event)][0], event.position.0, "one passed another of its key");
+            }
+        }
+
+        fn send_fresh(&mut self, most: usize) {
+            let taken = self.queue.take_ready(|count, _| count < most);
+            if !taken.is_empty() {
+                self.check(&taken.iter().map(|(_, fresh)| fresh.event.clone()).collect::<Vec<_>>());
+                self.flights.push(Flight::Fresh(taken));
+            }
+        }
+
+        fn send_held(&mut self, probe: bool) {
+            let taken = if probe { self.queue.take_probe() } else { self.queue.take_due(NOW) };
+            if let Some((id, held)) = taken {
+                self.check(&self.rows[&held.row]);
+                self.flights.push(Flight::Held(id, held.row));
+            }
+        }
+
+        fn land(&mut self, index: usize, delivered: bool) {
+            if self.flights.is_empty() {
+                return;
+            }
+            let flight = self.flights.swap_remove(index % self.flights.len());
+            match (flight, delivered) {
+                (Flight::Fresh(taken), true) => {
+                    self.settled(taken.iter().map(|(_, fresh)| fresh.event.clone()).collect());
+                    self.queue.settle(taken.into_iter().map(|(ticket, _)| ticket));
+                }
+                (Flight::Fresh(taken), false) => {
+                    let events: Vec<Event> = taken.iter().map(|(_, fresh)| fresh.event.clone()).collect();
+                    let row = MessageRow { position: events[0].position.0, part: 0 };
+                    let message = Message { attempts: 1, ..Message::of(&events, NOW) };
+                    let tickets = taken.into_iter().map(|(ticket, _)| ticket).collect();
+                    let behind = self.queue.defer(tickets, row, &message, NOW);
+                    assert!(self.rows.insert(row, events).is_none(), "two messages in one row");
+                    self.write(behind);
+                }
+                (Flight::Held(id, row), true) => {
+                    let events = self.rows.remove(&row).unwrap();
+                    self.settled(events);
+                    self.queue.settle_held(id);
+                }
+                (Flight::Held(id, _), false) if index.is_multiple_of(5) => self.queue.give_back(id),
+                (Flight::Held(id, _), false) => {
+                    let behind = self.queue.defer_held(id, NOW, NOW);
+                    self.write(behind);
+                }
+            }
+            assert_eq!(self.queue.held_len(), self.rows.len());
+            self.check_rows();
+        }
+
+        fn settled(&mut self, events: Vec<Event>) {
+            for event in events {
+                self.open.get_mut(&key_of(&event)).unwrap().retain(|position| *position != event.position.0);
+            }
+        }
+
+        /// Whatever is in memory alone is read again after a crash: so nothing of its key behind it may have a row.
+        fn check_rows(&self) {
+            let written = |position: u64| self.rows.values().flatten().any(|event| event.position.0 == position);
+            for positions in self.open.values() {
+                let first_fresh = positions.iter().position(|position| !written(*position));
+                let last_written = positions.iter().rposition(|position| written(*position));
+                if let (Some(fresh), Some(written)) = (first_fresh, last_written) {
+                    assert!(written < fresh, "a row behind what has none");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn keys_keep_their_order_and_everything_is_settled_once(steps in prop::collection::vec((0u8..6, 0u8..40), 0..300)) {
+            let mut model = Model::new();
+            for (what, number) in steps {
+                match what {
+                    0 | 1 => model.push(number % 5),
+                    2 => model.send_fresh(usize::from(number % 3) + 1),
+                    3 => model.send_held(number % 4 == 0),
+                    4 => model.land(usize::from(number), true),
+                    _ => model.land(usize::from(number), false),
+                }
+            }
+            for _ in 0..2_000 {
+                model.send_fresh(3);
+                model.send_held(false);
+                model.land(0, true);
+            }
+            prop_assert!(model.rows.is_empty() && model.flights.is_empty());
+            prop_assert!(model.open.values().all(Vec::is_empty), "{:?}", model.open);
+            prop_assert_eq!((model.queue.ready_len(), model.queue.held_len(), model.queue.lanes_len()), (0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn probes_take_turns_among_messages_that_are_never_taken() {
+        let mut queue = Queue::new(false);
+        for position in 1..=3 {
+            let message =
+                Message { due: Timestamp::from_seconds(5_000 + position), ..Message::of(&[event(1, position)], NOW) };
+            queue.restore(MessageRow { position, part: 0 }, &message);
+        }
+        assert!(queue.take_due(NOW).is_none());
+        let mut probed = Vec::new();
+        for _ in 0..4 {
+            let (id, held) = queue.take_probe().unwrap();
+            probed.push(held.row.position);
+            queue.give_back(id);
+        }
+        assert_eq!(probed, [1, 2, 3, 1]);
     }
 }
