@@ -49,7 +49,6 @@ class Relay:
             wait_until(lambda: self.target, 20, "the website listener")
             with socket.create_connection(("127.0.0.1", self.target), 20) as upstream:
                 upstream.sendall(request)
-                upstream.shutdown(socket.SHUT_WR)
                 while piece := upstream.recv(65536):
                     client.sendall(piece)
 

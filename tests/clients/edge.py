@@ -6,13 +6,13 @@ import select
 import subprocess
 from pathlib import Path
 
-READY = re.compile(r"\bhttp=(?P<http>\S+)")
+READY = re.compile(r"\bhttp=(?P<http>\S+)(?: https=(?P<https>\S+))?")
 START_SECONDS = 30
 STOP_SECONDS = 30
 
 
 class Edge:
-    """One running edge. `url` is where it serves."""
+    """One running edge. `url` is where it serves, `secure_url` where it does over TLS."""
 
     def __init__(self, directory: Path, config: str):
         file = directory / "edge.toml"
@@ -27,7 +27,7 @@ class Edge:
         self.ready = self.process.stdout.readline().decode().rstrip("\n") if readable else ""
         found = READY.search(self.ready)
         assert found, f"no ready line; see {self.log.name}:\n{Path(self.log.name).read_text()[-2000:]}"
-        self.url = found["http"]
+        self.url, self.secure_url = found["http"], found["https"]
 
     def stop(self):
         """Stops gracefully; gives the exit status."""

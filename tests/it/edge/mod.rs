@@ -7,6 +7,7 @@ mod hostile_origins;
 mod process;
 mod smuggling;
 mod smuggling_h2;
+mod upgrade;
 
 #[path = "../../../src/edge/origin/scripted.rs"]
 #[allow(dead_code, reason = "shared with the unit tests, which use all of it")]
