@@ -57,6 +57,11 @@ def describe(message):
         yield f"{record['eventName']} s3://{s3['bucket']['name']}/{unquote_plus(s3['object']['key'])}"
 
 
+def say(line):
+    """Prints a line in one piece: messages come on several threads."""
+    print(line + "\n", end="", flush=True)
+
+
 class Receiver(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
@@ -72,7 +77,7 @@ class Receiver(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         problem = verify(self.secrets, self.headers, body)
         if problem:
-            print(f"refused: {problem}", flush=True)
+            say(f"refused: {problem}")
             return self.answer(401)
         message_id = self.headers["webhook-id"]
         with self.lock:
@@ -83,7 +88,7 @@ class Receiver(BaseHTTPRequestHandler):
         if not twice:
             # A receiver with more to do puts it in a queue of its own here, and answers at once.
             for line in describe(json.loads(body)):
-                print(f"verified: {line} ({message_id})", flush=True)
+                say(f"verified: {line} ({message_id})")
         self.answer(204)
 
     def answer(self, status):
