@@ -102,7 +102,7 @@ impl Queue {
 
     /// Puts a change that was read. Gives it back where it is to be written down at once.
     pub fn push(&mut self, event: Event, now: Timestamp) -> Option<Behind> {
-        let Some(key) = event.change.key.clone() else { return None };
+        let key = event.change.key.clone()?;
         let ticket = self.ticket();
         match self.lanes.enter(ticket, event.change.bucket_id, &key, false) {
             Place::First => _ = self.ready.insert(ticket),

@@ -1,0 +1,155 @@
+//! What a receiver was told, and whether that is all of what happened, only what happened, and in order.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::Value;
+
+use super::receiver::Message;
+use super::writers::{Attempt, Happened};
+
+/// How many faults are kept: the first ones say what is wrong.
+const MAX_FAULTS: usize = 10;
+
+/// What one receiver was told.
+pub struct Ledger {
+    secret: Vec<u8>,
+    /// Whether events of one key must come in order.
+    ordered: bool,
+    /// By id of message, which must always have one body.
+    bodies: HashMap<String, Vec<u8>>,
+    /// By request and key.
+    told: HashMap<(String, String), Told>,
+    /// The events of each key that came, and whether they were accepted.
+    come: HashMap<String, BTreeMap<u64, bool>>,
+    faults: Vec<String>,
+    attempts: usize,
+}
+
+struct Told {
+    name: String,
+    accepted: bool,
+}
+
+impl Ledger {
+    /// Of an endpoint with this secret, whose `whsec_` is left out.
+    pub fn new(secret: &str, ordered: bool) -> Self {
+        Self {
+            secret: BASE64.decode(secret).expect("base64"),
+            ordered,
+            bodies: HashMap::new(),
+            told: HashMap::new(),
+            come: HashMap::new(),
+            faults: Vec::new(),
+            attempts: 0,
+        }
+    }
+
+    pub fn attempts(&self) -> usize {
+        self.attempts
+    }
+
+    /// Takes a message down. `accepted`: whether the receiver is going to say that it has it.
+    pub fn note(&mut self, message: &Message, accepted: bool) {
+        self.attempts += 1;
+        if !self.is_genuine(message) {
+            self.fault(format!("{} is not signed", message.id));
+        }
+        let known = self.bodies.entry(message.id.clone()).or_insert_with(|| message.body.clone());
+        if *known != message.body {
+            self.fault(format!("{} has two bodies", message.id));
+        }
+        let document: Value = serde_json::from_slice(&message.body).expect("JSON");
+        for record in document["Records"].as_array().into_iter().flatten() {
+            self.note_record(record, accepted);
+        }
+    }
+
+    fn note_record(&mut self, record: &Value, accepted: bool) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (request, name) = (text(&record["responseElements"]["x-amz-request-id"]), text(&record["eventName"]));
+        // The keys of the test are the same in their encoded form.
+        let key = text(&record["s3"]["object"]["key"]);
+        if self.ordered
+            && let Some(sequencer) = record["s3"]["object"]["sequencer"].as_str()
+        {
+            let sequencer = u64::from_str_radix(sequencer, 16).expect("hexadecimal digits");
+            self.note_order(&key, sequencer, accepted);
+        }
+        let told = self.told.entry((request, key)).or_insert(Told { name: name.clone(), accepted });
+        told.accepted |= accepted;
+        if told.name != name {
+            let fault = format!("one request made both {} and {name}", told.name);
+            self.fault(fault);
+        }
+    }
+
+    /// An event may come again, also together with those behind it where the server was killed before it could note that they
+    /// were accepted. One that comes for the first time is the newest of its key, and the one before it was accepted.
+    fn note_order(&mut self, key: &str, sequencer: u64, accepted: bool) {
+        let come = self.come.entry(key.to_owned()).or_default();
+        let newest = come.last_key_value().map(|(sequencer, accepted)| (*sequencer, *accepted));
+        let known = come.get(&sequencer).copied();
+        come.insert(sequencer, accepted || known.unwrap_or_default());
+        match (known, newest) {
+            (None, Some((newest, _))) if sequencer < newest => {
+                self.fault(format!("{key}: {sequencer:x} came after {newest:x}"));
+            }
+            (None, Some((newest, false))) => self.fault(format!("{key}: {sequencer:x} passed {newest:x}")),
+            _ => {}
+        }
+    }
+
+    /// By the specification of Standard Webhooks: HMAC-SHA256 over id, timestamp and body.
+    fn is_genuine(&self, message: &Message) -> bool {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.secret);
+        let head = format!("{}.{}.", message.id, message.timestamp);
+        let signed = [head.as_bytes(), &message.body].concat();
+        let given = message.signature.split(' ').filter_map(|signature| signature.strip_prefix("v1,"));
+        given.filter_map(|text| BASE64.decode(text).ok()).any(|tag| hmac::verify(&key, &signed, &tag).is_ok())
+    }
+
+    fn fault(&mut self, fault: String) {
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(fault);
+        }
+    }
+
+    /// How many of those that were acknowledged are not here yet.
+    pub fn missing(&self, happened: &[&Happened]) -> usize {
+        happened.iter().filter(|happened| !self.has(happened)).count()
+    }
+
+    fn has(&self, happened: &Happened) -> bool {
+        let place = (happened.request.clone(), happened.attempt.key.clone());
+        self.told.get(&place).is_some_and(|told| told.accepted && told.name == happened.attempt.name)
+    }
+
+    /// What is wrong: what is missing, what did not happen, and what came as it may not.
+    pub fn faults(&self, happened: &[&Happened], unknown: &[&Attempt]) -> Vec<String> {
+        let missing = happened.iter().filter(|happened| !self.has(happened)).map(|one| format!("never came: {one:?}"));
+        let mut known: HashMap<(&str, &str), &str> = HashMap::new();
+        for one in happened {
+            known.insert((&one.request, &one.attempt.key), one.attempt.name);
+        }
+        // Of what was under way at a kill, each may have happened once.
+        let mut possible: HashMap<(&str, &str), usize> = HashMap::new();
+        for attempt in unknown {
+            *possible.entry((&attempt.key, attempt.name)).or_default() += 1;
+        }
+        let mut invented = Vec::new();
+        for ((request, key), told) in &self.told {
+            if known.get(&(request.as_str(), key.as_str())).is_some_and(|name| *name == told.name) {
+                continue;
+            }
+            match possible.get_mut(&(key.as_str(), told.name.as_str())) {
+                Some(left) if *left > 0 => *left -= 1,
+                _ => invented.push(format!("did not happen: {} of {key} by {request}", told.name)),
+            }
+        }
+        let all = self.faults.iter().cloned().chain(missing.take(MAX_FAULTS));
+        all.chain(invented.into_iter().take(MAX_FAULTS)).collect()
+    }
+}
