@@ -105,7 +105,7 @@ mod tests {
         let fixture = Fixture::new().await;
         let bucket = fixture.bucket("pail").await;
         let pages = Pages::default();
-        let mut read = vec![0u64; 3];
+        let mut read = [0u64; 3];
         for round in 0..40 {
             for number in 0..=round {
                 fixture.put(&bucket, &format!("{round}/{number}"), &Bytes::new()).await.unwrap();

@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
         assert_eq!(retry_after("Fri, 31 Dec 1999 23:59:59 GMT", now), Some(Duration::from_secs(59)));
         assert_eq!(retry_after("Fri, 31 Dec 1999 23:00:00 GMT", now), Some(Duration::ZERO), "a date that is past");
-        for endless in ["99999999999999999999999", "Sat, 31 Dec 2099 23:59:59 GMT"] {
+        for endless in ["99999999999999999999999", "Thu, 31 Dec 2099 23:59:59 GMT"] {
             assert_eq!(retry_after(endless, now), Some(LONGEST_RETRY_AFTER), "{endless}");
         }
         for neither in ["", "-1", "1.5", "soon", "+5"] {

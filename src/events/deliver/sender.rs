@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout};
@@ -202,8 +202,6 @@ impl Sender {
             line.sender.send_request(request).await
         };
         match response.await {
-            // RFC 9110 section 15.2.2: it was asked for no other protocol.
-            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => Ok((line, response)),
             Ok(response) => Ok((line, response)),
             Err(error) if line.used && !error.is_parse() && !error.is_timeout() => {
                 tracing::debug!(%error, "a kept connection was closed by the receiver");

@@ -21,7 +21,7 @@ use crate::store::change::Cause;
 use crate::store::tests::fixture::Fixture;
 
 /// How long a test waits for what must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Bench {
     pub fixture: Fixture,

@@ -45,7 +45,7 @@ async fn whatever_point_it_is_killed_at_nothing_is_lost_and_keys_keep_their_orde
             let key = format!("k{}", (round * 20 + number) % 9);
             written.push((key.clone(), format!("{:016X}", bench.put(&key).await)));
         }
-        if random(&mut state) % 3 == 0 {
+        if random(&mut state).is_multiple_of(3) {
             bench.fixture.kv.fail_at(random(&mut state) % 10 + 1, Fault::AnswerLost);
         }
         tokio::time::sleep(Duration::from_millis(random(&mut state) % 150)).await;

@@ -54,7 +54,7 @@ async fn only_2xx_counts_and_every_attempt_has_the_same_id() {
         0 => Reply::Raw(
             format!("HTTP/1.1 301 x\r\nlocation: {location}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").into(),
         ),
-        1 => Reply::Status(404),
+        1 => Reply::Raw(b"HTTP/1.1 404 x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec()),
         2 => Reply::Close,
         3 => Reply::Raw(b"HTTP/1.1 500 x\r\nconnection: close\r\ncontent-length: 5\r\n\r\n\x1b[31m".to_vec()),
         4 => Reply::Raw(b"nonsense\r\nconnection: close\r\n\r\n".to_vec()),
@@ -105,7 +105,7 @@ async fn gone_disables_the_endpoint_and_its_backlog_is_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_keep_their_order_while_the_receiver_fails_at_random() {
-    let fails = |number: usize| (number.wrapping_mul(0x9e37_79b9) >> 7) % 3 == 0;
+    let fails = |number: usize| (number.wrapping_mul(0x9e37_79b9) >> 7).is_multiple_of(3);
     let script = move |number: usize, _: &_| if fails(number) { Reply::Status(500) } else { Reply::Status(200) };
     let (bench, receiver) = (Bench::new().await, Receiver::start(script).await);
     bench.endpoint("hook", &receiver.url(), &[("ordering", "key"), ("concurrency", "16")]).await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::bench::{Bench, id, status, until};
 use super::receiver::{Receiver, Reply};
@@ -25,7 +26,7 @@ async fn after_the_last_attempt_a_message_is_a_dead_letter_and_can_be_sent_again
     bench.put_all(0..4).await;
     until("all are given up", || status(&dispatchers, "hook").dead == 4).await;
     until("and noted", || status(&dispatchers, "hook").backlog == 0).await;
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let first = dispatchers.dead_letters(&id("hook"), None, 3).await.unwrap();
     let rest = dispatchers.dead_letters(&id("hook"), first.next.as_deref(), 3).await.unwrap();
     assert_eq!((first.items.len(), rest.items.len(), rest.next), (3, 1, None));
@@ -54,19 +55,19 @@ async fn a_piece_of_the_log_is_sent_again_by_time_and_prefix() {
     bench.endpoint("hook", &receiver.url(), &[]).await;
     let dispatchers = bench.dispatch().await;
     bench.put_all(0..10).await;
-    bench.fixture.clock.advance(std::time::Duration::from_secs(100));
+    bench.fixture.clock.advance(Duration::from_secs(100));
     let start = bench.fixture.clock.now();
     for key in ["in/a", "in/b", "out/c"] {
         bench.put(key).await;
     }
-    bench.fixture.clock.advance(std::time::Duration::from_secs(100));
+    bench.fixture.clock.advance(Duration::from_secs(100));
     let end = bench.fixture.clock.now();
     bench.put("in/late").await;
     until("everything arrived", || receiver.len() == 14).await;
     let window = Replay::Window { time: start..end, bucket: Some("pail".into()), prefix: "in/".into() };
     dispatchers.replay(&id("hook"), window).await.unwrap();
     until("two come again", || receiver.len() == 16).await;
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     let received = receiver.received();
     assert_eq!(received.len(), 16);
     for again in &received[14..] {
@@ -106,7 +107,7 @@ async fn a_replay_goes_on_after_a_restart() {
     bench.put_all(0..20).await;
     let dispatchers = bench.dispatch().await;
     let all = Replay::Window {
-        time: Timestamp::from_millis(0)..bench.fixture.clock.now(),
+        time: Timestamp::from_millis(0)..bench.fixture.clock.now().plus(Duration::from_secs(1)),
         bucket: None,
         prefix: String::new(),
     };
