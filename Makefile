@@ -1,7 +1,7 @@
 # Brim: `make demo` to try it, `make test` to prove it. `make help` lists every target and variable.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-stop clean-demo test test-rust test-clients soak bench bench-edge build-edge lint docs prepare-build prepare-tests
+.PHONY: help build demo demo-stop clean-demo test test-rust test-clients soak bench bench-edge bench-events build-edge lint docs prepare-build prepare-tests
 
 # Where the demo listens and keeps its data; `make demo LISTEN=127.0.0.1:9900` uses another port. Websites are at
 # BUCKET.website.localhost on the port of WEBSITE_LISTEN.
@@ -62,6 +62,9 @@ bench: prepare-build ## Measure a server under load, on a machine that does noth
 
 bench-edge: prepare-build ## Measure the edge beside nginx and Varnish, where they are installed
 	@.ci/test bench-edge
+
+bench-events: prepare-build ## Measure notifications
+	@.ci/test bench-events
 
 build-edge: prepare-build ## Build the edge alone: neither RocksDB nor actix is compiled
 	@.ci/build edge

@@ -86,7 +86,7 @@ impl<'a> Lab<'a> {
             let directory = Rc::clone(&empty.directory);
             drop(empty);
             fill::fill(directory.path(), self.options.keys);
-            Rc::new(servers::brim_on(self.options, directory))
+            Rc::new(servers::brim_on(self.options, directory, &[]))
         })
     }
 }

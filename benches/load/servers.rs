@@ -47,17 +47,13 @@ impl Site {
 
 /// Starts Brim with an empty bucket and its defaults, but for these variables.
 pub fn brim(options: &Options, variables: &[(&str, &str)]) -> Site {
-    let site = start_brim(options, Rc::new(directory(options)), variables);
+    let site = brim_on(options, Rc::new(directory(options)), variables);
     drive::exchange(&site, &make_bucket(&site));
     site
 }
 
-/// Starts Brim on a directory that it, or [`super::fill`], has used before.
-pub fn brim_on(options: &Options, directory: Rc<TempDir>) -> Site {
-    start_brim(options, directory, &[])
-}
-
-fn start_brim(options: &Options, directory: Rc<TempDir>, variables: &[(&str, &str)]) -> Site {
+/// Starts Brim on a directory that it may have used before, with its defaults, but for these variables.
+pub fn brim_on(options: &Options, directory: Rc<TempDir>, variables: &[(&str, &str)]) -> Site {
     let mut command = Command::new(&options.brim);
     command.arg("server").arg("--data").arg(directory.path().join("data"));
     command.args(["--listen", "127.0.0.1:0", "--website-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
