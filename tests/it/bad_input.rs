@@ -417,13 +417,16 @@ async fn sub_resources_are_never_taken_for_the_object_or_the_bucket() {
     let client = server.client();
     let bucket = server.bucket().await;
     assert_eq!(client.put(&format!("/{bucket}/kept"), "kept").await.status, 200);
-    for name in ["lifecycle", "encryption", "replication", "object-lock", "notification", "logging", "metrics"] {
+    for name in ["lifecycle", "encryption", "replication", "object-lock", "logging", "metrics"] {
         let put = client.put(&format!("/{bucket}?{name}="), "<X/>").await;
         assert_eq!(put.error(), (501, "NotImplemented".into()), "PUT ?{name}");
         let delete = client.delete(&format!("/{bucket}?{name}")).await;
         assert_ne!(delete.status, 200, "DELETE ?{name}");
         assert_eq!(client.head(&format!("/{bucket}")).await.status, 200, "DELETE ?{name} must not delete the bucket");
     }
+    assert_eq!(client.put(&format!("/{bucket}?notification="), "<X/>").await.error(), (400, "MalformedXML".into()));
+    assert_ne!(client.delete(&format!("/{bucket}?notification")).await.status, 200);
+    assert_eq!(client.head(&format!("/{bucket}")).await.status, 200);
     for name in ["retention", "legal-hold", "torrent", "restore", "select"] {
         for method in ["PUT", "DELETE", "POST"] {
             let answer = client.send(method, &format!("/{bucket}/kept?{name}"), &[], "").await;

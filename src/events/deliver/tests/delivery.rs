@@ -18,8 +18,8 @@ async fn what_rules_ask_for_arrives_signed_and_nothing_else_does() {
     let (bench, receiver) = (Bench::new().await, Receiver::accepting().await);
     let other = bench.fixture.bucket("other").await;
     bench.put("before the endpoint").await;
-    let endpoint =
-        bench.endpoint("hook", &receiver.url(), &[("authorization", "Bearer t"), ("headers", "X-A: b")]).await;
+    let options = [("authorization", "Bearer t"), ("headers", "X-A: b"), ("ordering", "key")];
+    let endpoint = bench.endpoint("hook", &receiver.url(), &options).await;
     let dispatchers = bench.dispatch().await;
     bench.put("a").await;
     bench.fixture.put(&other, "elsewhere", &bytes::Bytes::new()).await.unwrap();
