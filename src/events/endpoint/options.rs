@@ -224,7 +224,7 @@ pub const OPTIONS: &[EndpointOption] = &[
         form: Form::Number,
         expects: "a number from 1 to 100",
         default: "1",
-        doc: "The most events of one request; they have 64 KiB together at most",
+        doc: "The most events of one request; they have 64 KiB together at most. Only `s3` and `cloudevents-structured` take several",
         secret: false,
         givers: Givers::Everyone,
         set: |draft, text| {
@@ -434,6 +434,13 @@ impl Draft {
             let why = "certificates are given, and the URL does not begin with https://".to_owned();
             return Err(OptionFault::Because { key: "url".to_owned(), why });
         }
+        if self.batch.most > 1 && !self.format.takes_several() {
+            let format = self.format.as_str();
+            let why = format!(
+                "requests of the format {format} have one event each: leave batch out, or choose s3 or cloudevents-structured"
+            );
+            return Err(OptionFault::Because { key: "batch".to_owned(), why });
+        }
         Ok(Some(Definition {
             url,
             format: self.format,
@@ -553,6 +560,17 @@ mod tests {
         assert_eq!(faults(&[("url", "https://a.example"), ("client_cert", "a.pem")]), ["client_key must be given"]);
         let plain = faults(&[("url", "http://a.example"), ("ca_file", "a.pem")]);
         assert!(plain[0].contains("does not begin with https://"), "{plain:?}");
+    }
+
+    #[test]
+    fn only_formats_that_take_several_events_have_them_together() {
+        let batched =
+            |format| Definition::parse(&given(&[("url", "https://a.example"), ("format", format), ("batch", "2")]));
+        assert!(batched("s3").is_ok() && batched("cloudevents-structured").is_ok());
+        for format in ["minio", "cloudevents-binary", "eventbridge"] {
+            let told = batched(format).unwrap_err()[0].to_string();
+            assert!(told.starts_with(&format!("batch: requests of the format {format} have one event each")), "{told}");
+        }
     }
 
     #[test]
