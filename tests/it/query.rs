@@ -289,7 +289,7 @@ async fn the_scope_of_the_signature_chooses_the_service() {
         assert_eq!(root.client.send_head(&head, body.as_bytes()).await.status, 200, "{host}");
     }
     for (service, method, target) in
-        [("sns", "POST", "/"), ("iam", "PUT", "/"), ("sts", "PUT", "/bucket/k"), ("iam", "GET", "/b/k")]
+        [("sqs", "POST", "/"), ("iam", "PUT", "/"), ("sts", "PUT", "/bucket/k"), ("iam", "GET", "/b/k")]
     {
         let head = root.sign_at(now, service, method, target, b"");
         let answer = root.client.send_head(&head, b"").await;
