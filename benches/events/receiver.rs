@@ -25,7 +25,7 @@ impl Receiver {
         let shared = Arc::clone(&count);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(accept(TcpListener::from_std(listener).expect("a listener"), shared));
+            runtime.block_on(accept(listener, shared));
         });
         Self { address, count }
     }
@@ -36,7 +36,8 @@ impl Receiver {
     }
 }
 
-async fn accept(listener: TcpListener, count: Arc<AtomicU64>) {
+async fn accept(listener: std::net::TcpListener, count: Arc<AtomicU64>) {
+    let listener = TcpListener::from_std(listener).expect("a listener");
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         tokio::spawn(serve(stream, Arc::clone(&count)));
