@@ -59,7 +59,7 @@ async function bodyOf(request) {
 function main(secretFile, listen = "127.0.0.1:8070") {
   const secrets = readFileSync(secretFile, "utf8").split(/\s+/).filter(Boolean);
   const seen = new Set();
-  const server = createServer(async (request, response) => {
+  const receive = async (request, response) => {
     const body = await bodyOf(request);
     if (body === null) return response.writeHead(413, { connection: "close" }).end();
     const problem = verify(secrets, request.headers, body);
@@ -69,12 +69,20 @@ function main(secretFile, listen = "127.0.0.1:8070") {
     }
     const id = request.headers["webhook-id"];
     if (!seen.has(id)) {
-      seen.add(id);
-      if (seen.size > MAX_SEEN) seen.delete(seen.values().next().value);
       // A receiver with more to do puts it in a queue of its own here, and answers at once.
       for (const line of describe(JSON.parse(body))) console.log(`verified: ${line} (${id})`);
+      // Noted last: what could not be handled is sent again.
+      seen.add(id);
+      if (seen.size > MAX_SEEN) seen.delete(seen.values().next().value);
     }
     response.writeHead(204).end();
+  };
+  const server = createServer((request, response) => {
+    // Whoever breaks off in the middle ends this request, and nothing else.
+    receive(request, response).catch((error) => {
+      console.log(`failed: ${error.message}`);
+      response.destroy();
+    });
   });
   const at = listen.lastIndexOf(":");
   server.listen(Number(listen.slice(at + 1)), listen.slice(0, at), () => {

@@ -57,11 +57,6 @@ def describe(message):
         yield f"{record['eventName']} s3://{s3['bucket']['name']}/{unquote_plus(s3['object']['key'])}"
 
 
-def say(line):
-    """Prints a line in one piece: messages come on several threads."""
-    print(line + "\n", end="", flush=True)
-
-
 class Receiver(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
@@ -77,18 +72,19 @@ class Receiver(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         problem = verify(self.secrets, self.headers, body)
         if problem:
-            say(f"refused: {problem}")
+            with self.lock:
+                print(f"refused: {problem}", flush=True)
             return self.answer(401)
         message_id = self.headers["webhook-id"]
         with self.lock:
-            twice = message_id in self.seen
-            self.seen[message_id] = True
-            if len(self.seen) > MAX_SEEN:
-                self.seen.popitem(last=False)
-        if not twice:
-            # A receiver with more to do puts it in a queue of its own here, and answers at once.
-            for line in describe(json.loads(body)):
-                say(f"verified: {line} ({message_id})")
+            if message_id not in self.seen:
+                # A receiver with more to do puts it in a queue of its own here, and answers at once.
+                for line in describe(json.loads(body)):
+                    print(f"verified: {line} ({message_id})", flush=True)
+                # Noted last: what could not be handled is sent again.
+                self.seen[message_id] = True
+                if len(self.seen) > MAX_SEEN:
+                    self.seen.popitem(last=False)
         self.answer(204)
 
     def answer(self, status):

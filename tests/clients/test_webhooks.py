@@ -4,9 +4,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,6 +97,20 @@ def test_the_receivers_of_the_documentation_verify_what_they_are_told(server, s3
         as_json(server, "rotate-secret", name, "--keep", "0")
         assert "401" in webhook(server, "test", name, status=1)
         assert "refused: no signature is right" in there.lines()
+    webhook(server, "remove", name)
+
+
+@pytest.mark.parametrize("receiver", [python_receiver, node_receiver])
+def test_who_breaks_off_ends_no_receiver_of_the_documentation(server, tmp_path, receiver):
+    name = "broken-" + receiver.__name__
+    made = as_json(server, "add", name, "--url", "http://127.0.0.1:9/")
+    with receiving(receiver(secret(tmp_path / "secret", made["secret"])), tmp_path / "log") as there:
+        address = urllib.parse.urlsplit(there.url)
+        with socket.create_connection((address.hostname, address.port), SECONDS) as stranger:
+            stranger.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nabc")
+        as_json(server, "add", name, "--url", there.url, "--replace")
+        webhook(server, "test", name)
+        assert there.process.poll() is None
     webhook(server, "remove", name)
 
 

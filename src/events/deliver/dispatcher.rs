@@ -167,7 +167,9 @@ impl Dispatcher {
     }
 
     async fn woken(&mut self, inbox: &mut Inbox) -> Result<Woken, Error> {
-        let more = self.may_read() && self.window.read_to() < *inbox.head.borrow_and_update();
+        // Who does not read is not woken by every commit of the store.
+        let reading = self.may_read();
+        let more = reading && self.window.read_to() < *inbox.head.borrow_and_update();
         let sleep = match more {
             true => Duration::ZERO,
             false => self.wake_at().since(self.now()),
@@ -185,7 +187,7 @@ impl Dispatcher {
             Some(landed) = self.flights.join_next() => landed.map(Woken::Landed).map_err(|_| Error::Flight),
             Ok(()) = inbox.endpoint.changed() => Ok(Woken::Changed(inbox.endpoint.borrow_and_update().clone())),
             Some(order) = inbox.orders.recv() => Ok(Woken::Order(order)),
-            Ok(()) = inbox.head.changed() => Ok(Woken::Time),
+            Ok(()) = inbox.head.changed(), if reading => Ok(Woken::Time),
             () = tokio::time::sleep(sleep) => Ok(Woken::Time),
         }
     }
