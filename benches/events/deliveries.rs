@@ -24,7 +24,7 @@ pub fn run(options: &Options) {
         return;
     }
     println!("| row | events/s | server CPU us each |\n| --- | ---: | ---: |");
-    let events = number("EVENTS", 50_000);
+    let events = number("EVENTS", 100_000);
     for (name, more) in rows {
         let receiver = Receiver::start();
         let hooks = Hooks::start(options, 1, receiver.address, more);

@@ -65,14 +65,25 @@ impl Hooks {
 
     /// Pauses all of them, or resumes them.
     pub fn pause(&self, options: &Options, paused: bool) {
-        let data = self.site.directory.path().join("data");
         let action = if paused { "pause" } else { "resume" };
         for number in 0..self.count {
-            let mut command = Command::new(&options.brim);
-            command.args(["webhook", action, &format!("hook{number}"), "--data"]).arg(&data);
-            let done = command.output().expect("the binary starts");
-            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            self.command(options, &[action, &format!("hook{number}")]);
         }
+    }
+
+    /// How many entries of the log the first one is behind.
+    pub fn backlog(&self, options: &Options) -> u64 {
+        let shown = self.command(options, &["list", "--json"]);
+        let list: serde_json::Value = serde_json::from_slice(&shown).expect("JSON");
+        list[0]["status"]["backlog"].as_u64().unwrap_or_else(|| panic!("no backlog in {list}"))
+    }
+
+    fn command(&self, options: &Options, arguments: &[&str]) -> Vec<u8> {
+        let mut command = Command::new(&options.brim);
+        command.arg("webhook").args(arguments).arg("--data").arg(self.site.directory.path().join("data"));
+        let done = command.output().expect("the binary starts");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        done.stdout
     }
 
     /// Ends the server, and starts it again behind `meanwhile`.

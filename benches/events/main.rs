@@ -3,7 +3,7 @@
 //! `make bench-events`, or `cargo bench --bench events --profile release -- [PART OF A ROW'S NAME...]`, on a machine that does
 //! nothing else. `docs/performance.md` has the figures and what limits them.
 //!
-//! Environment: `EVENTS` (50,000) of each delivery row, `EVENTS_BACKLOG` (10,000,000) of the memory row, `EVENTS_ROUNDS` (5) of the
+//! Environment: `EVENTS` (100,000) of each delivery row, `EVENTS_BACKLOG` (10,000,000) of the memory row, `EVENTS_ROUNDS` (5) of the
 //! rows that put objects; `LOAD_SECONDS`, `LOAD_DIRECTORY` and `LOAD_BRIM` as the load benchmark has them.
 
 mod backlog;
