@@ -153,3 +153,64 @@ impl Ledger {
         all.chain(invented.into_iter().take(MAX_FAULTS)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
+
+    fn attempt() -> Attempt {
+        Attempt { bucket: "b", key: "k".into(), name: "ObjectCreated:Put" }
+    }
+
+    fn happened(request: &str) -> Happened {
+        Happened { attempt: attempt(), request: request.into() }
+    }
+
+    /// A message about one change of the key `k`.
+    fn message(request: &str, sequencer: u64) -> Message {
+        let body = format!(
+            r#"{{"Records":[{{"eventName":"ObjectCreated:Put","responseElements":{{"x-amz-request-id":"{request}"}},
+            "s3":{{"object":{{"key":"k","sequencer":"{sequencer:016X}"}}}}}}]}}"#
+        );
+        let (id, timestamp) = (format!("msg_{request}"), "1".to_owned());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &BASE64.decode(SECRET).unwrap());
+        let tag = hmac::sign(&key, format!("{id}.{timestamp}.{body}").as_bytes());
+        Message { id, timestamp, signature: format!("v1,{}", BASE64.encode(tag)), body: body.into() }
+    }
+
+    fn told(messages: &[(Message, bool)]) -> Ledger {
+        let mut ledger = Ledger::new(SECRET, true);
+        messages.iter().for_each(|(message, accepted)| ledger.note(message, *accepted));
+        ledger
+    }
+
+    #[test]
+    fn what_is_right_has_no_fault() {
+        let (a, b) = (happened("a"), happened("b"));
+        let again =
+            [(message("a", 1), false), (message("a", 1), true), (message("b", 2), true), (message("a", 1), true)];
+        assert!(told(&again).faults(&[&a, &b], &[]).is_empty());
+        assert!(told(&again).faults(&[&a], &[&attempt()]).is_empty(), "b was under way");
+    }
+
+    #[test]
+    fn every_wrong_is_a_fault() {
+        let (a, b) = (happened("a"), happened("b"));
+        let forged = Message { signature: "v1,AAAA".into(), ..message("a", 1) };
+        let other = Message { id: "msg_a".into(), ..message("b", 2) };
+        for (wrong, messages, happened) in [
+            ("never came", vec![(message("a", 1), true)], vec![&a, &b]),
+            ("never came", vec![(message("a", 1), false)], vec![&a]),
+            ("did not happen", vec![(message("a", 1), true)], vec![]),
+            ("passed", vec![(message("a", 1), false), (message("b", 2), true), (message("a", 1), true)], vec![&a, &b]),
+            ("came after", vec![(message("b", 2), true), (message("a", 1), true)], vec![&a, &b]),
+            ("is not signed", vec![(forged, true)], vec![&a]),
+            ("has two bodies", vec![(message("a", 1), true), (other, true)], vec![&a, &b]),
+        ] {
+            let faults = told(&messages).faults(&happened, &[]);
+            assert!(faults.iter().any(|fault| fault.contains(wrong)), "{wrong}: {faults:?}");
+        }
+    }
+}
