@@ -12,9 +12,9 @@ class Received:
 
 
 class Receiver:
-    """Answers everything with 204. `received` is in the order of arrival."""
+    """Answers everything with 204, over TLS where it is given a context. `received` is in the order of arrival."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
         receiver, self.received = self, []
 
         class Handler(BaseHTTPRequestHandler):
@@ -31,7 +31,12 @@ class Receiver:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        if tls:
+            # The handshake is made by the thread that reads: nobody else waits for it.
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        # Who breaks off, or is turned away by the handshake, is nothing to talk about.
+        self.server.handle_error = lambda *_: None
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}/"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
