@@ -30,6 +30,8 @@ pub struct Ledger {
 
 struct Told {
     name: String,
+    /// The message that told of it.
+    id: String,
     accepted: bool,
 }
 
@@ -54,6 +56,9 @@ impl Ledger {
     /// Takes a message down. `accepted`: whether the receiver is going to say that it has it.
     pub fn note(&mut self, message: &Message, accepted: bool) {
         self.attempts += 1;
+        if message.asked != "POST /hook HTTP/1.1" {
+            self.fault(format!("{} was sent by {}", message.id, message.asked));
+        }
         if !self.is_genuine(message) {
             self.fault(format!("{} is not signed", message.id));
         }
@@ -63,11 +68,11 @@ impl Ledger {
         }
         let document: Value = serde_json::from_slice(&message.body).expect("JSON");
         for record in document["Records"].as_array().into_iter().flatten() {
-            self.note_record(record, accepted);
+            self.note_record(&message.id, record, accepted);
         }
     }
 
-    fn note_record(&mut self, record: &Value, accepted: bool) {
+    fn note_record(&mut self, id: &str, record: &Value, accepted: bool) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (request, name) = (text(&record["responseElements"]["x-amz-request-id"]), text(&record["eventName"]));
         // The keys of the test are the same in their encoded form.
@@ -78,10 +83,11 @@ impl Ledger {
             let sequencer = u64::from_str_radix(sequencer, 16).expect("hexadecimal digits");
             self.note_order(&key, sequencer, accepted);
         }
-        let told = self.told.entry((request, key)).or_insert(Told { name: name.clone(), accepted });
+        let first = || Told { name: name.clone(), id: id.to_owned(), accepted };
+        let told = self.told.entry((request, key)).or_insert_with(first);
         told.accepted |= accepted;
-        if told.name != name {
-            let fault = format!("one request made both {} and {name}", told.name);
+        if (told.name.as_str(), told.id.as_str()) != (name.as_str(), id) {
+            let fault = format!("one change is both {} in {} and {name} in {id}", told.name, told.id);
             self.fault(fault);
         }
     }
@@ -177,7 +183,8 @@ mod tests {
         let (id, timestamp) = (format!("msg_{request}"), "1".to_owned());
         let key = hmac::Key::new(hmac::HMAC_SHA256, &BASE64.decode(SECRET).unwrap());
         let tag = hmac::sign(&key, format!("{id}.{timestamp}.{body}").as_bytes());
-        Message { id, timestamp, signature: format!("v1,{}", BASE64.encode(tag)), body: body.into() }
+        let (asked, signature) = ("POST /hook HTTP/1.1".to_owned(), format!("v1,{}", BASE64.encode(tag)));
+        Message { asked, id, timestamp, signature, body: body.into() }
     }
 
     fn told(messages: &[(Message, bool)]) -> Ledger {
@@ -200,6 +207,8 @@ mod tests {
         let (a, b) = (happened("a"), happened("b"));
         let forged = Message { signature: "v1,AAAA".into(), ..message("a", 1) };
         let other = Message { id: "msg_a".into(), ..message("b", 2) };
+        let twice = Message { id: "msg_b".into(), ..message("a", 1) };
+        let elsewhere = Message { asked: "GET /elsewhere HTTP/1.1".into(), ..message("a", 1) };
         for (wrong, messages, happened) in [
             ("never came", vec![(message("a", 1), true)], vec![&a, &b]),
             ("never came", vec![(message("a", 1), false)], vec![&a]),
@@ -207,6 +216,8 @@ mod tests {
             ("passed", vec![(message("a", 1), false), (message("b", 2), true), (message("a", 1), true)], vec![&a, &b]),
             ("came after", vec![(message("b", 2), true), (message("a", 1), true)], vec![&a, &b]),
             ("is not signed", vec![(forged, true)], vec![&a]),
+            ("one change is both", vec![(message("a", 1), true), (twice, true)], vec![&a]),
+            ("was sent by GET /elsewhere", vec![(elsewhere, true)], vec![&a]),
             ("has two bodies", vec![(message("a", 1), true), (other, true)], vec![&a, &b]),
         ] {
             let faults = told(&messages).faults(&happened, &[]);

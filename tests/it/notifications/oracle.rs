@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
 
 use super::ledger::Ledger;
 use super::receiver::Receiver;
 use super::writers::{Attempt, Happened, Writer};
 use crate::dice::{Dice, first_seed};
 use crate::harness::Server;
-use crate::operator::data;
+use crate::operator::{brim, data};
 use crate::signed::Signed;
 
 const CLIENTS: usize = 32;
@@ -70,16 +71,22 @@ async fn write_until(server: &mut Option<Server>, writers: &mut [Writer], made: 
     let client = server.as_ref().expect("it runs").client();
     let killed = (until < MUTATIONS).then(|| server.take()).flatten();
     let limit = if killed.is_some() { usize::MAX } else { until };
+    let ended = CancellationToken::new();
     let killing = killed.map(|mut server| {
-        let made = Arc::clone(made);
+        let (made, ended) = (Arc::clone(made), ended.clone());
         tokio::task::spawn_blocking(move || {
-            while made.load(Ordering::Relaxed) < until {
+            while made.load(Ordering::Relaxed) < until && !ended.is_cancelled() {
                 std::thread::sleep(Duration::from_millis(1));
             }
+            assert!(!ended.is_cancelled(), "the server ended by itself: {}", server.log());
             server.kill();
         })
     });
     join_all(writers.iter_mut().map(|writer| writer.run(&client, made, limit))).await;
+    // Where the server was killed, that was before.
+    if made.load(Ordering::Relaxed) < until {
+        ended.cancel();
+    }
     if let Some(killing) = killing {
         killing.await.expect("the process ends");
     }
@@ -92,20 +99,38 @@ fn of<'w>(writers: &'w [Writer], bucket: &str) -> (Vec<&'w Happened>, Vec<&'w At
     (happened.collect(), unknown.collect())
 }
 
-async fn wait_for_all(receivers: &[Receiver], writers: &[Writer]) {
+/// Until everything that was acknowledged is here, and nothing is on its way that was not.
+async fn wait_for_all(server: &Server, receivers: &[Receiver], writers: &[Writer]) {
     let deadline = Instant::now() + PATIENCE;
+    // Looking takes a while: not more often than that.
+    let pause = || tokio::time::sleep(Duration::from_millis(500));
     for (receiver, bucket) in receivers.iter().zip(NAMES) {
         let happened = of(writers, bucket).0;
-        // Looking takes a while: not more often than that.
         while receiver.ledger.lock().missing(&happened) > 0 && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            pause().await;
         }
     }
+    while !is_quiet(server) && Instant::now() < deadline {
+        pause().await;
+    }
+}
+
+/// Whether every endpoint was told of everything. Nothing may have been given up or left out.
+fn is_quiet(server: &Server) -> bool {
+    let output = brim(&["webhook", "list", "--json", "--data"]).arg(server.data()).output().expect("the binary starts");
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let statuses: Vec<_> = list.as_array().expect("a list").iter().map(|webhook| &webhook["status"]).collect();
+    let sum = |names: &[&str]| -> u64 {
+        statuses.iter().flat_map(|status| names.iter().map(|name| status[*name].as_u64().expect("a count"))).sum()
+    };
+    assert_eq!((statuses.len(), sum(&["dead", "gap"])), (BUCKETS.len(), 0), "{list}");
+    sum(&["backlog", "deferred", "in_flight"]) == 0
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_delivered_whatever_fails() {
     let seed = first_seed();
+    eprintln!("SOAK_SEED={seed}");
     let dice = Dice::new(seed);
     let (folder, data) = data();
     let start = |(number, (_, ordered)): (usize, &(&str, bool))| {
@@ -122,7 +147,7 @@ async fn what_was_acknowledged_is_delivered_whatever_fails() {
         write_until(&mut server, &mut writers, &made, MUTATIONS * round / (KILLS + 1)).await;
         server.get_or_insert_with(start);
     }
-    wait_for_all(&receivers, &writers).await;
+    wait_for_all(server.as_ref().unwrap(), &receivers, &writers).await;
     for (receiver, bucket) in receivers.iter().zip(NAMES) {
         let (happened, unknown) = of(&writers, bucket);
         let ledger = receiver.ledger.lock();

@@ -36,7 +36,10 @@ pub struct Receiver {
 }
 
 /// A message as it came.
+#[derive(Debug, Clone, Default)]
 pub struct Message {
+    /// Method and target.
+    pub asked: String,
     pub id: String,
     pub timestamp: String,
     pub signature: String,
@@ -110,9 +113,8 @@ impl Ending {
 
 /// Reads a message; `None` at the end of the connection.
 async fn read_message(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Message>> {
-    let mut message =
-        Message { id: String::new(), timestamp: String::new(), signature: String::new(), body: Vec::new() };
-    let (mut line, mut first) = (String::new(), true);
+    let mut message = Message::default();
+    let mut line = String::new();
     loop {
         line.clear();
         if stream.read_line(&mut line).await? == 0 {
@@ -122,12 +124,10 @@ async fn read_message(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Me
         if text.is_empty() {
             break;
         }
-        if first {
-            assert_eq!(text, "POST /hook HTTP/1.1");
-            first = false;
+        let Some((name, value)) = text.split_once(": ") else {
+            text.clone_into(&mut message.asked);
             continue;
-        }
-        let (name, value) = text.split_once(": ").expect("a header");
+        };
         match name.to_ascii_lowercase().as_str() {
             "webhook-id" => value.clone_into(&mut message.id),
             "webhook-timestamp" => value.clone_into(&mut message.timestamp),
