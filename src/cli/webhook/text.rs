@@ -87,7 +87,7 @@ pub fn test(attempt: &Attempt) -> String {
 /// One attempt a line.
 pub fn attempts(attempts: &[Attempt]) -> String {
     let mut text = format!(
-        "{:<24}  {:>3}  {:<9}  {:>6}  {:>8}  {:<40}  EVENT\n",
+        "{:<24}  {:>3}  {:<9}  {:>6}  {:>8}  {:<53}  EVENT\n",
         "AT", "TRY", "OUTCOME", "STATUS", "TOOK", "MESSAGE"
     );
     for attempt in attempts {
@@ -98,7 +98,7 @@ pub fn attempts(attempts: &[Attempt]) -> String {
         };
         let status = attempt.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
         let line = format!(
-            "{}  {:>3}  {outcome:<9}  {status:>6}  {:>8}  {:<40}  {}",
+            "{}  {:>3}  {outcome:<9}  {status:>6}  {:>8}  {:<53}  {}",
             attempt.at,
             attempt.attempt,
             time_text(attempt.took),
@@ -116,11 +116,11 @@ pub fn attempts(attempts: &[Attempt]) -> String {
 
 /// One dead letter a line, and why it was given up.
 pub fn dead(letters: &[DeadLetter]) -> String {
-    let mut text = format!("{:<24}  {:<24}  {:>5}  {:<40}  EVENT\n", "HAPPENED", "GIVEN UP", "TRIES", "MESSAGE");
+    let mut text = format!("{:<24}  {:<24}  {:>5}  {:<53}  EVENT\n", "HAPPENED", "GIVEN UP", "TRIES", "MESSAGE");
     for letter in letters {
         let event = event(letter.event.as_ref(), letter.events);
         let line =
-            format!("{}  {}  {:>5}  {:<40}  {event}", letter.at, letter.given_up, letter.attempts, letter.message);
+            format!("{}  {}  {:>5}  {:<53}  {event}", letter.at, letter.given_up, letter.attempts, letter.message);
         text.push_str(&format!("{}\n    {}\n", line.trim_end(), letter.error.escape_debug()));
     }
     text
