@@ -12,10 +12,10 @@ class Received:
 
 
 class Receiver:
-    """Answers everything with 204, over TLS where it is given a context. `received` is in the order of arrival."""
+    """Answers with `status`, over TLS where it is given a context. `received` is in the order of arrival."""
 
     def __init__(self, tls=None):
-        receiver, self.received = self, []
+        receiver, self.received, self.status = self, [], 204
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -24,7 +24,8 @@ class Receiver:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.received.append(Received({name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(204)
+                self.send_response(receiver.status)
+                self.send_header("content-length", "0")
                 self.end_headers()
 
             def log_message(self, *_):

@@ -30,6 +30,7 @@ pub struct Ledger {
 
 struct Told {
     name: String,
+    etag: String,
     /// The message that told of it.
     id: String,
     accepted: bool,
@@ -83,7 +84,8 @@ impl Ledger {
             let sequencer = u64::from_str_radix(sequencer, 16).expect("hexadecimal digits");
             self.note_order(&key, sequencer, accepted);
         }
-        let first = || Told { name: name.clone(), id: id.to_owned(), accepted };
+        let etag = text(&record["s3"]["object"]["eTag"]);
+        let first = || Told { name: name.clone(), etag, id: id.to_owned(), accepted };
         let told = self.told.entry((request, key)).or_insert_with(first);
         told.accepted |= accepted;
         if (told.name.as_str(), told.id.as_str()) != (name.as_str(), id) {
@@ -130,7 +132,10 @@ impl Ledger {
 
     fn has(&self, happened: &Happened) -> bool {
         let place = (happened.request.clone(), happened.attempt.key.clone());
-        self.told.get(&place).is_some_and(|told| told.accepted && told.name == happened.attempt.name)
+        self.told.get(&place).is_some_and(|told| {
+            let same = happened.etag.as_ref().is_none_or(|etag| told.etag == *etag);
+            told.accepted && same && told.name == happened.attempt.name
+        })
     }
 
     /// What is wrong: what is missing, what did not happen, and what came as it may not.
@@ -171,14 +176,14 @@ mod tests {
     }
 
     fn happened(request: &str) -> Happened {
-        Happened { attempt: attempt(), request: request.into() }
+        Happened { attempt: attempt(), request: request.into(), etag: Some("e".into()) }
     }
 
     /// A message about one change of the key `k`.
     fn message(request: &str, sequencer: u64) -> Message {
         let body = format!(
             r#"{{"Records":[{{"eventName":"ObjectCreated:Put","responseElements":{{"x-amz-request-id":"{request}"}},
-            "s3":{{"object":{{"key":"k","sequencer":"{sequencer:016X}"}}}}}}]}}"#
+            "s3":{{"object":{{"key":"k","eTag":"e","sequencer":"{sequencer:016X}"}}}}}}]}}"#
         );
         let (id, timestamp) = (format!("msg_{request}"), "1".to_owned());
         let key = hmac::Key::new(hmac::HMAC_SHA256, &BASE64.decode(SECRET).unwrap());
@@ -205,6 +210,7 @@ mod tests {
     #[test]
     fn every_wrong_is_a_fault() {
         let (a, b) = (happened("a"), happened("b"));
+        let other_bytes = Happened { etag: Some("f".into()), ..happened("a") };
         let forged = Message { signature: "v1,AAAA".into(), ..message("a", 1) };
         let other = Message { id: "msg_a".into(), ..message("b", 2) };
         let twice = Message { id: "msg_b".into(), ..message("a", 1) };
@@ -212,6 +218,7 @@ mod tests {
         for (wrong, messages, happened) in [
             ("never came", vec![(message("a", 1), true)], vec![&a, &b]),
             ("never came", vec![(message("a", 1), false)], vec![&a]),
+            ("never came", vec![(message("a", 1), true)], vec![&other_bytes]),
             ("did not happen", vec![(message("a", 1), true)], vec![]),
             ("passed", vec![(message("a", 1), false), (message("b", 2), true), (message("a", 1), true)], vec![&a, &b]),
             ("came after", vec![(message("b", 2), true), (message("a", 1), true)], vec![&a, &b]),

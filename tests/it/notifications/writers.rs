@@ -25,6 +25,8 @@ pub struct Attempt {
 pub struct Happened {
     pub attempt: Attempt,
     pub request: String,
+    /// What a PUT was answered: no other has the same.
+    pub etag: Option<String>,
 }
 
 /// One client.
@@ -65,7 +67,8 @@ impl Writer {
             assert!(matches!(answer.status, 200 | 204), "{attempt:?}: {answer:?}");
             let request = answer.header("x-amz-request-id").expect("every answer has one").to_owned();
             self.there.insert(place, !attempt.name.starts_with("ObjectRemoved"));
-            self.happened.push(Happened { attempt, request });
+            let etag = answer.header("etag").map(|etag| etag.trim_matches('"').to_owned());
+            self.happened.push(Happened { attempt, request, etag });
             made.fetch_add(1, Ordering::Relaxed);
         }
     }
