@@ -286,7 +286,13 @@ async fn ten_thousand_idle_connections_fit_into_200_mb() {
         held.push(raw);
     }
     assert_eq!(held.len(), CONNECTIONS, "this machine does not allow as many files: see ulimit -n");
-    assert!(asked == CONNECTIONS / 2 && edge_connections(&edge).await >= CONNECTIONS as u64);
+    assert_eq!(asked, CONNECTIONS / 2);
+    // The others were accepted by the system; the edge takes them when it gets to it.
+    let began = Instant::now();
+    while edge_connections(&edge).await < CONNECTIONS as u64 {
+        assert!(began.elapsed() < Duration::from_secs(60), "some connections are not there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let used = edge.memory();
     assert!(used < 200 << 20, "{used} bytes, {} of them for connections", used - before);
     eprintln!("{used} bytes with {CONNECTIONS} connections, {before} without");
