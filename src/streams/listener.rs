@@ -45,7 +45,7 @@ pub struct Asked {
 /// Whoever listens.
 pub struct Listener {
     rights: Arc<Rights>,
-    asked: Asked,
+    pub(super) asked: Asked,
     caller: Arc<Caller>,
     /// What was decided since [`Audience::may_listen`]: most changes are of few buckets.
     decided: HashMap<(AccountId, BucketName), bool>,
@@ -56,10 +56,11 @@ impl Listener {
         Self { rights, asked, caller, decided: HashMap::new() }
     }
 
-    /// The name by which streams are counted: the key's, or the address where there is none.
+    /// The name by which streams are counted: the account's, which makes as many keys as it likes, or the address of whoever
+    /// is nobody's.
     pub fn name(&self) -> String {
-        match (&self.asked.credentials, self.asked.origin.address) {
-            (Some(credentials), _) => credentials.access_key_id.to_string(),
+        match (self.caller.principal.account(), self.asked.origin.address) {
+            (Some(account), _) => account.as_str().to_owned(),
             (None, Some(address)) => address.to_string(),
             (None, None) => String::new(),
         }

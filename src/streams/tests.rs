@@ -104,7 +104,7 @@ async fn a_key_that_is_disabled_hears_nothing_more() {
     bench.put("pail", "k").await;
     let mut listener = bench.listener("ann", &allow(LISTEN_BUCKET, "pail"), Some("pail")).await;
     assert!(listener.may_listen().await.unwrap());
-    let id = listener.name();
+    let id = listener.asked.credentials.as_ref().unwrap().access_key_id.to_string();
     bench.rights.identities.set_key_status(&id, None, Status::Disabled).await.unwrap();
     assert!(!listener.may_listen().await.unwrap());
 }

@@ -29,9 +29,9 @@ pub use reader::{Ended, Gap, Heard, Lost, Reader};
 
 use places::Places;
 
-/// How many streams may be open at once, and how many of them may be one listener's.
+/// How many streams may be open at once, and how many of them may be one account's, or one address's without an account.
 pub const MAX_STREAMS: usize = 256;
-pub const MAX_STREAMS_OF_ONE: usize = 16;
+pub const MAX_STREAMS_OF_ONE: usize = 64;
 
 /// How often a stream in which nothing happens says that it is alive.
 pub const BEAT: Duration = Duration::from_secs(10);

@@ -24,7 +24,7 @@ pub struct Place {
 pub enum Full {
     #[error("there are {0} streams already, and there may be no more")]
     All(usize),
-    #[error("this listener has {0} streams already, and may have no more")]
+    #[error("this account, or address, has {0} streams already, and may have no more")]
     Own(usize),
 }
 
