@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::error::Error;
+use super::record::BucketRecord;
 use super::{Position, Store};
-use crate::names::{BucketId, ObjectKey};
+use crate::names::ObjectKey;
 
 /// Who is asked before an object changes.
 pub trait Admission: Send + Sync + 'static {
     /// Whether `key` may change now. Asked for every mutation of an object, before it is committed: must not block.
-    fn admit(&self, bucket: BucketId, key: &ObjectKey) -> Result<(), BacklogFull>;
+    fn admit(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<(), BacklogFull>;
 }
 
 /// Nobody takes the notifications of a change, and it may not be lost: so it may not happen.
@@ -54,7 +55,7 @@ impl Store {
     }
 
     /// Fails with [`Error::Backlog`] where `key` may not change now.
-    pub(super) fn admit(&self, bucket: BucketId, key: &ObjectKey) -> Result<(), Error> {
+    pub(super) fn admit(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<(), Error> {
         self.ports.admission.get().map_or(Ok(()), |admission| Ok(admission.admit(bucket, key)?))
     }
 }

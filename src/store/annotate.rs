@@ -64,7 +64,7 @@ impl Store {
         let Annotate { mut bucket, key, version, judged, annotation, cause } = annotate;
         let id = bucket.record.id;
         let _turn = self.queues.turn(id, key.as_bytes()).await?;
-        self.admit(id, &key)?;
+        self.admit(&bucket.record, &key)?;
         for _ in 0..ATTEMPTS {
             let current = self.current(id, &key).await?;
             let found = self.object_version(&bucket, &key, version.as_ref()).await?;

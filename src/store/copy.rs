@@ -44,7 +44,7 @@ impl Store {
         self.space.admit(0).await?;
         let bucket = copy.bucket.record.id;
         let _turn = self.queues.turn(bucket, copy.key.as_bytes()).await?;
-        self.admit(bucket, &copy.key)?;
+        self.admit(&copy.bucket.record, &copy.key)?;
         for _ in 0..ATTEMPTS {
             let key = &copy.key;
             let slot = self.slot(&copy.bucket, key).await?;

@@ -55,7 +55,7 @@ impl Store {
 
     async fn delete_now(&self, mut delete: DeleteObject) -> Result<Deleted, Error> {
         let _turn = self.queues.turn(delete.bucket.record.id, delete.key.as_bytes()).await?;
-        self.admit(delete.bucket.record.id, &delete.key)?;
+        self.admit(&delete.bucket.record, &delete.key)?;
         for _ in 0..ATTEMPTS {
             let tried = match delete.version {
                 Some(version) => self.try_remove(&delete, &version).await?,

@@ -75,7 +75,7 @@ impl Store {
     async fn put_staged(&self, mut put: PutObject, mut staged: Staged) -> Result<Stored, Error> {
         let bucket = put.bucket.record.id;
         let _turn = self.queues.turn(bucket, put.key.as_bytes()).await?;
-        self.admit(bucket, &put.key)?;
+        self.admit(&put.bucket.record, &put.key)?;
         let mut record = put.record(&staged, self.clock.now());
         for _ in 0..ATTEMPTS {
             let key = &put.key;

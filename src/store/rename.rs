@@ -50,8 +50,8 @@ impl Store {
     async fn rename_now(&self, mut rename: RenameObject) -> Result<Stored, Error> {
         let bucket = rename.bucket.record.id;
         let _turns = self.queues.turns(bucket, [rename.source_key.as_bytes(), rename.key.as_bytes()]).await?;
-        self.admit(bucket, &rename.source_key)?;
-        self.admit(bucket, &rename.key)?;
+        self.admit(&rename.bucket.record, &rename.source_key)?;
+        self.admit(&rename.bucket.record, &rename.key)?;
         for _ in 0..ATTEMPTS {
             let key = &rename.key;
             if let Some(token) = &rename.token

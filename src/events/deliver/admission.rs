@@ -5,14 +5,15 @@ use std::sync::atomic::Ordering;
 
 use super::desk::{Desk, Shared};
 use crate::events::rules::TargetName;
-use crate::names::{BucketId, ObjectKey};
+use crate::names::ObjectKey;
 use crate::store::admission::{Admission, BacklogFull};
+use crate::store::record::BucketRecord;
 
 /// Asks the endpoints with `reject-writes` whether there is room.
 pub(super) struct Doorkeeper(pub Arc<Shared>);
 
 impl Admission for Doorkeeper {
-    fn admit(&self, bucket: BucketId, key: &ObjectKey) -> Result<(), BacklogFull> {
+    fn admit(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<(), BacklogFull> {
         // Nearly always: nobody is that strict.
         if !self.0.any_strict.load(Ordering::Acquire) {
             return Ok(());
@@ -28,12 +29,14 @@ impl Admission for Doorkeeper {
 }
 
 impl Doorkeeper {
-    /// Whether the endpoint would hear of some change of the key. Which one it will be is not known yet. A bucket's account is
-    /// not known here either: an endpoint of the same name in another account holds up more than it had to, and only while it
-    /// is full.
-    fn hears(&self, desk: &Desk, bucket: BucketId, key: &ObjectKey) -> bool {
-        let Some(rules) = self.0.ports.rules.current(bucket) else { return false };
-        let Ok(target) = desk.endpoint.borrow().target().parse::<TargetName>() else { return false };
+    /// Whether the endpoint would hear of some change of the key. Which one it will be is not known yet.
+    fn hears(&self, desk: &Desk, bucket: &BucketRecord, key: &ObjectKey) -> bool {
+        let endpoint = Arc::clone(&desk.endpoint.borrow());
+        if endpoint.id.account != bucket.account {
+            return false;
+        }
+        let Some(rules) = self.0.ports.rules.current(bucket.id) else { return false };
+        let Ok(target) = endpoint.target().parse::<TargetName>() else { return false };
         rules.iter().any(|rule| rule.target == target && rule.filter.matches(key))
     }
 }

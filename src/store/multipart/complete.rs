@@ -77,7 +77,7 @@ impl Store {
                 Err(Error::NoSuchUpload(_)) => return self.completed_before(&complete).await,
                 upload => upload?,
             };
-            self.admit(bucket, key)?;
+            self.admit(&complete.bucket.record, key)?;
             let parts = complete.choose(&self.all_parts(complete.id).await?)?;
             let mut record = self.completed_object(&complete, &upload, &parts)?;
             let slot = self.slot(&complete.bucket, key).await?;

@@ -8,6 +8,8 @@ use super::bench::{Bench, id, status, until};
 use super::receiver::{Receiver, Reply};
 use crate::events::deliver::MAX_DEFERRED;
 use crate::events::deliver::rows::{Message, MessageEvent, Progress};
+use crate::events::endpoint::{EndpointId, Given, NewEndpoint, Origin};
+use crate::events::operate::Deliveries;
 use crate::events::rules::RecordVersion;
 use crate::events::tables::{self, CURSORS, DEFERRED, MessageRow};
 use crate::kv::{Commit, Kv};
@@ -75,6 +77,29 @@ async fn reject_writes_refuses_changes_until_they_can_be_told() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     bench.put("again").await;
     assert_eq!(status(&dispatchers, "hook").gap, 0);
+    dispatchers.stop().await;
+}
+
+/// Rules name an endpoint of the bucket's own account: another account's of the same name is not asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_endpoint_of_another_account_refuses_nothing() {
+    let (bench, receiver) = (Bench::new().await, Receiver::accepting().await);
+    let other = EndpointId { account: "000000000001".parse().unwrap(), ..id("hook") };
+    let mut given = Given::default();
+    [("url", receiver.url().as_str()), ("backlog_entries", "1"), ("on_full", "reject-writes")]
+        .into_iter()
+        .for_each(|(key, text)| given.set(key, text));
+    let new = NewEndpoint { id: other.clone(), origin: Origin::Operator, topic: None, given };
+    bench.endpoints.add(new).await.unwrap();
+    bench.endpoints.pause(&other).await.unwrap();
+    let dispatchers = bench.dispatch().await;
+    bench.put_all(0..10).await;
+    assert!(dispatchers.status(&other).is_some());
+    bench.endpoint("hook", &receiver.url(), &[("backlog_entries", "1"), ("on_full", "reject-writes")]).await;
+    bench.endpoints.pause(&id("hook")).await.unwrap();
+    until("its own endpoint refuses", || dispatchers.status(&id("hook")).is_some()).await;
+    bench.put("one").await;
+    assert!(matches!(bench.fixture.put(&bench.bucket, "two", &Bytes::new()).await, Err(Error::Backlog(_))));
     dispatchers.stop().await;
 }
 
