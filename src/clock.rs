@@ -75,10 +75,18 @@ impl Clock {
         }
     }
 
+    /// Sets a fixed clock back, as administrators and time servers do.
+    #[cfg(test)]
+    pub fn set_back(&self, by: Duration) {
+        if let Some(fixed) = &self.0 {
+            fixed.fetch_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        }
+    }
+
     /// Moves a fixed clock forward; a system clock cannot be moved and stays as it is.
     pub fn advance(&self, by: Duration) {
         if let Some(fixed) = &self.0 {
-            fixed.store(self.now().plus(by).as_millis(), Ordering::SeqCst);
+            fixed.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
         }
     }
 }

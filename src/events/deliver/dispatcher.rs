@@ -26,7 +26,7 @@ use super::breaker::{Breaker, Gate, Pace};
 use super::desk::{Desk, Order, Shared};
 use super::error::Error;
 use super::flight::Landed;
-use super::pending::{self, Pending};
+use super::pending::{self, Pending, Promise};
 use super::queue::Queue;
 use super::replay::Job;
 use super::rows::{Message, Progress};
@@ -44,6 +44,8 @@ pub(super) const WINDOW: usize = 1024;
 pub const MAX_DEFERRED: usize = 10_000;
 /// How often bounds are looked at, and the longest that a dispatcher sleeps.
 const TICK: Duration = Duration::from_secs(1);
+/// How far a clock may go back without more ado.
+const CLOCK_SLACK: Duration = Duration::from_secs(1);
 /// How long messages that are under way may take when the server stops.
 const LAST_FLIGHTS: Duration = Duration::from_secs(3);
 /// How long the last commit may take.
@@ -63,7 +65,8 @@ pub(super) struct Inbox {
 pub(super) struct Committing {
     position: u64,
     pub messages: HashMap<MessageRow, Arc<Message>>,
-    writing: AbortOnDropHandle<()>,
+    promises: Vec<Promise>,
+    writing: AbortOnDropHandle<bool>,
 }
 
 pub(super) struct Dispatcher {
@@ -91,13 +94,16 @@ pub(super) struct Dispatcher {
     /// Whose turn it is: what is new or what failed before.
     pub turn: bool,
     next_tick: Timestamp,
+    /// The latest that the clock ever said.
+    latest: Timestamp,
     pub next_cleaning: Timestamp,
 }
 
 /// What a dispatcher was woken by.
 enum Woken {
     Landed(Landed),
-    Committed,
+    /// Whether it was written.
+    Committed(bool),
     Changed(Arc<Endpoint>),
     Order(Order),
     Time,
@@ -128,6 +134,7 @@ impl Dispatcher {
             halted: false,
             turn: false,
             next_tick: now,
+            latest: now,
             next_cleaning: now,
             progress,
             shared,
@@ -147,6 +154,7 @@ impl Dispatcher {
     /// Delivers until the server stops, or something is wrong that only a new beginning helps against.
     pub async fn run(&mut self, inbox: &mut Inbox) -> Result<(), Error> {
         loop {
+            self.look_at_the_clock()?;
             if self.now() >= self.next_tick {
                 self.tick().await?;
             }
@@ -157,7 +165,7 @@ impl Dispatcher {
             self.commit();
             match self.woken(inbox).await? {
                 Woken::Landed(landed) => self.land_all(landed)?,
-                Woken::Committed => self.committed(),
+                Woken::Committed(written) => self.committed(written),
                 Woken::Changed(endpoint) => self.adopt(endpoint).await?,
                 Woken::Order(order) => self.take_order(order).await,
                 Woken::Time => {}
@@ -166,13 +174,24 @@ impl Dispatcher {
         }
     }
 
+    /// Everything that waits goes by the clock. Where that was set back it would wait for so much longer.
+    fn look_at_the_clock(&mut self) -> Result<(), Error> {
+        let now = self.now();
+        if now.plus(CLOCK_SLACK) < self.latest {
+            return Err(Error::ClockSetBack);
+        }
+        self.latest = self.latest.max(now);
+        Ok(())
+    }
+
     async fn woken(&mut self, inbox: &mut Inbox) -> Result<Woken, Error> {
         // Who does not read is not woken by every commit of the store.
         let reading = self.may_read();
         let more = reading && self.window.read_to() < *inbox.head.borrow_and_update();
         let sleep = match more {
             true => Duration::ZERO,
-            false => self.wake_at().since(self.now()),
+            // Not for longer than a tick, though the clock may be set back meanwhile.
+            false => self.wake_at().since(self.now()).min(TICK),
         };
         let committing = async {
             match &mut self.committing {
@@ -183,7 +202,7 @@ impl Dispatcher {
         tokio::select! {
             biased;
             () = inbox.stopping.cancelled() => Ok(Woken::Stop),
-            written = committing => written.map(|()| Woken::Committed).map_err(|_| Error::Flight),
+            written = committing => written.map(Woken::Committed).map_err(|_| Error::Flight),
             Some(landed) = self.flights.join_next() => landed.map(Woken::Landed).map_err(|_| Error::Flight),
             Ok(()) = inbox.endpoint.changed() => Ok(Woken::Changed(inbox.endpoint.borrow_and_update().clone())),
             Some(order) = inbox.orders.recv() => Ok(Woken::Order(order)),
@@ -230,12 +249,18 @@ impl Dispatcher {
         taken.put(CURSORS, tables::endpoint(self.endpoint.number), encode(&self.progress));
         let writing = tokio::spawn(pending::write(Arc::clone(&self.shared.ports.kv), taken.commit));
         let writing = AbortOnDropHandle::new(writing);
-        self.committing = Some(Committing { position: self.progress.position, messages: taken.messages, writing });
+        let (position, promises) = (self.progress.position, taken.promises);
+        self.committing = Some(Committing { position, messages: taken.messages, promises, writing });
     }
 
-    fn committed(&mut self) {
-        if let Some(committed) = self.committing.take() {
+    /// Where nothing could be written the cursor stays, and who waits for it hears that it came to nothing.
+    fn committed(&mut self, written: bool) {
+        if let Some(committed) = self.committing.take().filter(|_| written) {
             self.desk.cursor.store(committed.position, Ordering::Release);
+            for Promise { messages, reply } in committed.promises {
+                // Whoever asked may be gone: then nobody needs to hear of it.
+                let _ = reply.send(Ok(messages));
+            }
             self.show();
         }
     }
@@ -262,8 +287,10 @@ impl Dispatcher {
     async fn take_order(&mut self, order: Order) {
         match order {
             Order::Test(message, reply) => self.test(message, reply),
-            // Whoever asked may be gone: then nobody needs to hear of it.
-            Order::Replay(replay, reply) => _ = reply.send(self.begin_replay(replay).await),
+            Order::Replay(replay, reply) => match self.begin_replay(replay).await {
+                Ok(messages) => self.pending.promise(Promise { messages, reply }, self.now()),
+                Err(error) => _ = reply.send(Err(error)),
+            },
         }
     }
 
@@ -272,6 +299,7 @@ impl Dispatcher {
         self.keep_bounds().await?;
         self.clean().await?;
         self.look_for_age().await?;
+        self.sender.close_idle();
         self.show();
         Ok(())
     }
@@ -298,9 +326,9 @@ impl Dispatcher {
 
     async fn written(&mut self) {
         if let Some(committing) = &mut self.committing
-            && (&mut committing.writing).await.is_ok()
+            && let Ok(written) = (&mut committing.writing).await
         {
-            self.committed();
+            self.committed(written);
         }
     }
 }

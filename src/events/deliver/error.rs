@@ -23,6 +23,9 @@ pub enum Error {
     /// The endpoint keeps another order from now on: its dispatcher begins anew.
     #[error("deliveries are to be in another order")]
     Reordered,
+    /// What waits is due at times that are now further away: its dispatcher begins anew.
+    #[error("the clock was set back")]
+    ClockSetBack,
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error(transparent)]

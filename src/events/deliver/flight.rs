@@ -13,6 +13,7 @@ use super::rows::{Delivery, Message, Outcome};
 use super::schedule::{self, Failed};
 use super::sender::{Attempt, Verdict};
 use crate::clock::Timestamp;
+use crate::events::endpoint::Endpoint;
 use crate::events::record::{self, Event, render};
 use crate::events::tables::{self, DEFERRED, DELIVERIES, MessageRow};
 use crate::store::codec::{decode, encode};
@@ -34,6 +35,8 @@ pub(super) struct Landed {
     at: Timestamp,
     id: String,
     attempt: Attempt,
+    /// The endpoint that it was sent to, as it was then.
+    endpoint: Arc<Endpoint>,
 }
 
 enum What {
@@ -121,7 +124,7 @@ impl Dispatcher {
             let events: Vec<Event> = taken.iter().map(|(_, fresh)| fresh.event.clone()).collect();
             let message = render(endpoint.format, &events);
             let attempt = sender.send(&message, &endpoint, now).await;
-            Landed { what: What::Fresh(taken), probe, at: now, id: message.id, attempt }
+            Landed { what: What::Fresh(taken), probe, at: now, id: message.id, attempt, endpoint }
         });
         true
     }
@@ -147,7 +150,7 @@ impl Dispatcher {
                 attempt = sender.send(&rendered, &endpoint, now).await;
                 sent = rendered.id;
             }
-            Landed { what: What::Held { id, held, message }, probe, at: now, id: sent, attempt }
+            Landed { what: What::Held { id, held, message }, probe, at: now, id: sent, attempt, endpoint }
         });
     }
 
@@ -156,7 +159,7 @@ impl Dispatcher {
         let (sender, endpoint, now) = (Arc::clone(&self.sender), Arc::clone(&self.endpoint), self.now());
         self.flights.spawn(async move {
             let attempt = sender.send(&message, &endpoint, now).await;
-            Landed { what: What::Test(reply), probe: false, at: now, id: message.id, attempt }
+            Landed { what: What::Test(reply), probe: false, at: now, id: message.id, attempt, endpoint }
         });
     }
 
@@ -171,8 +174,8 @@ impl Dispatcher {
 
     pub fn land(&mut self, landed: Landed) {
         let now = self.now();
-        let Landed { what, probe, at, id, attempt } = landed;
-        let told = Told { at, id, attempt };
+        let Landed { what, probe, at, id, attempt, endpoint } = landed;
+        let told = Told { at, id, attempt, outdated: !Arc::ptr_eq(&endpoint, &self.endpoint) };
         if told.attempt.status.is_some() {
             self.desk.latency.lock().observe(told.attempt.latency);
         }
@@ -195,9 +198,16 @@ impl Dispatcher {
         self.flying -= 1;
     }
 
-    /// What the attempt says of the endpoint.
+    /// What the attempt says of the endpoint. Of one that is another by now it says nothing.
     fn learn(&mut self, told: &Told, probe: bool, now: Timestamp) {
         let verdict = told.attempt.verdict();
+        if told.outdated {
+            self.progress.counts.failed += u64::from(verdict != Verdict::Delivered);
+            if probe {
+                self.breaker.undecided();
+            }
+            return;
+        }
         if verdict == Verdict::Delivered {
             self.breaker.succeeded();
             self.pace.taken();
@@ -385,6 +395,8 @@ struct Told {
     at: Timestamp,
     id: String,
     attempt: Attempt,
+    /// Whether the endpoint was changed, paused or resumed meanwhile.
+    outdated: bool,
 }
 
 impl Told {

@@ -29,6 +29,25 @@ impl Shared {
         }
     }
 
+    /// Up to here everybody has read, as it is written down: those that the file may declare again too.
+    pub async fn lowest_written(&self) -> Result<u64, Error> {
+        let (mut scan, mut lowest) = (Scan::prefix(CURSORS, b"", PAGE), self.head());
+        loop {
+            let page = self.ports.kv.scan(scan.clone()).await?;
+            for item in page.items {
+                let Item::Row { key, value } = item else { continue };
+                let progress: Progress = decode(&value)?;
+                if progress.log == self.log {
+                    lowest = lowest.min(progress.position);
+                }
+                scan.start = [&key[..], b"\0"].concat();
+            }
+            if !page.more {
+                return Ok(lowest);
+            }
+        }
+    }
+
     /// Where an endpoint is. One whose log is another than the store's goes on at the end of this one: nothing says which of the
     /// changes it knows.
     pub async fn progress(&self, endpoint: &Endpoint) -> Result<Progress, Error> {
@@ -45,7 +64,10 @@ impl Shared {
             (false, _) => GapReason::Restored,
         };
         tracing::warn!(webhook = %endpoint.id, ?why, "the log is not the one that the webhook was told of: it goes on at its end, and what was before is not told");
-        progress.gap = Some(Gap { at, why, entries: 0, to: end });
+        // How many of them it was told of before, nobody knows: all count that there are, and one at least.
+        let entries = end.saturating_sub(self.ports.store.log_start().await?.0).max(1);
+        progress.counts.skipped += entries;
+        progress.gap = Some(Gap { at, why, entries, to: end });
         (progress.log, progress.position) = (self.log, end);
         Ok(progress)
     }

@@ -78,9 +78,10 @@ impl Keeper {
         self.reconcile().await?;
         self.rounds += 1;
         if self.rounds.is_multiple_of(PRUNE_ROUNDS) {
-            let lowest = self.lowest().unwrap_or_else(|| self.shared.head());
+            // Those that are remembered are not running, and those that have just begun are not written down.
+            let read = self.shared.lowest_written().await?.min(self.lowest().unwrap_or(u64::MAX));
             let (rules, store) = (&self.shared.ports.rules, &self.shared.ports.store);
-            rules.prune(store, Position(lowest)).await?;
+            rules.prune(store, Position(read), store.log_start().await?).await?;
         }
         Ok(())
     }
@@ -135,11 +136,12 @@ impl Keeper {
         Ok(())
     }
 
-    /// Ends a dispatcher, then removes its rows unless the endpoint may come back.
+    /// Ends a dispatcher, then removes its rows unless the endpoint may come back. What is under way is not waited for: a
+    /// receiver that hangs would hold up every other change. One that comes back hears of it once more.
     async fn end(&mut self, number: u32) -> Result<(), Error> {
         if let Some(running) = self.running.remove(&number) {
-            running.stopping.cancel();
-            // One that panicked is ended too.
+            running.task.abort();
+            // It ends where it next waits; one that panicked is ended too.
             let _ = running.task.await;
         }
         if self.shared.ports.endpoints.is_known(number) {
@@ -187,14 +189,23 @@ impl Keeper {
 
 /// The life of an endpoint's dispatcher. One that cannot go on is dropped, and the next one begins where the rows say.
 async fn dispatch(shared: Arc<Shared>, desk: Arc<Desk>, mut inbox: Inbox) {
+    let mut at_once = false;
     loop {
         let ended = async {
             let mut dispatcher = Dispatcher::open(Arc::clone(&shared), Arc::clone(&desk)).await?;
+            if std::mem::take(&mut at_once) {
+                dispatcher.queue.all_due(dispatcher.now());
+            }
             dispatcher.run(&mut inbox).await
         };
         let pause = match ended.await {
             Ok(()) => return,
             Err(Error::Reordered) => Duration::ZERO,
+            Err(error @ Error::ClockSetBack) => {
+                tracing::warn!(webhook = %desk.endpoint.borrow().id, %error, "what waits is tried now");
+                at_once = true;
+                Duration::ZERO
+            }
             Err(error) => {
                 tracing::error!(webhook = %desk.endpoint.borrow().id, %error, "a webhook's dispatcher begins anew");
                 PAUSE

@@ -108,9 +108,14 @@ impl Lines {
         }
     }
 
+    /// Closes what nobody has used for long enough.
+    pub fn close_idle(&self) {
+        self.kept.lock().retain(|(line, since)| since.elapsed() < KEPT && !line.sender.is_closed());
+    }
+
     fn take(&self, addresses: Option<&[SocketAddr]>) -> Option<Line> {
+        self.close_idle();
         let mut kept = self.kept.lock();
-        kept.retain(|(line, since)| since.elapsed() < KEPT && !line.sender.is_closed());
         let at = kept.iter().rposition(|(line, _)| addresses.is_none_or(|found| found.contains(&line.peer)))?;
         Some(kept.remove(at).0)
     }

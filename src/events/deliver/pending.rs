@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
+use super::error::Error;
 use super::rows::Message;
 use crate::clock::Timestamp;
 use crate::events::tables::{self, DEAD_LETTERS, DEFERRED, MessageRow};
@@ -30,11 +33,20 @@ pub struct Pending {
     due: Option<Timestamp>,
     /// Messages among the rows: what is not written yet is found here.
     pub messages: HashMap<MessageRow, Arc<Message>>,
+    /// Who waits until the rows are durable.
+    pub promises: Vec<Promise>,
+}
+
+/// An answer that is given once what it promises is written.
+#[derive(Debug)]
+pub struct Promise {
+    pub messages: Option<u64>,
+    pub reply: oneshot::Sender<Result<Option<u64>, Error>>,
 }
 
 impl Pending {
     pub fn new(number: u32) -> Self {
-        Self { number, commit: Commit::new(), changes: 0, due: None, messages: HashMap::new() }
+        Self { number, commit: Commit::new(), changes: 0, due: None, messages: HashMap::new(), promises: Vec::new() }
     }
 
     /// Takes everything.
@@ -55,6 +67,13 @@ impl Pending {
     pub fn settled(&mut self, changes: usize, now: Timestamp) {
         self.changes += changes;
         self.write_by(now.plus(COMMIT_TIME));
+    }
+
+    /// Somebody waits for what is noted here: it is written next.
+    pub fn promise(&mut self, promise: Promise, now: Timestamp) {
+        self.commit = std::mem::take(&mut self.commit).durable();
+        self.promises.push(promise);
+        self.write_by(now);
     }
 
     /// The cursor passed what is nothing to the endpoint.
@@ -92,8 +111,8 @@ impl Pending {
 }
 
 /// Writes a commit, however often it takes: nothing that it says depends on what others write. Dropped, it may have been applied
-/// or not, whole.
-pub async fn write(kv: Arc<dyn Kv>, commit: Commit) {
+/// or not, whole. Gives whether it is written: it is not where the engine is closed.
+pub async fn write(kv: Arc<dyn Kv>, commit: Commit) -> bool {
     let mut told = false;
     while let Err(error) = kv.commit(commit.clone()).await {
         if !told {
@@ -101,8 +120,9 @@ pub async fn write(kv: Arc<dyn Kv>, commit: Commit) {
             told = true;
         }
         if matches!(error, CommitError::Engine(crate::kv::Error::Closed)) {
-            return;
+            return false;
         }
         tokio::time::sleep(RETRY).await;
     }
+    true
 }

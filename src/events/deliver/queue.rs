@@ -126,6 +126,17 @@ impl Queue {
         self.hold(Held { row, due: message.due, attempts: message.attempts, at, tickets, waits, probes: 0 });
     }
 
+    /// Makes everything due that waits.
+    pub fn all_due(&mut self, now: Timestamp) {
+        for (id, held) in &mut self.held {
+            let is_next = self.due.remove(&(held.due, *id));
+            held.due = held.due.min(now);
+            if is_next {
+                self.due.insert((held.due, *id));
+            }
+        }
+    }
+
     /// Takes changes for one message: the oldest ones, while `fits` says so of the next; at least one where there is one.
     pub fn take_ready(&mut self, mut fits: impl FnMut(usize, &Event) -> bool) -> Vec<(Ticket, Fresh)> {
         let mut taken = Vec::new();

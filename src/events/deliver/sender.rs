@@ -175,6 +175,13 @@ impl Sender {
         Ok(headers)
     }
 
+    /// Closes connections that nobody uses any more.
+    pub fn close_idle(&self) {
+        if let Ok(lines) = &self.lines {
+            lines.close_idle();
+        }
+    }
+
     /// Asks over a kept connection, and once more over a new one where the kept one turns out to be dead.
     async fn exchange(
         &self,

@@ -1,8 +1,8 @@
 //! Every bucket's rules, and those of before: what a reader of the log asks for each change.
 //!
 //! A change goes by the rules that held when it was committed, however late somebody reads of it. So what was replaced is kept
-//! until nobody can come across a change of its time any more. All of it is in memory: at most some 64 KiB a bucket, once readers
-//! are up to date.
+//! until nobody can come across a change of its time any more. All of it is in memory: at most some 200 KiB a bucket, once
+//! readers are up to date.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +18,10 @@ use crate::store::{Error, Position, Store};
 
 /// The most states of one bucket's rules that are kept. More than these, between two looks of the slowest reader, are refused.
 const MAX_EPOCHS: usize = 1000;
+
+/// The most rules of one bucket that are kept for replays alone: of a document with one rule so many states, of one with a
+/// hundred two. Beyond, a replay tells of what readers have yet to read, and of what is behind it.
+const KEPT_RULES: usize = 200;
 
 /// Rules by bucket, the oldest first. Cheap to ask, from anywhere.
 #[derive(Debug, Default)]
@@ -95,14 +99,25 @@ impl RuleBook {
         self.buckets.read().get(&bucket)?.last()?.rules.clone()
     }
 
-    /// Forgets what no reader asks for any more who has read up to `lowest`, here and in the store.
-    pub async fn prune(&self, store: &Store, lowest: Position) -> Result<(), Error> {
+    /// Forgets what nobody asks for any more, here and in the store. All readers have read up to `read`, and the log begins
+    /// behind `start`: what lies between is asked for by replays alone, and kept for them up to [`KEPT_RULES`].
+    pub async fn prune(&self, store: &Store, read: Position, start: Position) -> Result<(), Error> {
         let known: Vec<BucketId> = self.buckets.read().keys().copied().collect();
         for bucket in known {
             self.learn_of_end(store, bucket).await?;
-            self.prune_bucket(store, bucket, lowest).await?;
+            self.prune_bucket(store, bucket, start).await?;
+            if self.replaced(bucket) > KEPT_RULES {
+                self.prune_bucket(store, bucket, Position(read.0.max(start.0))).await?;
+            }
         }
         Ok(())
+    }
+
+    /// How many rules of the bucket are kept that hold no more.
+    fn replaced(&self, bucket: BucketId) -> usize {
+        let buckets = self.buckets.read();
+        let before = buckets.get(&bucket).and_then(|reigns| reigns.split_last()).map_or(&[][..], |(_, before)| before);
+        before.iter().map(|reign| reign.rules.as_ref().map_or(1, |rules| rules.iter().count())).sum()
     }
 
     /// Where the bucket was deleted, the store knows of an end that nobody told this book.
@@ -279,13 +294,13 @@ mod tests {
             assert_eq!(id(world.book.rules_at(bucket.record.id, written)), Some("a".to_owned()));
             assert_eq!(world.book.current(again), None, "a bucket of the same name is another one");
         }
-        world.book.prune(&world.fixture.store, written).await.unwrap();
+        world.book.prune(&world.fixture.store, written, written).await.unwrap();
         assert!(
             world.book.rules_at(bucket.record.id, Position(written.0 + 1)).is_some(),
             "its reader is not past the end"
         );
         world.write("other").await;
-        world.book.prune(&world.fixture.store, world.head()).await.unwrap();
+        world.book.prune(&world.fixture.store, world.head(), world.head()).await.unwrap();
         assert!(world.book.buckets.read().is_empty());
         assert!(world.fixture.rows(NOTIFICATIONS).await.is_empty());
         world.fixture.check().await;
@@ -297,8 +312,27 @@ mod tests {
         world.set("bucket", rules("a")).await.unwrap();
         world.fixture.delete_bucket("bucket").await.unwrap();
         let next = world.reopen().await;
-        next.book.prune(&next.fixture.store, next.head()).await.unwrap();
+        next.book.prune(&next.fixture.store, next.head(), next.head()).await.unwrap();
         assert!(next.book.buckets.read().is_empty() && next.fixture.rows(NOTIFICATIONS).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_every_reader_has_read_is_kept_for_replays_as_long_as_the_log_has_it_and_it_is_not_much() {
+        let world = World::new().await;
+        let bucket = world.fixture.bucket("bucket").await.record.id;
+        world.set("bucket", rules("a")).await.unwrap();
+        let written = world.write("bucket").await;
+        world.set("bucket", rules("b")).await.unwrap();
+        let (store, book) = (&world.fixture.store, &world.book);
+        book.prune(store, world.head(), Position(0)).await.unwrap();
+        assert_eq!(id(book.rules_at(bucket, written)), Some("a".to_owned()));
+        for round in 0..=KEPT_RULES {
+            world.set("bucket", rules(&round.to_string())).await.unwrap();
+        }
+        book.prune(store, written, Position(0)).await.unwrap();
+        assert!(book.buckets.read()[&bucket].len() > KEPT_RULES, "readers are not there yet");
+        book.prune(store, world.head(), Position(0)).await.unwrap();
+        assert_eq!(book.buckets.read()[&bucket].len(), 1);
     }
 
     #[tokio::test]
@@ -310,7 +344,7 @@ mod tests {
         assert!(world.fixture.rows(NOTIFICATIONS).await.is_empty());
         world.set("bucket", rules("a")).await.unwrap();
         world.set("bucket", None).await.unwrap();
-        world.book.prune(&world.fixture.store, world.head()).await.unwrap();
+        world.book.prune(&world.fixture.store, world.head(), world.head()).await.unwrap();
         assert!(world.book.buckets.read().is_empty() && world.fixture.rows(NOTIFICATIONS).await.is_empty());
     }
 
@@ -428,7 +462,7 @@ mod tests {
                 }
                 Step::Prune(percent) => {
                     lowest = lowest.max(world.head().0 * u64::from(percent) / 100);
-                    world.book.prune(&world.fixture.store, Position(lowest)).await.unwrap();
+                    world.book.prune(&world.fixture.store, Position(lowest), Position(lowest)).await.unwrap();
                 }
                 Step::Trim => {
                     world.fixture.clock.advance(std::time::Duration::from_secs(8 * 24 * 3600));
@@ -442,7 +476,7 @@ mod tests {
             }
         }
         world.fixture.check().await;
-        world.book.prune(&world.fixture.store, world.head()).await.unwrap();
+        world.book.prune(&world.fixture.store, world.head(), world.head()).await.unwrap();
         let rows = world.fixture.rows(NOTIFICATIONS).await.len();
         assert!(rows <= 2, "one row for each bucket that still tells something, and there are {rows}");
     }

@@ -1,6 +1,7 @@
 //! What receivers get, and what is made of their answers.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -181,6 +182,33 @@ async fn retry_after_is_kept_to() {
     assert_eq!(receiver.len(), 1, "nothing is sent meanwhile");
     bench.fixture.clock.advance(Duration::from_secs(3600));
     until("everything arrives", || receiver.accepted_keys().len() == 3).await;
+    dispatchers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_back_holds_nothing_up() {
+    let script = |number: usize, _: &_| if number == 0 { Reply::Status(500) } else { Reply::Status(200) };
+    let (bench, receiver) = (Bench::new().await, Receiver::start(script).await);
+    bench.endpoint("hook", &receiver.url(), &[("retry", "2h")]).await;
+    let dispatchers = bench.dispatch().await;
+    bench.put("before").await;
+    until("it failed", || status(&dispatchers, "hook").deferred == 1).await;
+    bench.fixture.clock.set_back(Duration::from_secs(24 * 3600));
+    until("what waits is tried", || receiver.accepted_keys().contains("before")).await;
+    bench.put("after").await;
+    until("and what is new", || receiver.accepted_keys().contains("after")).await;
+    until("that is noted", || status(&dispatchers, "hook").backlog == 0).await;
+    dispatchers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_nobody_uses_are_closed() {
+    let (bench, receiver) = (Bench::new().await, Receiver::accepting().await);
+    bench.endpoint("hook", &receiver.url(), &[]).await;
+    let dispatchers = bench.dispatch().await;
+    bench.put("once").await;
+    until("it arrives", || receiver.len() == 1).await;
+    until("its connection is closed", || receiver.open.load(Ordering::SeqCst) == 0).await;
     dispatchers.stop().await;
 }
 

@@ -37,6 +37,8 @@ pub struct Receiver {
     pub port: u16,
     received: Arc<Mutex<Vec<Received>>>,
     pub connections: Arc<AtomicUsize>,
+    /// How many of them are open.
+    pub open: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -65,15 +67,21 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (port, script) = (listener.local_addr().unwrap().port(), Arc::new(script));
         let (received, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        let open = Arc::new(AtomicUsize::new(0));
+        let are_open = open.clone();
         let (log, count, number) = (received.clone(), connections.clone(), Arc::new(AtomicUsize::new(0)));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                let (script, log, number) = (script.clone(), log.clone(), number.clone());
-                tokio::spawn(async move { serve(stream, &*script, &log, &number).await });
+                are_open.fetch_add(1, Ordering::SeqCst);
+                let (script, log, number, open) = (script.clone(), log.clone(), number.clone(), are_open.clone());
+                tokio::spawn(async move {
+                    serve(stream, &*script, &log, &number).await;
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
-        Self { port, received, connections, task }
+        Self { port, received, connections, open, task }
     }
 
     pub async fn accepting() -> Self {

@@ -50,6 +50,28 @@ async fn after_the_last_attempt_a_message_is_a_dead_letter_and_can_be_sent_again
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_that_was_promised_survives_whatever_comes_then() {
+    let (bench, receiver) = (Bench::new().await, Receiver::accepting().await);
+    bench.endpoint("hook", &receiver.url(), &[]).await;
+    let dispatchers = bench.dispatch().await;
+    bench.put("key").await;
+    until("it is up to date", || status(&dispatchers, "hook").delivered == 1).await;
+    dispatchers.stop().await;
+    bench.endpoints.pause(&id("hook")).await.unwrap();
+    let dispatchers = bench.dispatch().await;
+    let now = bench.fixture.clock.now();
+    let time = Timestamp::from_seconds(0)..now.plus(Duration::from_secs(60));
+    let replay = Replay::Window { time, bucket: None, prefix: String::new() };
+    dispatchers.replay(&id("hook"), replay).await.unwrap();
+    assert_eq!(bench.fixture.rows(crate::events::tables::REPLAYS).await.len(), 1, "it is written when it is promised");
+    drop(dispatchers);
+    bench.endpoints.resume(&id("hook")).await.unwrap();
+    let dispatchers = bench.dispatch().await;
+    until("it arrives once more", || receiver.len() == 2).await;
+    dispatchers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_piece_of_the_log_is_sent_again_by_time_and_prefix() {
     let (bench, receiver) = (Bench::new().await, Receiver::accepting().await);
     bench.endpoint("hook", &receiver.url(), &[]).await;
