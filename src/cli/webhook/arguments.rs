@@ -104,8 +104,21 @@ fn replay() -> Command {
         )
         .arg(time("since", "What happened from this time on: RFC 3339, or how long ago, such as 2h"))
         .arg(time("until", "And before this one; now where it is not given").requires("since"))
-        .arg(Arg::new("bucket").long("bucket").value_name("BUCKET").help("Only in this bucket"))
-        .arg(Arg::new("prefix").long("prefix").value_name("PREFIX").default_value("").help("Only keys that begin so"))
+        .arg(
+            Arg::new("bucket")
+                .long("bucket")
+                .value_name("BUCKET")
+                .conflicts_with_all(["dead", "message"])
+                .help("Only in this bucket"),
+        )
+        .arg(
+            Arg::new("prefix")
+                .long("prefix")
+                .value_name("PREFIX")
+                .default_value("")
+                .conflicts_with_all(["dead", "message"])
+                .help("Only keys that begin so"),
+        )
         .arg(
             Arg::new("present")
                 .long("present")
@@ -322,6 +335,9 @@ mod tests {
             &["replay", "hook", "--dead", "--since", "1h"],
             &["replay", "hook", "--present"],
             &["replay", "hook", "--until", "1h"],
+            &["replay", "hook", "--present", "--bucket", "pail", "--until", "1h"],
+            &["replay", "hook", "--dead", "--bucket", "pail"],
+            &["replay", "hook", "--message", "msg_1", "--prefix", "a/"],
             &["replay", "hook", "--since", "yesterday"],
             &["deliveries", "hook", "--limit", "0"],
             &["rotate-secret", "hook", "--keep", "soon"],
