@@ -40,7 +40,12 @@ pub fn in_memory(bytes: u64) -> Arc<Cache> {
 
 /// A cache with a disk tier of 64 MiB, whose files of an earlier run are found.
 pub fn on_disk(path: &Path) -> Arc<Cache> {
-    let disk = DiskOptions { path: path.to_owned(), capacity: 64 << 20 };
+    on_disk_of(path, 64 << 20)
+}
+
+/// A cache with so many bytes of disk.
+pub fn on_disk_of(path: &Path, capacity: u64) -> Arc<Cache> {
+    let disk = DiskOptions { path: path.to_owned(), capacity };
     let options = CacheOptions { memory: 64 << 20, disk: Some(disk) };
     let cache = loop {
         match Cache::open(options.clone(), Clock::fixed(NOW)) {

@@ -525,11 +525,12 @@ fn a_body_counts_once_however_often_it_is_renewed() {
 #[test]
 fn what_memory_has_no_room_for_is_not_read_from_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let cache = on_disk(dir.path());
+    // The disk has room for everything: a file must be there in the end.
+    let cache = on_disk_of(dir.path(), 256 << 20);
     drop(megabyte(&cache, URL));
     flush(&cache);
     drop(cache);
-    let cache = on_disk(dir.path());
+    let cache = on_disk_of(dir.path(), 256 << 20);
     let mut sent = Vec::new();
     for number in 0..100 {
         let stored = sized(vec![7; MIB].into(), footing(&cache));
