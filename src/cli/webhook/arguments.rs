@@ -103,7 +103,11 @@ fn replay() -> Command {
                 .help("The dead letter with this webhook-id; may be given several times"),
         )
         .arg(time("since", "What happened from this time on: RFC 3339, or how long ago, such as 2h"))
-        .arg(time("until", "And before this one; now where it is not given").requires("since"))
+        .arg(
+            time("until", "And before this one; now where it is not given")
+                .requires("since")
+                .conflicts_with_all(["dead", "message", "present"]),
+        )
         .arg(
             Arg::new("bucket")
                 .long("bucket")
