@@ -137,12 +137,17 @@ def test_a_key_that_is_disabled_stops_receiving(server, s3, bucket):
         assert stream.next() is None
 
 
-def test_streams_of_one_key_are_bounded_and_places_come_back(server, s3, bucket):
-    keys = user(server, {"Action": "s3:ListenBucketNotification", "Resource": "*"})
-    streams = [Stream(server, keys, bucket=bucket) for _ in range(16)]
+def test_streams_of_an_account_are_bounded_whatever_its_keys_and_places_come_back(own_server):
+    server = own_server()
+    s3 = connect(server)
+    bucket = new_bucket(s3)
+    allowed = {"Action": "s3:ListenBucketNotification", "Resource": "*"}
+    keys, others = user(server, allowed), user(server, allowed)
+    streams = [Stream(server, both, bucket=bucket) for _ in range(32) for both in (keys, others)]
     try:
         assert {stream.status for stream in streams} == {200}
         assert Stream(server, keys, bucket=bucket).status == 503
+        assert Stream(server, others, bucket=bucket).status == 503
     finally:
         for stream in streams:
             stream.answer.close()

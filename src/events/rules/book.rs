@@ -100,7 +100,8 @@ impl RuleBook {
     }
 
     /// Forgets what nobody asks for any more, here and in the store. All readers have read up to `read`, and the log begins
-    /// behind `start`: what lies between is asked for by replays alone, and kept for them up to [`KEPT_RULES`].
+    /// behind `start`: what lies between is asked for by replays alone, and kept for them up to 200
+    /// rules of a bucket.
     pub async fn prune(&self, store: &Store, read: Position, start: Position) -> Result<(), Error> {
         let known: Vec<BucketId> = self.buckets.read().keys().copied().collect();
         for bucket in known {
