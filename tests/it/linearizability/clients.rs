@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::checker::{Model, Operation};
@@ -37,21 +38,42 @@ pub trait Subject: Model<Call: Clone + Send + Sync, Answer: PartialEq + Send> + 
 /// What happened, in the order of its ends.
 pub type History<S> = Vec<Operation<<S as Model>::Call, <S as Model>::Answer>>;
 
+/// One clock for all clients of a history: what ends before another starts has the smaller time.
+#[derive(Clone, Default)]
+pub struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    fn tick(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Waits until about `operations` operations are through, each of which ticks twice, or `running` has ended.
+    pub async fn reaches<T>(&self, operations: usize, running: &JoinHandle<T>) {
+        while self.0.load(Ordering::SeqCst) < 2 * operations as u64 && !running.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
 /// Has `clients` clients do `each` operations, as they come.
-pub async fn run<S: Subject>(door: &Door, path: &str, dice: &Dice, clients: usize, each: usize) -> History<S> {
+pub async fn run<S: Subject>(
+    door: &Door,
+    path: &str,
+    dice: &Dice,
+    clock: &Clock,
+    (clients, each): (usize, usize),
+) -> History<S> {
     let history = Arc::new(Mutex::new(Vec::new()));
-    let clock = Arc::new(AtomicU64::new(0));
     let running = (0..clients).map(|client| {
         let (mut door, path, mut dice) = (door.subscribe(), path.to_owned(), dice.fork(client as u64 + 1));
         let (history, clock) = (history.clone(), clock.clone());
         tokio::spawn(async move {
             for _ in 0..each {
                 let call = S::choose(&mut dice);
-                // One clock for all: what ends before another starts has the smaller time.
-                let started = clock.fetch_add(1, Ordering::SeqCst);
+                let started = clock.tick();
                 let here = door.borrow_and_update().clone();
                 let answer = S::send(&here, &path, &call).await;
-                let ended = clock.fetch_add(1, Ordering::SeqCst);
+                let ended = clock.tick();
                 let gone = answer.is_none();
                 let answer = answer.map(|answer| S::read(&call, &answer));
                 history.lock().push(Operation { client, call, answer, started, ended });

@@ -8,9 +8,11 @@ mod set;
 
 use std::time::{Duration, Instant};
 
-use clients::{Door, Subject};
+use clients::{Clock, Door, History, Subject};
 use register::Register;
 use set::Set;
+
+use tokio::task::JoinHandle;
 
 use crate::dice::{Dice, first_seed};
 use crate::harness::Server;
@@ -19,6 +21,9 @@ const CLIENTS: usize = 8;
 
 /// Operations of each client in one history.
 const EACH: usize = 40;
+
+/// How many parts of [`EACH`] operations a history has in which the server is killed, once in each.
+const PARTS: usize = 2;
 
 /// How long a test goes on outside of `make soak`.
 const BRIEFLY: Duration = Duration::from_secs(4);
@@ -39,7 +44,7 @@ async fn histories<S: Subject>(path: impl AsyncFn(&Server) -> String) {
     let (until, first) = (until(), first_seed());
     for seed in first.. {
         let path = path(&server).await;
-        let history = clients::run::<S>(&door, &path, &Dice::new(seed), CLIENTS, EACH).await;
+        let history = clients::run::<S>(&door, &path, &Dice::new(seed), &Clock::default(), (CLIENTS, EACH)).await;
         let done = history.iter().filter(|operation| operation.answer != Some(S::BUSY)).count();
         assert!(history.len() == CLIENTS * EACH && 2 * done > history.len(), "{done} of {} operations", history.len());
         checker::check::<S>(&history).unwrap_or_else(|found| panic!("SOAK_SEED={seed}: {found}"));
@@ -49,7 +54,7 @@ async fn histories<S: Subject>(path: impl AsyncFn(&Server) -> String) {
     }
 }
 
-/// The same with a server that is killed a few times in the middle of each history, and started again on its data.
+/// The same with a server that is killed in every part of each history, and started again on its data.
 async fn killed_histories<S: Subject>(path: impl AsyncFn(&Server) -> String) {
     let (until, first) = (until(), first_seed());
     let data = tempfile::tempdir().expect("a temporary directory");
@@ -59,30 +64,35 @@ async fn killed_histories<S: Subject>(path: impl AsyncFn(&Server) -> String) {
         let mut dice = Dice::new(seed);
         let path = path(&server).await;
         let door = Door::new(server.client());
-        let own_door = door.clone();
-        let clients_dice = dice.fork(0);
-        let running =
-            tokio::spawn(async move { clients::run::<S>(&own_door, &path, &clients_dice, CLIENTS, 2 * EACH).await });
-        let mut kills = 0;
-        while !running.is_finished() && kills < 3 {
-            tokio::time::sleep(Duration::from_millis(50 + dice.below(250))).await;
+        let (running, clock) = start::<S>(&door, path, dice.fork(0), PARTS * EACH);
+        for part in 0..PARTS {
+            let operations = part * CLIENTS * EACH + CLIENTS + dice.below((CLIENTS * EACH / 2) as u64) as usize;
+            clock.reaches(operations, &running).await;
             server.kill();
             server = Server::start_on(data.path(), &SWEEPING).expect("a start after kill -9");
             door.send_replace(server.client());
-            kills += 1;
         }
         let history = running.await.expect("the clients end");
-        let (all, answered) =
-            (CLIENTS * 2 * EACH, history.iter().filter(|operation| operation.answer.is_some()).count());
+        let all = CLIENTS * PARTS * EACH;
+        let cut = history.iter().filter(|operation| operation.answer.is_none()).count();
         // At the most every client loses one operation with each kill.
-        assert!(history.len() == all && answered + CLIENTS * kills >= all, "{answered} of {all}, {kills} kills");
+        assert!(history.len() == all && cut <= CLIENTS * PARTS, "{cut} of {all} were cut off");
         checker::check::<S>(&history).unwrap_or_else(|found| panic!("SOAK_SEED={seed}: {found}"));
-        all_cut += all - answered;
+        all_cut += cut;
         if Instant::now() > until {
             break;
         }
     }
     assert!(all_cut > 0, "no kill met an operation");
+}
+
+/// Has clients begin, each with this many operations to do.
+fn start<S: Subject>(door: &Door, path: String, dice: Dice, each: usize) -> (JoinHandle<History<S>>, Clock) {
+    let (door, clock) = (door.clone(), Clock::default());
+    let own_clock = clock.clone();
+    let running =
+        tokio::spawn(async move { clients::run::<S>(&door, &path, &dice, &own_clock, (CLIENTS, each)).await });
+    (running, clock)
 }
 
 async fn object(server: &Server) -> String {
@@ -123,10 +133,8 @@ async fn a_server_that_forgets_is_found_out() {
         let path = bucket(&first).await;
         assert_eq!(second.client().put(&path, "").await.status, 200);
         let door = Door::new(first.client());
-        let own_door = door.clone();
-        let running =
-            tokio::spawn(async move { clients::run::<Set>(&own_door, &path, &Dice::new(seed), CLIENTS, EACH).await });
-        tokio::time::sleep(Duration::from_millis(40)).await;
+        let (running, clock) = start::<Set>(&door, path, Dice::new(seed), EACH);
+        clock.reaches(CLIENTS * EACH / 2, &running).await;
         door.send_replace(second.client());
         let history = running.await.expect("the clients end");
         found += usize::from(checker::check::<Set>(&history).is_err());
