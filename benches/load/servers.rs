@@ -89,6 +89,8 @@ pub fn weed(options: &Options) -> Option<Site> {
     let mut command = Command::new(program);
     command.arg("server").arg(format!("-dir={}", directory.path().display()));
     command.args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"]).arg(format!("-s3.config={}", config.display()));
+    // Catalogues that nobody asks, at fixed ports: it ends where one of them is taken.
+    command.args(["-s3.port.iceberg=0", "-s3.port.lance=0"]);
     let ports = ["master", "volume", "filer", "s3"].map(|service| {
         let (http, grpc) = (free_port(), free_port());
         command.arg(format!("-{service}.port={http}")).arg(format!("-{service}.port.grpc={grpc}"));
