@@ -226,7 +226,7 @@ impl Work {
         match to.copy(blob, from, &|bytes| self.told(bytes)) {
             Ok(()) => Ok(Way::Copied),
             Err(error @ blob::Error::Corrupt(_)) if *salvage => {
-                if let Err(lost) = to.copy_damaged(blob.id, from) {
+                if let Err(lost) = to.copy_damaged(blob, from) {
                     tracing::warn!(blob = %blob.id, error = %lost, "nothing of a damaged blob can be copied");
                 }
                 Err(error)

@@ -127,10 +127,6 @@ impl<B: Blobs> Blobs for FaultyBlobs<B> {
 
 #[async_trait]
 impl BlobWriter for FaultyWriter {
-    fn id(&self) -> BlobId {
-        self.inner.id()
-    }
-
     async fn write(&mut self, chunk: Bytes) -> Result<(), Error> {
         self.plan.count()?;
         self.inner.write(chunk).await

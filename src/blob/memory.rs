@@ -190,10 +190,6 @@ impl Blobs for MemoryBlobs {
 
 #[async_trait]
 impl BlobWriter for MemoryWriter {
-    fn id(&self) -> BlobId {
-        self.id
-    }
-
     async fn write(&mut self, chunk: Bytes) -> Result<(), Error> {
         self.shelf.lock().reserve(chunk.len() as u64)?;
         self.footer.update(&chunk);

@@ -28,7 +28,8 @@ pub const BLOCK_BYTES: u64 = 64 * 1024;
 /// Chunks are written without a copy where their memory begins at a multiple of this and their lengths are multiples too.
 pub const WRITE_ALIGNMENT: usize = 4096;
 
-/// A blob's identifier: the number of the process run that wrote it, and a number within that run. Never reused.
+/// A blob's identifier: the number of the process run that wrote it, and a number within that run, in which the engine may
+/// say where the blob is. Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BlobId {
     pub run: u64,
@@ -69,7 +70,7 @@ pub trait Blobs: Send + Sync + 'static {
     /// time only, whoever reads it meanwhile.
     async fn forget_cached(&self, id: BlobId);
 
-    /// Gives finished and unfinished blobs with ids greater than `after`, in order, at most `limit`.
+    /// Gives the blobs with ids greater than `after`, in order, at most `limit`. Unfinished ones may be among them.
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobId>, Error>;
 
     /// The bytes still free for blobs and the size of the whole, so that the store can keep a reserve.
@@ -85,9 +86,6 @@ pub trait Blobs: Send + Sync + 'static {
 /// A blob being written. Dropped unfinished, it never existed.
 #[async_trait]
 pub trait BlobWriter: Send {
-    /// The id that the blob will have.
-    fn id(&self) -> BlobId;
-
     /// Adds bytes at the end. The bytes may still be on their way when this returns: their error is then that of the next
     /// call. After an error, or when the future was dropped, the writer can only be dropped.
     async fn write(&mut self, chunk: Bytes) -> Result<(), Error>;

@@ -133,6 +133,9 @@ pub const DURABILITY: Kind<Durability> = Kind { form: text("strict or relaxed"),
 pub const INLINE_THRESHOLD: Kind<u64> =
     Kind { form: number("a size of at most 1MiB, such as 32KiB"), parse: |t| size(t).filter(|s| *s <= MIB) };
 
+pub const PACK_THRESHOLD: Kind<u64> =
+    Kind { form: number("a size of at most 1MiB, such as 256KiB"), parse: |t| size(t).filter(|s| *s <= MIB) };
+
 pub const KV_MEMORY: Kind<u64> = Kind {
     form: number("a size from 16MiB to 1TiB, such as 96MiB"),
     parse: |t| size(t).filter(|s| (16 * MIB..=TIB).contains(s)),
@@ -261,6 +264,8 @@ mod tests {
         assert!((EMAIL.parse)("a@b").is_some() && (EMAIL.parse)("a").is_none() && (EMAIL.parse)("a@b,c@d").is_none());
         assert_eq!((INLINE_THRESHOLD.parse)("1MiB"), Some(MIB));
         assert_eq!((INLINE_THRESHOLD.parse)("1048577"), None);
+        assert_eq!((PACK_THRESHOLD.parse)("0"), Some(0));
+        assert_eq!((PACK_THRESHOLD.parse)("1048577"), None);
         assert_eq!((WORKERS.parse)("0"), None);
         assert_eq!((CONNECTIONS.parse)("1000001"), None);
         assert!((WORKERS.parse)("auto").unwrap() >= 1);

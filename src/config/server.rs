@@ -112,6 +112,9 @@ options! {
         "store.durability" => durability: Durability = DURABILITY, default "strict", example "\"strict\"";
         /// Objects of up to this many bytes are kept beside their record instead of in a file.
         "store.inline_threshold" => inline_threshold: u64 = INLINE_THRESHOLD, default "32KiB", example "\"32KiB\"";
+        /// Objects and parts above that, of up to this many bytes, share files, and one sync makes all of those durable that
+        /// arrive together. Each larger one has a file of its own; with 0, each does.
+        "store.pack_threshold" => pack_threshold: u64 = PACK_THRESHOLD, default "256KiB", example "\"256KiB\"";
         /// Memory for the metadata engine's caches and write buffers together.
         "store.kv_memory" => kv_memory: u64 = KV_MEMORY, default "96MiB", example "\"256MiB\"";
         /// Room on the disk that uploads leave free: a size, a percentage, or both, of which the larger counts.

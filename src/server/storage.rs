@@ -43,7 +43,8 @@ pub async fn open_store(
     clock: &Clock,
 ) -> Result<Arc<Store>, StartError> {
     let path = foundation.dir.blobs();
-    let opened = tokio::task::spawn_blocking(move || FileBlobs::open(&path, blob::Options::default())).await;
+    let blobs = blob::Options { pack_threshold: config.store.pack_threshold, ..blob::Options::default() };
+    let opened = tokio::task::spawn_blocking(move || FileBlobs::open(&path, blobs)).await;
     let blobs = opened.map_err(|stopped| StartError::Blobs(std::io::Error::other(stopped).into()))?;
     let blobs = Arc::new(blobs.map_err(StartError::Blobs)?);
     let store = Store::open(foundation.kv.clone(), blobs, clock.clone(), options(config)).await?;

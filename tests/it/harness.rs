@@ -1,5 +1,6 @@
 //! The server under test: the real binary on a free port, on a fresh data directory or a given one, stopped when dropped.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -204,4 +205,18 @@ pub fn noise(size: usize, seed: u64) -> Vec<u8> {
         state.to_le_bytes()
     };
     std::iter::repeat_with(next).flatten().take(size).collect()
+}
+
+/// How many blobs a data directory has: files of their own, and what begins with a pack's seal in it.
+pub fn stored_blobs(data: &Path) -> usize {
+    let below = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let in_pack = |path: std::path::PathBuf| {
+        let bytes = fs::read(path).unwrap_or_default();
+        let Some(seal) = bytes.get(8..24) else { return 0 };
+        bytes.chunks(4096).filter(|unit| unit.starts_with(seal)).count()
+    };
+    let fan_out = below(&data.join("blobs")).filter(|path| path.is_dir());
+    let (packs, fan_out): (Vec<_>, Vec<_>) = fan_out.partition(|path| path.ends_with("packs"));
+    let files: usize = fan_out.iter().map(|directory| below(directory).count()).sum();
+    files + packs.iter().flat_map(|directory| below(directory)).map(in_pack).sum::<usize>()
 }

@@ -122,7 +122,18 @@ int ftruncate(int fd, off_t size) {
 }
 ALSO(ftruncate, int, int, off_t);
 
-/* Reserves room; changes the file's size unless `mode` says to keep it. Gives an error number. */
+/* A hole reads as zeros, so it is journalled as such. */
+static void note_hole(uint64_t node, uint64_t offset, uint64_t length, uint64_t size) {
+    static const char zeros[65536];
+    uint64_t end = offset + length < size ? offset + length : size;
+    while (offset < end) {
+        uint64_t some = end - offset < sizeof zeros ? end - offset : sizeof zeros;
+        note_write(node, offset, zeros, some);
+        offset += some;
+    }
+}
+
+/* Reserves room, or frees it; changes the file's size unless `mode` says to keep it. Gives an error number. */
 static int allocate(int fd, int mode, off_t offset, off_t length, const char *path) {
     REAL(int, fallocate, int, int, off_t, off_t)
     int error;
@@ -132,13 +143,13 @@ static int allocate(int fd, int mode, off_t offset, off_t length, const char *pa
     lock_changes();
     struct stat before = stat_of(fd);
     int frees = mode & FALLOC_FL_PUNCH_HOLE;
-    if (frees && offset < before.st_size) {
-        give_up("punching a hole into bytes", path);
-    }
     uint64_t wanted = (uint64_t)(offset + length);
     int no_room = !frees && admitted(fd, (uint64_t)offset, (size_t)length) < (size_t)length;
     error = no_room ? ENOSPC : real_fallocate(fd, mode, offset, length) == 0 ? 0 : errno;
     if (error == 0) {
+        if (frees) {
+            note_hole(before.st_ino, (uint64_t)offset, (uint64_t)length, (uint64_t)before.st_size);
+        }
         if (!(mode & FALLOC_FL_KEEP_SIZE) && wanted > (uint64_t)before.st_size) {
             note(RESIZED, before.st_ino, wanted, NULL);
         }

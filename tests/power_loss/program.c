@@ -1,6 +1,6 @@
 /* Does to files what its arguments say, then ends without tidying up: what the library's own tests run under it.
  *
- *   create NAME | append NAME TEXT | put NAME OFFSET TEXT | resize NAME SIZE | allocate NAME SIZE | rename FROM TO
+ *   create NAME | append NAME TEXT | put NAME OFFSET TEXT | resize NAME SIZE | allocate NAME SIZE | punch NAME OFFSET LENGTH | rename FROM TO
  *   remove NAME | mkdir NAME | sync NAME | datasync NAME | read NAME (prints it) | full NAME (appends a KiB at a time until an error, prints it)
  *   direct NAME BLOCKS TEXT (appends pages past the page cache, then TEXT through it) */
 #define _GNU_SOURCE
@@ -82,6 +82,11 @@ static void act(const char *verb) {
     } else if (strcmp(verb, "allocate") == 0) {
         fd = opened(name, O_WRONLY);
         check("fallocate", fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, atoll(next())));
+    } else if (strcmp(verb, "punch") == 0) {
+        off_t offset = atoll(next());
+        off_t length = atoll(next());
+        fd = opened(name, O_WRONLY);
+        check("fallocate", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length));
     } else if (strcmp(verb, "sync") == 0) {
         fd = opened(name, O_RDONLY);
         check("fsync", fsync(fd));

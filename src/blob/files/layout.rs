@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::BlobId;
+use super::pack::PackId;
 
 /// How many directories the blobs are spread over.
 pub(super) const FAN_OUT: u64 = 256;
@@ -19,6 +20,9 @@ pub(super) const SEGMENT_BLOBS: u64 = 4096;
 
 /// The directory of blobs that were taken out of the store.
 const QUARANTINE: &str = "quarantine";
+
+/// The directory of files with many blobs.
+const PACKS: &str = "packs";
 
 /// The tree of directories: they all exist from the start, so that no writer ever waits for one to be made durable.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ impl Layout {
         for index in 0..FAN_OUT {
             make(&layout.directory(index), false)?;
         }
+        make(&layout.packs(), false)?;
         // Also where nothing was made just now: an earlier process may have been killed between making and syncing. The
         // directories' own contents are synced by those who put blobs into them.
         sync_directory(root)?;
@@ -64,16 +69,32 @@ impl Layout {
 
     /// Moves a blob's file into quarantine, durably. Below the same root, so that it stays on the same file system.
     pub(super) fn quarantine(&self, id: BlobId) -> io::Result<()> {
-        let quarantine = self.root.join(QUARANTINE);
-        make(&quarantine, false)?;
-        sync_directory(&self.root)?;
         let path = self.path(id);
-        fs::rename(&path, quarantine.join(id.to_string()))?;
+        fs::rename(&path, self.quarantined(id)?)?;
         // Where it is before where it was: a power loss in between leaves it in both places or in one, never in none.
-        sync_directory(&quarantine)?;
+        sync_directory(&self.root.join(QUARANTINE))?;
         sync_directory(&self.directory(Segment::of(id).directory()))
     }
 
+    /// The file of a blob in quarantine, whose directory is made durably if need be.
+    pub(super) fn quarantined(&self, id: BlobId) -> io::Result<PathBuf> {
+        let quarantine = self.root.join(QUARANTINE);
+        make(&quarantine, false)?;
+        sync_directory(&self.root)?;
+        Ok(quarantine.join(id.to_string()))
+    }
+
+    pub(super) fn packs(&self) -> PathBuf {
+        self.root.join(PACKS)
+    }
+
+    pub(super) fn pack(&self, id: PackId) -> PathBuf {
+        let mut path = self.packs();
+        path.push(id.name());
+        path
+    }
+
+    /// The file of a blob that has one of its own.
     pub(super) fn path(&self, id: BlobId) -> PathBuf {
         let mut path = self.directory(Segment::of(id).directory());
         path.push(id.to_string());

@@ -2,7 +2,7 @@
 //!
 //! A blob is one file under its final, never-reused name, `<directory>/<32 hex digits>`, body first and footer behind it.
 //! A file without reference is garbage whatever it holds, so nothing is ever renamed: a crash leaves an orphan for the
-//! sweeper, not a half blob that somebody points at.
+//! sweeper, not a half blob that somebody points at. Small blobs share files instead ([`pack`]): the same holds for them.
 //!
 //! Everything that may wait for a disk runs on tokio's blocking threads. The exceptions are reads that the kernel answers
 //! from memory or not at all (`RWF_NOWAIT`, `RESOLVE_CACHED`).
@@ -14,14 +14,17 @@ mod footers;
 mod layout;
 mod listing;
 mod output;
+mod pack;
 mod reader;
 mod run;
+mod small;
 mod sync;
 mod tree;
 mod writer;
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +39,9 @@ use self::buffers::Buffers;
 use self::footers::Footers;
 use self::layout::Layout;
 use self::listing::Listing;
+use self::pack::{Packs, Place};
 use self::reader::FileReader;
+use self::small::SmallWriter;
 use self::sync::Syncs;
 pub use self::tree::{BlobTree, Scrutiny};
 use self::writer::FileWriter;
@@ -50,11 +55,13 @@ pub struct Options {
     pub footer_cache_bytes: u64,
     /// How many bytes of idle read buffers are kept for the next reads.
     pub idle_buffer_bytes: u64,
+    /// Blobs that are announced with up to this many bytes share files; 0: each blob has a file of its own.
+    pub pack_threshold: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { footer_cache_bytes: 16 << 20, idle_buffer_bytes: 16 << 20 }
+        Self { footer_cache_bytes: 16 << 20, idle_buffer_bytes: 16 << 20, pack_threshold: 256 << 10 }
     }
 }
 
@@ -69,8 +76,9 @@ pub struct FileBlobs {
 struct Shared {
     layout: Layout,
     run: u64,
-    /// The number of the next blob.
+    /// The number of the next blob in a file of its own.
     next: AtomicU64,
+    packs: Packs,
     syncs: Syncs,
     listing: Listing,
     footers: Footers,
@@ -86,15 +94,18 @@ impl FileBlobs {
         let layout = Layout::prepare(root).map_err(|error| at(root, &error))?;
         let lock = lock(root)?;
         let run = run::begin(&layout)?;
+        let packs = Packs::open(&layout.packs(), run, options.pack_threshold);
         let shared = Shared {
             layout,
             run,
             next: AtomicU64::new(0),
+            packs,
             syncs: Syncs::new(),
             listing: Listing::default(),
             footers: Footers::new(options.footer_cache_bytes),
             buffers: Arc::new(Buffers::new(options.idle_buffer_bytes)),
         };
+        pack::remove_empty(&shared).map_err(|error| at(root, &error))?;
         Ok(Self { shared: Arc::new(shared), _lock: lock })
     }
 }
@@ -119,8 +130,11 @@ fn at(path: &Path, error: &io::Error) -> Error {
 impl Blobs for FileBlobs {
     async fn create(&self, length: Option<u64>) -> Result<Box<dyn BlobWriter>, Error> {
         self.shared.syncs.check()?;
-        let id = BlobId { run: self.shared.run, number: self.shared.next.fetch_add(1, Ordering::Relaxed) };
-        Ok(Box::new(FileWriter::create(self.shared.clone(), id, length).await?))
+        let shared = self.shared.clone();
+        if length.is_some_and(|length| length <= shared.packs.threshold()) && shared.packs.threshold() > 0 {
+            return Ok(Box::new(SmallWriter::new(shared)));
+        }
+        Ok(Box::new(FileWriter::create(shared, length).await?))
     }
 
     async fn read(&self, blob: BlobRef, range: Range<u64>) -> Result<Box<dyn BlobReader>, Error> {
@@ -131,12 +145,9 @@ impl Blobs for FileBlobs {
         let shared = self.shared.clone();
         blocking(move || {
             shared.footers.forget(id);
-            // No directory sync: if a power loss brings the file back, it is an unreferenced blob of an earlier run, and
-            // the sweeper removes it again.
-            match std::fs::remove_file(shared.layout.path(id)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-                _ => Ok(()),
-            }
+            // No sync: if a power loss brings the blob back, it is an unreferenced one of an earlier run, and the sweeper
+            // removes it again.
+            pack::remove(&shared, id)
         })
         .await
     }
@@ -145,7 +156,7 @@ impl Blobs for FileBlobs {
         let shared = self.shared.clone();
         blocking(move || {
             shared.footers.forget(id);
-            shared.layout.quarantine(id).map_err(|error| match error.kind() {
+            pack::quarantine(&shared, id).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => Error::Missing(id),
                 _ => error.into(),
             })
@@ -158,8 +169,10 @@ impl Blobs for FileBlobs {
         let forgetting = tokio::task::spawn_blocking(move || {
             shared.footers.forget(id);
             // Whatever fails here, the read that follows tells.
-            if let Ok(file) = File::open(shared.layout.path(id)) {
-                let _ = fadvise(&file, 0, None, Advice::DontNeed);
+            if let Ok(place) = Place::open(&shared.layout, id, |path| File::open(path)) {
+                let bytes = place.bytes();
+                let length = NonZeroU64::new(bytes.end - bytes.start);
+                let _ = fadvise(&place.file, bytes.start, length, Advice::DontNeed);
             }
         });
         let _ = forgetting.await;
@@ -171,7 +184,12 @@ impl Blobs for FileBlobs {
         blocking(move || {
             let created = shared.next.load(Ordering::Relaxed);
             let current = BlobId { run: shared.run, number: created };
-            Ok(shared.listing.page(&shared.layout, current, after, limit)?)
+            let mut page = shared.listing.page(&shared.layout, current, after, limit)?;
+            let last = page.last().copied().filter(|_| page.len() == limit);
+            page.extend(pack::page(&shared.layout, after, last, limit)?);
+            page.sort_unstable();
+            page.truncate(limit);
+            Ok(page)
         })
         .await
     }

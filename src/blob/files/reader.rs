@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,8 +11,9 @@ use bytes::Bytes;
 use rustix::fs::{Advice, fadvise};
 use tokio::task::spawn_blocking;
 
-use super::super::{BLOCK_BYTES, Footer, footer_bytes};
+use super::super::{BLOCK_BYTES, Footer, FooterError, footer_bytes};
 use super::buffers::{BUFFER_BYTES, Buffer};
+use super::pack::Place;
 use super::{BlobReader, BlobRef, Error, Shared, blocking, cached};
 
 /// How far the disk is kept ahead of a reader whose blob is not in the page cache.
@@ -22,7 +22,7 @@ const READ_AHEAD_BYTES: u64 = 4 << 20;
 pub(super) struct FileReader {
     shared: Arc<Shared>,
     blob: BlobRef,
-    file: Arc<File>,
+    place: Arc<Place>,
     /// Known from the first call of `next` on.
     footer: Option<Arc<Footer>>,
     position: u64,
@@ -40,20 +40,20 @@ struct Window {
 
 impl FileReader {
     pub(super) async fn open(shared: Arc<Shared>, blob: BlobRef, range: Range<u64>) -> Result<Self, Error> {
-        let path = shared.layout.path(blob.id);
-        let file = match cached::open(&path) {
-            Ok(file) => file,
-            Err(_) => blocking(move || open(&path, blob)).await?,
+        let place = match Place::open(&shared.layout, blob.id, cached::open) {
+            Ok(place) => place,
+            Err(_) => {
+                let shared = shared.clone();
+                blocking(move || open(&shared, blob)).await?
+            }
         };
-        let size = blob.length.checked_add(footer_bytes(blob.length));
-        let actual = file.metadata()?.len();
-        if Some(actual) != size {
-            tracing::error!(blob = %blob.id, length = blob.length, actual, "a blob's file has the wrong size");
+        if !place.has_room_for(&blob)? {
+            tracing::error!(blob = %blob.id, length = blob.length, "a blob's file has the wrong size");
             return Err(Error::Corrupt(blob.id));
         }
         let end = range.end.min(blob.length);
         let position = range.start.min(end);
-        Ok(Self { shared, blob, file: Arc::new(file), footer: None, position, end, ahead: 0 })
+        Ok(Self { shared, blob, place: Arc::new(place), footer: None, position, end, ahead: 0 })
     }
 
     async fn footer(&mut self) -> Result<Arc<Footer>, Error> {
@@ -72,39 +72,49 @@ impl FileReader {
         let blob = self.blob;
         // The file has this size, so that a footer is no longer than what was once written.
         let mut encoded = vec![0; footer_bytes(blob.length) as usize];
-        let have = cached::read(&self.file, &mut encoded, blob.length);
+        let have = self.place.read_cached(&mut encoded, blob.length);
         if have < encoded.len() {
-            let file = self.file.clone();
+            let place = self.place.clone();
             encoded = blocking(move || {
-                read_exact(&file, &mut encoded[have..], blob.length + have as u64, blob)?;
+                read_exact(&place, &mut encoded[have..], blob.length + have as u64, blob)?;
                 Ok(encoded)
             })
             .await?;
         }
-        let footer = Footer::decode(&encoded, &blob).map_err(|error| {
-            tracing::error!(blob = %blob.id, %error, "a blob is corrupt");
-            Error::Corrupt(blob.id)
-        })?;
+        let footer = match Footer::decode(&encoded, &blob) {
+            Ok(footer) => footer,
+            Err(error) => return Err(self.misses(error).await),
+        };
         let footer = Arc::new(footer);
         self.shared.footers.keep(blob.id, footer.clone());
         Ok(footer)
+    }
+
+    /// What it means that the blob's footer is not there.
+    async fn misses(&self, error: FooterError) -> Error {
+        let (place, id) = (self.place.clone(), self.blob.id);
+        if let Ok(true) = blocking(move || Ok(place.is_hole())).await {
+            return Error::Missing(id);
+        }
+        tracing::error!(blob = %id, %error, "a blob is corrupt");
+        Error::Corrupt(id)
     }
 
     /// Gives the window's bytes as they are in the file, verified.
     async fn load(&mut self, window: Window, footer: Arc<Footer>) -> Result<Buffer, Error> {
         let blob = self.blob;
         let mut buffer = self.shared.buffers.lend(window.length());
-        let have = cached::read(&self.file, buffer.bytes_mut(), window.start);
+        let have = self.place.read_cached(buffer.bytes_mut(), window.start);
         if have == window.length() {
             self.keep_ahead(window.end);
             verify(&footer, window, buffer.bytes(), blob)?;
             return Ok(buffer);
         }
-        let file = self.file.clone();
+        let place = self.place.clone();
         let ahead = self.begin_ahead(window);
         blocking(move || {
-            read_ahead(&file, ahead);
-            read_exact(&file, &mut buffer.bytes_mut()[have..], window.start + have as u64, blob)?;
+            read_ahead(&place, ahead);
+            read_exact(&place, &mut buffer.bytes_mut()[have..], window.start + have as u64, blob)?;
             verify(&footer, window, buffer.bytes(), blob)?;
             Ok(buffer)
         })
@@ -127,9 +137,9 @@ impl FileReader {
         let from = self.ahead.max(position);
         let to = self.end.min(position.saturating_add(READ_AHEAD_BYTES)).max(from);
         self.ahead = to;
-        let file = self.file.clone();
+        let place = self.place.clone();
         // Nobody waits for it: it only makes the next reads find their pages.
-        drop(spawn_blocking(move || read_ahead(&file, from..to)));
+        drop(spawn_blocking(move || read_ahead(&place, from..to)));
     }
 }
 
@@ -162,15 +172,15 @@ impl Window {
     }
 }
 
-fn open(path: &std::path::Path, blob: BlobRef) -> Result<File, Error> {
-    File::open(path).map_err(|error| match error.kind() {
+fn open(shared: &Shared, blob: BlobRef) -> Result<Place, Error> {
+    Place::open(&shared.layout, blob.id, |path| File::open(path)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Error::Missing(blob.id),
         _ => error.into(),
     })
 }
 
-fn read_exact(file: &File, buffer: &mut [u8], offset: u64, blob: BlobRef) -> Result<(), Error> {
-    file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
+fn read_exact(place: &Place, buffer: &mut [u8], offset: u64, blob: BlobRef) -> Result<(), Error> {
+    place.read_exact(buffer, offset).map_err(|error| match error.kind() {
         // It was long enough when it was opened.
         io::ErrorKind::UnexpectedEof => Error::Corrupt(blob.id),
         _ => error.into(),
@@ -185,10 +195,10 @@ fn verify(footer: &Footer, window: Window, bytes: &[u8], blob: BlobRef) -> Resul
     Err(Error::Corrupt(blob.id))
 }
 
-/// Asks the kernel to read `range` into the page cache. A refusal costs time only.
-fn read_ahead(file: &File, range: Range<u64>) {
+/// Asks the kernel to read a part of the body into the page cache. A refusal costs time only.
+fn read_ahead(place: &Place, range: Range<u64>) {
     if let Some(length) = NonZeroU64::new(range.end - range.start) {
-        let _ = fadvise(file, range.start, Some(length), Advice::WillNeed);
+        let _ = fadvise(&place.file, place.start + range.start, Some(length), Advice::WillNeed);
     }
 }
 

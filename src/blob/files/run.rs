@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::layout::{FAN_OUT, Layout, parse_name, sync_directory};
+use super::pack;
 
 const FILE_NAME: &str = "run";
 const NEW_FILE_NAME: &str = "run.new";
@@ -47,7 +48,7 @@ fn any_blob(layout: &Layout) -> io::Result<bool> {
             }
         }
     }
-    Ok(false)
+    Ok(!pack::packs(layout)?.is_empty())
 }
 
 fn damaged(root: &Path, what: &str) -> io::Error {

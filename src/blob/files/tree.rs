@@ -4,14 +4,15 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, fadvise};
 
 use super::super::{BLOCK_BYTES, Footer, footer_bytes};
 use super::layout::{FAN_OUT, Layout, Segment, parse_name, sync_directory};
+use super::pack::Place;
 use super::{BlobId, BlobRef, Error, run};
 
 /// How many bytes are read, verified and written at a time.
@@ -77,9 +78,13 @@ impl BlobTree {
         }
     }
 
-    /// Gives the file that `from` has for `blob` a name here as well; `false` where the file system does not let it, as
-    /// where the two are on different ones. A file with that name that is here already stays.
+    /// Gives the file that `from` has for `blob` a name here as well; `false` where it shares a file with others, and where
+    /// the file system does not let it, as where the two are on different ones. A file with that name that is here already
+    /// stays.
     pub fn link(&self, blob: BlobId, from: &Self) -> Result<bool, Error> {
+        if Place::open(&from.layout, blob, |path| File::open(path)).is_ok_and(|place| place.is_shared()) {
+            return Ok(false);
+        }
         match fs::hard_link(from.layout.path(blob), self.layout.path(blob)) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(true),
@@ -99,11 +104,15 @@ impl BlobTree {
     }
 
     /// Copies a damaged blob as it is: reading it finds the damage again, and gives what is whole.
-    pub fn copy_damaged(&self, id: BlobId, from: &Self) -> Result<(), Error> {
-        let draft = self.draft(id);
-        fs::copy(from.layout.path(id), &draft.path)?;
-        File::open(&draft.path)?.sync_all()?;
-        Ok(fs::rename(&draft.path, self.layout.path(id))?)
+    pub fn copy_damaged(&self, blob: BlobRef, from: &Self) -> Result<(), Error> {
+        let draft = self.draft(blob.id);
+        let place = Place::open(&from.layout, blob.id, |path| File::open(path))?;
+        let mut file = create(&draft.path)?;
+        let size = blob.length.saturating_add(footer_bytes(blob.length));
+        (&place.file).seek(SeekFrom::Start(place.start))?;
+        io::copy(&mut (&place.file).take(size), &mut file)?;
+        file.sync_all()?;
+        Ok(fs::rename(&draft.path, self.layout.path(blob.id))?)
     }
 
     /// Removes the file of a blob.
@@ -149,41 +158,43 @@ impl Drop for Draft {
     }
 }
 
-/// A blob's file with its verified footer.
+/// A blob's bytes with its verified footer.
 struct Source {
     blob: BlobRef,
-    file: File,
+    place: Place,
     footer: Footer,
     encoded_footer: Vec<u8>,
 }
 
 impl Source {
     fn open(layout: &Layout, blob: BlobRef) -> Result<Self, Error> {
-        let file = File::open(layout.path(blob.id)).map_err(|error| match error.kind() {
+        let place = Place::open(layout, blob.id, |path| File::open(path)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::Missing(blob.id),
             _ => error.into(),
         })?;
-        let size = blob.length.checked_add(footer_bytes(blob.length));
-        if Some(file.metadata()?.len()) != size {
+        if !place.has_room_for(&blob)? {
             return Err(Error::Corrupt(blob.id));
         }
         // The file has this size, so a footer is no longer than what was once written.
         let mut encoded_footer = vec![0; footer_bytes(blob.length) as usize];
-        read(&file, &mut encoded_footer, blob.length, blob.id)?;
-        let footer = Footer::decode(&encoded_footer, &blob).map_err(|_| Error::Corrupt(blob.id))?;
-        Ok(Self { blob, file, footer, encoded_footer })
+        read(&place, &mut encoded_footer, blob.length, blob.id)?;
+        let footer = Footer::decode(&encoded_footer, &blob).map_err(|_| match place.is_hole() {
+            true => Error::Missing(blob.id),
+            false => Error::Corrupt(blob.id),
+        })?;
+        Ok(Self { blob, place, footer, encoded_footer })
     }
 
     /// Reads and verifies every byte, and passes them on a piece at a time.
     fn read_through(&self, mut pass_on: impl FnMut(&[u8]) -> io::Result<()>) -> Result<(), Error> {
         // Nobody else will want these bytes soon: a server beside this should keep its own in the page cache.
-        let _ = fadvise(&self.file, 0, None, Advice::NoReuse);
+        let _ = fadvise(&self.place.file, 0, None, Advice::NoReuse);
         let mut buffer = vec![0; COPY_BYTES.min(self.blob.length) as usize];
         let mut position = 0;
         while position < self.blob.length {
             let length = COPY_BYTES.min(self.blob.length - position) as usize;
             let bytes = &mut buffer[..length];
-            read(&self.file, bytes, position, self.blob.id)?;
+            read(&self.place, bytes, position, self.blob.id)?;
             if !self.footer.vouches_for(position / BLOCK_BYTES, bytes) {
                 return Err(Error::Corrupt(self.blob.id));
             }
@@ -194,6 +205,10 @@ impl Source {
     }
 }
 
+fn create(draft: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(draft)
+}
+
 fn copy_verified(
     draft: &Path,
     from: &Layout,
@@ -201,7 +216,7 @@ fn copy_verified(
     told: &dyn Fn(u64) -> io::Result<()>,
 ) -> Result<(), Error> {
     let source = Source::open(from, blob)?;
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(draft)?;
+    let mut file = create(draft)?;
     source.read_through(|bytes| {
         told(bytes.len() as u64)?;
         file.write_all(bytes)
@@ -213,8 +228,8 @@ fn copy_verified(
 }
 
 /// Reads bytes that a sound file has: an error means that the disk lost them.
-fn read(file: &File, buffer: &mut [u8], offset: u64, id: BlobId) -> Result<(), Error> {
-    file.read_exact_at(buffer, offset).map_err(|error| {
+fn read(place: &Place, buffer: &mut [u8], offset: u64, id: BlobId) -> Result<(), Error> {
+    place.read_exact(buffer, offset).map_err(|error| {
         tracing::error!(blob = %id, offset, %error, "a blob cannot be read");
         Error::Corrupt(id)
     })
@@ -229,7 +244,7 @@ fn may_be_copied(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{FileExt, MetadataExt};
 
     use bytes::Bytes;
     use tempfile::TempDir;
@@ -350,7 +365,7 @@ mod tests {
     async fn a_damaged_blob_is_copied_as_it_is_where_that_is_wanted() {
         let (trees, blob) = trees(LENGTH).await;
         trees.spoil(blob, 0);
-        trees.to.copy_damaged(blob.id, &trees.from).unwrap();
+        trees.to.copy_damaged(blob, &trees.from).unwrap();
         let read = |tree: &BlobTree| fs::read(tree.layout.path(blob.id)).unwrap();
         assert!(read(&trees.to) == read(&trees.from));
         trees.to.remove(blob.id).unwrap();

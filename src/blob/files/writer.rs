@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -41,7 +42,8 @@ type Step = (Box<Draft>, Option<BlobRef>);
 type Work = JoinHandle<Result<Step, Error>>;
 
 impl FileWriter {
-    pub(super) async fn create(shared: Arc<Shared>, id: BlobId, length: Option<u64>) -> Result<Self, Error> {
+    pub(super) async fn create(shared: Arc<Shared>, length: Option<u64>) -> Result<Self, Error> {
+        let id = BlobId { run: shared.run, number: shared.next.fetch_add(1, Ordering::Relaxed) };
         let owner = shared.clone();
         let work = spawn_blocking(move || Ok((Box::new(Draft::create(owner, id, length)?), None)));
         let mut writer = Self { shared, id, state: State::Busy(work), held_back: None, broken: false };
@@ -86,10 +88,6 @@ impl FileWriter {
 
 #[async_trait]
 impl BlobWriter for FileWriter {
-    fn id(&self) -> BlobId {
-        self.id
-    }
-
     async fn write(&mut self, chunk: Bytes) -> Result<(), Error> {
         if chunk.len() < SHORT_BYTES && self.held_back.is_none() && !self.broken {
             self.held_back = Some(chunk);
@@ -127,6 +125,6 @@ impl Drop for FileWriter {
     }
 }
 
-fn broken() -> Error {
+pub(super) fn broken() -> Error {
     Error::Io(io::Error::other("an earlier part of this blob was not written"))
 }

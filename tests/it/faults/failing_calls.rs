@@ -17,7 +17,7 @@ use crate::signed::Signed;
 type Row = (u32, &'static str, &'static [i32]);
 
 /// What fails.
-const WALK: [Row; 18] = [
+const WALK: [Row; 23] = [
     (CREATE, "blobs/??/*", &BOTH),
     (ALLOCATE, "blobs/??/*", &BOTH),
     (WRITE, "blobs/??/*", &BOTH),
@@ -26,6 +26,12 @@ const WALK: [Row; 18] = [
     (SYNC, "blobs/??/*", &BOTH),
     (SYNC, "blobs/??", &[libc::EIO]),
     (REMOVE, "blobs/??/*", &[libc::EIO]),
+    (CREATE, "blobs/packs/*", &BOTH),
+    (WRITE, "blobs/packs/*", &BOTH),
+    (SYNC, "blobs/packs/*", &BOTH),
+    (SYNC, "blobs/packs", &[libc::EIO]),
+    // Freeing what was removed.
+    (ALLOCATE, "blobs/packs/*", &BOTH),
     (CREATE | RENAME, "kv/*.log", &BOTH),
     (WRITE, "kv/*.log", &BOTH),
     (SYNC, "kv/*.log", &BOTH),

@@ -58,6 +58,8 @@ fn only_what_was_synced_is_left() {
         ("mkdir d sync . create d/a append d/a one sync d/a", "d/"),
         ("mkdir d sync . create d/a append d/a one sync d/a sync d", "d/ d/a=one"),
         ("create a create b append b new sync a sync b sync . rename b a", "a= b=new"),
+        ("create a append a onetwo sync a sync . punch a 0 3", "a=onetwo"),
+        ("create a append a onetwo sync a sync . punch a 0 3 sync a", "a=\0\0\0two"),
         ("create a sync a sync . allocate a 9000 append a x sync a", "a=x"),
     ] {
         assert_eq!(left_of(actions, &mut Survival::Nothing), left, "{actions}");

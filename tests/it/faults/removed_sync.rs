@@ -43,12 +43,24 @@ async fn a_removed_sync_of_a_directory_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_removed_sync_of_a_pack_is_seen() {
+    let lost = lost_without_syncs_of("blobs/packs/*").await;
+    assert!(lost.iter().any(|lost| lost.contains("500 InternalError")), "{lost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_sync_of_the_directory_of_packs_is_seen() {
+    let lost = lost_without_syncs_of("blobs/packs").await;
+    assert!(lost.iter().any(|lost| lost.contains("500 InternalError")), "{lost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_removed_sync_of_the_log_is_seen() {
     let lost = lost_without_syncs_of("kv/*.log").await;
     assert!(lost.iter().any(|lost| lost.contains("instead of")), "{lost:?}");
 }
 
-/// The other side of the three above.
+/// The other side of those above.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_every_sync_in_place_nothing_is_lost() {
     assert_eq!(lost_without_syncs_of(NONE).await, Vec::<String>::new());

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use crate::harness::Server;
+use crate::harness::{Server, stored_blobs};
 use crate::raw::Answer;
 
 const PART: usize = 5 * 1024 * 1024;
@@ -56,9 +56,6 @@ async fn settles_to(server: &Server, blobs: usize) {
     assert_eq!(blobs_of(server), blobs, "blobs after the sweeper settled");
 }
 
-/// How many blob files there are: the files in the directories below `blobs`.
 fn blobs_of(server: &Server) -> usize {
-    let below = |path: &std::path::Path| std::fs::read_dir(path).into_iter().flatten().flatten();
-    let directories = below(&server.data().join("blobs")).map(|entry| entry.path()).filter(|path| path.is_dir());
-    directories.map(|directory| below(&directory).count()).sum()
+    stored_blobs(&server.data())
 }
