@@ -17,7 +17,7 @@ pub(super) struct SmallWriter {
 }
 
 enum State {
-    Gathering(Gathered),
+    Gathering(Box<Gathered>),
     Large(Box<FileWriter>),
     /// A step failed or was lost.
     Broken,
@@ -31,7 +31,7 @@ struct Gathered {
 
 impl SmallWriter {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, state: State::Gathering(Gathered::default()) }
+        Self { shared, state: State::Gathering(Box::default()) }
     }
 }
 
@@ -62,7 +62,8 @@ impl BlobWriter for SmallWriter {
 
     async fn finish(self: Box<Self>) -> Result<BlobRef, Error> {
         match self.state {
-            State::Gathering(Gathered { chunks: body, footer }) => {
+            State::Gathering(gathered) => {
+                let Gathered { chunks: body, footer } = *gathered;
                 let length = footer.length();
                 let (footer, footer_checksum) = footer.finish();
                 let kept = pack::append(&self.shared, Entry { body, length, footer }).await?;
