@@ -250,7 +250,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     // The server notices on its own time, which is long where others keep the disk busy.
     // Less than any one of the uploads takes; the metadata's log grows by a mebibyte at a time.
     let slack = 4_000_000;
-    for _ in 0..600 {
+    for _ in 0..2_400 {
         if server.bytes_on_disk() < before + slack {
             break;
         }

@@ -57,5 +57,5 @@ async fn settles_to(server: &Server, blobs: usize) {
 }
 
 fn blobs_of(server: &Server) -> usize {
-    stored_blobs(&server.data())
+    stored_blobs(server.data())
 }
